@@ -4,6 +4,7 @@
 //! arguments; what comes out are values. Everything else in HomePort, PID 1 of a port included, is built on it.
 
 pub mod digest;
+pub mod entrypoint;
 pub mod fault;
 pub mod name;
 pub mod unit;
