@@ -50,6 +50,18 @@ impl Fault {
         self
     }
 
+    /// Says what would have been right.
+    pub(crate) fn set_expected(&mut self, expected: impl Into<String>) -> &mut Self {
+        self.expected = expected.into();
+        self
+    }
+
+    /// Says what was there instead.
+    pub(crate) fn set_actual(&mut self, actual: impl Into<String>) -> &mut Self {
+        self.actual = actual.into();
+        self
+    }
+
     /// The same fault, saying what to do next.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {

@@ -171,7 +171,9 @@ mod tests {
     fn what_is_not_a_phase_is_refused_with_what_was_wanted() {
         assert_eq!(Phase::parse::<&str>(&[]).unwrap_err(), PhaseError::Missing);
         assert!(matches!(Phase::parse(&["Run"]).unwrap_err(), PhaseError::Unknown { .. }));
-        for bad in [&["run", "x"][..], &["migrate"], &["migrate", "--volume", "h", "--from", "x", "--to", "2"], &["command"]] {
+        for bad in
+            [&["run", "x"][..], &["migrate"], &["migrate", "--volume", "h", "--from", "x", "--to", "2"], &["command"]]
+        {
             assert!(matches!(Phase::parse(bad).unwrap_err(), PhaseError::Arguments { .. }), "{bad:?}");
         }
     }
