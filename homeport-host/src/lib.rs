@@ -1,1 +1,3 @@
-//! Placeholder.
+//! HomePort's host side: the container engine, the ledger, plans and the operations that run them.
+
+pub mod engine;

@@ -1,0 +1,102 @@
+//! Owns the description of one container. Never has a field for what no port may have: published ports, privileges,
+//! devices, a namespace of the host, a writable root, a volume of the engine, a restart policy of the engine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use homeport_core::digest::Digest;
+use homeport_core::unit::{Gid, Seconds, Uid};
+
+use super::label::Labels;
+use super::limit::Limits;
+use super::mount::{BindMount, TmpfsMount};
+use super::name::{Capability, ContainerName, Hostname, NetworkId};
+
+/// What runs as the first process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entrypoint {
+    /// The image's own.
+    OfImage,
+    /// This program with these first arguments instead.
+    Exactly(Vec<String>),
+}
+
+/// What a container is connected to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// Its own loopback only.
+    None,
+    /// One network, by id: names can be ambiguous on Docker 20.10.
+    Attached(NetworkId),
+}
+
+/// Whom the first process runs as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContainerUser {
+    /// Its user.
+    pub uid: Uid,
+    /// Its only group.
+    pub gid: Gid,
+}
+
+impl ContainerUser {
+    /// Root of the container, bounded by the capabilities that it is given.
+    pub const ROOT: Self = Self { uid: Uid::new(0), gid: Gid::new(0) };
+}
+
+/// An address that a container knows by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostAddress {
+    /// The host's side of the container's network.
+    Gateway,
+    /// This address.
+    Ip(IpAddr),
+}
+
+/// A line in the container's `/etc/hosts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtraHost {
+    /// The name.
+    pub name: Hostname,
+    /// What it stands for.
+    pub address: HostAddress,
+}
+
+/// One hardened container.
+///
+/// Whatever is written here, the container has a read-only root, no new privileges, no capability but the listed ones,
+/// the engine's seccomp profile, no swap, no health probe of the image, no init but its own first process, SIGTERM as its
+/// stop signal, and is started by nobody but HomePort.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerSpec {
+    /// Its name; the engine refuses a second of the same name.
+    pub name: ContainerName,
+    /// The very image.
+    pub image: Digest,
+    /// The first process.
+    pub entrypoint: Entrypoint,
+    /// Arguments after the entrypoint, in place of the image's own.
+    pub args: Vec<String>,
+    /// Environment beside the image's. Everybody who can inspect sees it: never a secret, never configuration.
+    pub env: BTreeMap<String, String>,
+    /// Whom the first process runs as.
+    pub user: ContainerUser,
+    /// Labels by which it is found again.
+    pub labels: Labels,
+    /// What it calls itself.
+    pub hostname: Hostname,
+    /// What it is connected to.
+    pub network: NetworkMode,
+    /// Names in its `/etc/hosts`.
+    pub extra_hosts: Vec<ExtraHost>,
+    /// Directories and files of the host.
+    pub binds: Vec<BindMount>,
+    /// Memory as directories.
+    pub tmpfs: Vec<TmpfsMount>,
+    /// What it keeps of root's powers.
+    pub capabilities: BTreeSet<Capability>,
+    /// Its limits.
+    pub limits: Limits,
+    /// How long the engine gives it to stop where nobody says how long, at the engine's own shutdown for example.
+    pub stop_grace: Seconds,
+}
