@@ -1,0 +1,33 @@
+//! Makes a machine ready for `demo` and `ci`: packages, cgroups and a running engine, in this order.
+//!
+//! Every step looks first and says whether it did something or found it done, so that a second run changes nothing.
+
+mod cgroup;
+mod dockerd;
+mod packages;
+mod stale;
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+
+use crate::say;
+
+/// Makes the machine ready; returns only when the engine answers.
+pub(crate) fn run() -> Result<()> {
+    ensure!(
+        is_root(),
+        "`cargo xtask setup` installs packages and starts the engine, so it must be run as root: run it with `sudo`"
+    );
+    packages::install()?;
+    cgroup::mount()?;
+    dockerd::start(&dockerd::Paths::default())?;
+    say::line("setup: ready");
+    Ok(())
+}
+
+/// Whether this process is root's, as `/proc` shows it: its own directory there belongs to its effective user.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(Path::new("/proc/self")).is_ok_and(|meta| meta.uid() == 0)
+}

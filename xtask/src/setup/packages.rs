@@ -1,0 +1,133 @@
+//! Owns the list of what demo, tests and benchmarks need from the distribution, and installs what is missing.
+//! Never replaces something that is there: a tool counts by its program in `PATH`, wherever it came from.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::say;
+
+/// Where the package manager's own output goes.
+const LOG: &str = "/var/log/homeport-setup.log";
+
+/// A package of the distribution.
+struct Package {
+    name: &'static str,
+    /// The program that shows that it, or something that stands in for it, is there.
+    program: &'static str,
+    reason: &'static str,
+}
+
+/// Everything that is needed, with the reason for each.
+const PACKAGES: &[Package] = &[
+    Package { name: "docker.io", program: "dockerd", reason: "the engine that runs the ports" },
+    Package { name: "iptables", program: "iptables", reason: "dockerd publishes and isolates networks with it" },
+    Package { name: "openssh-client", program: "ssh", reason: "demo and tests log into the shell port with it" },
+    Package { name: "rsync", program: "rsync", reason: "tests copy trees into the shell port with it" },
+    Package { name: "iproute2", program: "ip", reason: "tests make network namespaces of their own with it" },
+    Package { name: "e2fsprogs", program: "mkfs.ext4", reason: "tests put volumes on loop devices with it" },
+    Package { name: "mount", program: "losetup", reason: "tests attach those loop devices with it" },
+    Package { name: "zstd", program: "zstd", reason: "tests read snapshots with the standard tool" },
+];
+
+/// Installs what is missing; asks the archive for fresh lists only when a package is not known or not there any more.
+pub(super) fn install() -> Result<()> {
+    let missing: Vec<&Package> = PACKAGES.iter().filter(|package| find_program(package.program).is_none()).collect();
+    for package in PACKAGES {
+        if let Some(path) = find_program(package.program) {
+            say::line(format_args!("packages: `{}` is there ({})", package.program, path.display()));
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if find_program("apt-get").is_none() {
+        let names: Vec<&str> = missing.iter().map(|package| package.program).collect();
+        bail!("`apt-get` was not found, so setup cannot install these programs: {}", names.join(", "));
+    }
+    for package in &missing {
+        say::line(format_args!("packages: installing `{}`: {}", package.name, package.reason));
+    }
+    if !missing.iter().all(|package| is_known(package.name)) {
+        refresh_lists()?;
+    }
+    if apt_install(&missing).is_err() {
+        // The lists can name a version that the archive has replaced since: look again, once.
+        refresh_lists()?;
+        apt_install(&missing)?;
+    }
+    match missing.iter().find(|package| find_program(package.program).is_none()) {
+        Some(package) => bail!("package `{}` was installed but brought no `{}`", package.name, package.program),
+        None => Ok(()),
+    }
+}
+
+/// The program as a shell would find it; system directories count also where an ordinary user's `PATH` lacks them.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(system).map(|dir| dir.join(name)).find(|file| is_executable(file))
+}
+
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Whether the package lists offer a version of this package.
+fn is_known(package: &str) -> bool {
+    let shown = Command::new("apt-cache").args(["show", "--no-all-versions", package]).stdin(Stdio::null()).output();
+    shown.is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
+}
+
+fn refresh_lists() -> Result<()> {
+    say::line("packages: refreshing the package lists (apt-get update)");
+    apt(&["update"])
+}
+
+fn apt_install(packages: &[&Package]) -> Result<()> {
+    let mut args = vec!["install", "--yes", "--no-install-recommends"];
+    args.extend(packages.iter().map(|package| package.name));
+    apt(&args)
+}
+
+/// Runs `apt-get` with its output in a file: a service that a package starts must not hold our caller's pipes open.
+fn apt(args: &[&str]) -> Result<()> {
+    let log = File::options().create(true).append(true).open(LOG).with_context(|| format!("cannot open `{LOG}`"))?;
+    let status = Command::new("apt-get")
+        .args(["-o", "DPkg::Lock::Timeout=300"])
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().context("cannot share the log file")?)
+        .stderr(log)
+        .status()
+        .context("cannot run `apt-get`")?;
+    if status.success() {
+        return Ok(());
+    }
+    bail!("`apt-get {}` failed ({status}); the end of {LOG}:\n{}", args.join(" "), super::dockerd::tail(Path::new(LOG)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_package_has_a_reason_and_a_program_of_its_own() {
+        for (at, package) in PACKAGES.iter().enumerate() {
+            assert!(!package.reason.is_empty(), "{}", package.name);
+            assert!(PACKAGES[..at].iter().all(|earlier| earlier.program != package.program), "{}", package.name);
+        }
+    }
+
+    #[test]
+    fn only_executable_files_are_programs() {
+        assert!(find_program("sh").is_some());
+        assert!(find_program("no-such-program-here").is_none());
+        assert!(!is_executable(Path::new("/proc/version")));
+        assert!(!is_executable(Path::new("/usr")));
+    }
+}
