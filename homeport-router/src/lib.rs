@@ -1,1 +1,61 @@
-//! Placeholder.
+//! The router that HomePort's daemon runs: public TCP sockets that outlive the containers behind them.
+//!
+//! # The life of a connection
+//! 1. The kernel completes the client's connection on a socket that [`Router::reserve`] bound.
+//! 2. While the route is held, the client waits in the kernel's queue; while it is closed, it is reset.
+//! 3. Once the route runs, it takes one of the route's seats; without a free one it is reset and counted.
+//! 4. The route's target of that moment is dialled. A failure is tried again within ten seconds, each time with the
+//!    target that the route has by then; no byte has been read from the client yet, so nothing can be lost or doubled.
+//! 5. Just before the first byte moves it is checked that the target is still the route's; if not, back to 4.
+//! 6. Bytes move both ways. The end of one direction is passed on, and the other goes on (half-close).
+//! 7. Both directions ended: both sockets are closed. Anything else (a reset, a container that is ended, the release of
+//!    the route) resets both sides, so that a cut connection never looks like a complete one.
+//!
+//! # What is promised
+//! - A bound address stays bound until it is released, whatever containers do; a container's end closes no socket.
+//! - Once [`Router::point`], [`Router::hold`] or [`Router::close`] has returned, no connection begins with an earlier
+//!   target. Switching refuses no client.
+//! - No client waits for ever: a hold ends after [`Limits::hold_limit`], an unreachable target after
+//!   [`Limits::connect_limit`], and a peer that fell silent is found by probes.
+//! - No route takes the descriptors of all: see [`Limits::within`].
+//! - Every task belongs to its route, and ends with it.
+//!
+//! The router knows addresses and container ids as values and nothing else: no engine, no ledger. Who may lead where is
+//! decided by its caller; [`Generation`]s on connections tell apart those of a container that is being replaced.
+
+mod acceptor;
+mod address;
+mod backoff;
+mod connect;
+mod connection;
+mod descriptors;
+mod error;
+mod flows;
+mod gate;
+mod holder;
+mod limits;
+mod listen;
+mod pump;
+mod random_port;
+mod report;
+mod route;
+mod route_id;
+mod router;
+mod severed;
+mod socket_table;
+mod status;
+mod target;
+mod traffic;
+
+pub use address::{AddressError, ListenAddress, ListenHost};
+pub use descriptors::DescriptorLimit;
+pub use error::{NoSuchRoute, ReserveError, TooFewDescriptors};
+pub use gate::{Change, Generation};
+pub use holder::Holder;
+pub use limits::Limits;
+pub use random_port::{NoPortLeft, PortRange, random_ports};
+pub use report::Report;
+pub use route_id::RouteId;
+pub use router::{Reserved, Router};
+pub use status::{LiveConnections, RouteState, RouteStatus};
+pub use target::{ContainerId, ContainerIdError, Target};

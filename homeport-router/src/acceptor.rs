@@ -1,0 +1,204 @@
+//! Owns a public socket and the tasks of its connections. Never decides by itself who may connect: the gate says so.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::backoff::Backoff;
+use crate::connection::serve;
+use crate::gate::{Admission, Gate, HoldNumber};
+use crate::report::Report;
+use crate::route::Route;
+use crate::severed::reset;
+
+/// What a failed `accept` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AcceptFault {
+    /// This one client is gone; the next may be served at once.
+    Client,
+    /// The process or the machine lacks something; the client still waits, and asking again at once changes nothing.
+    Resources,
+}
+
+fn accept_fault(error: &io::Error) -> AcceptFault {
+    match Errno::from_io_error(error) {
+        // Linux reports errors that a connection already has through accept; accept(2) names them.
+        Some(
+            Errno::CONNABORTED
+            | Errno::INTR
+            | Errno::PROTO
+            | Errno::NOPROTOOPT
+            | Errno::HOSTDOWN
+            | Errno::NONET
+            | Errno::HOSTUNREACH
+            | Errno::OPNOTSUPP
+            | Errno::NETUNREACH
+            | Errno::NETDOWN
+            | Errno::TIMEDOUT
+            | Errno::CONNRESET,
+        ) => AcceptFault::Client,
+        _ => AcceptFault::Resources,
+    }
+}
+
+/// Whether a lack of resources lasts, and so was said already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    None,
+    Said,
+}
+
+/// Accepts the clients of one route.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    route: Arc<Route>,
+    listener: TcpListener,
+    gate: watch::Receiver<Gate>,
+    connections: JoinSet<()>,
+    backoff: Backoff,
+    paused_until: Option<Instant>,
+    trouble: Trouble,
+}
+
+/// What to do until the gate changes.
+#[derive(Debug, Clone, Copy)]
+enum Duty {
+    Accept,
+    Wait(HoldNumber),
+    Stop,
+}
+
+impl Acceptor {
+    /// An acceptor of the route's clients on this socket.
+    pub(crate) fn new(route: Arc<Route>, listener: TcpListener) -> Self {
+        let gate = route.gate.subscribe();
+        Self {
+            route,
+            listener,
+            gate,
+            connections: JoinSet::new(),
+            backoff: Backoff::ACCEPT,
+            paused_until: None,
+            trouble: Trouble::None,
+        }
+    }
+
+    /// Accepts until the route is released, then resets what is live and closes the socket.
+    ///
+    /// Safe to cancel: connections are reset and the socket is closed all the same, only nobody waits for it.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let duty = match self.gate.borrow_and_update().admission() {
+                Admission::Forward(..) | Admission::Refuse => Duty::Accept,
+                Admission::Wait(hold) => Duty::Wait(hold),
+                Admission::Gone => Duty::Stop,
+            };
+            match duty {
+                Duty::Accept => self.accept_until_change().await,
+                Duty::Wait(hold) => self.wait_until_change(hold).await,
+                Duty::Stop => break,
+            }
+        }
+        drop(self.listener);
+        self.connections.shutdown().await;
+    }
+
+    /// Leaves all clients in the kernel's queue.
+    async fn wait_until_change(&mut self, hold: HoldNumber) {
+        let expiry = Instant::now() + self.route.limits.hold_limit;
+        loop {
+            tokio::select! {
+                // The route, which this task shares, owns the other end: an error cannot come.
+                changed = self.gate.changed() => return drop(changed),
+                () = sleep_until(expiry) => return self.route.expire(hold),
+                Some(_) = self.connections.join_next() => {}
+            }
+        }
+    }
+
+    async fn accept_until_change(&mut self) {
+        loop {
+            tokio::select! {
+                changed = self.gate.changed() => return drop(changed),
+                accepted = accept(&self.listener, self.paused_until) => match accepted {
+                    Some(Ok((client, _))) => self.admit(client),
+                    Some(Err(error)) => self.note(&error),
+                    None => self.paused_until = None,
+                },
+                Some(_) = self.connections.join_next() => {}
+            }
+        }
+    }
+
+    fn admit(&mut self, client: TcpStream) {
+        self.backoff.reset();
+        if self.trouble == Trouble::Said {
+            self.trouble = Trouble::None;
+            self.route.reports.say(&Report::AcceptResumed { route: self.route.id.clone() });
+        }
+        let seat = match self.route.gate.borrow().admission() {
+            Admission::Forward(..) | Admission::Wait(_) => self.route.take_seat(),
+            Admission::Refuse | Admission::Gone => None,
+        };
+        if let Some(seat) = seat {
+            self.route.traffic.accepted.add(1);
+            self.connections.spawn(serve(Arc::clone(&self.route), client, seat));
+        } else {
+            self.route.traffic.refused.add(1);
+            reset(client);
+        }
+    }
+
+    fn note(&mut self, error: &io::Error) {
+        if accept_fault(error) == AcceptFault::Client {
+            return;
+        }
+        self.paused_until = Some(Instant::now() + self.backoff.pause());
+        if self.trouble == Trouble::None {
+            self.trouble = Trouble::Said;
+            let report = Report::AcceptPaused { route: self.route.id.clone(), cause: error.to_string() };
+            self.route.traffic.went_wrong(report.to_string());
+            self.route.reports.say(&report);
+        }
+    }
+}
+
+/// The next client, or `None` when the pause is over. Safe to cancel: no client is lost.
+async fn accept(listener: &TcpListener, paused_until: Option<Instant>) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    match paused_until {
+        Some(until) => {
+            sleep_until(until).await;
+            None
+        }
+        None => Some(listener.accept().await),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lack_of_resources_makes_the_acceptor_pause() {
+        for (errno, fault) in [
+            (Errno::CONNABORTED, AcceptFault::Client),
+            (Errno::PROTO, AcceptFault::Client),
+            (Errno::NETDOWN, AcceptFault::Client),
+            (Errno::HOSTUNREACH, AcceptFault::Client),
+            (Errno::MFILE, AcceptFault::Resources),
+            (Errno::NFILE, AcceptFault::Resources),
+            (Errno::NOBUFS, AcceptFault::Resources),
+            (Errno::NOMEM, AcceptFault::Resources),
+            (Errno::PERM, AcceptFault::Resources),
+            (Errno::BADF, AcceptFault::Resources),
+        ] {
+            assert_eq!(accept_fault(&errno.into()), fault, "{errno}");
+        }
+    }
+}

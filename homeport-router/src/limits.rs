@@ -1,0 +1,77 @@
+//! Owns how much and how long: the router's bounds, and the rule that fits them to the process. Reads nothing itself.
+
+use std::time::Duration;
+
+use crate::descriptors::DescriptorLimit;
+use crate::error::TooFewDescriptors;
+
+/// The bounds of a router, the same for each of its routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections of one route at once; further clients are reset, and counted as refused.
+    pub connections_per_route: usize,
+    /// Connections of all routes at once.
+    pub connections: usize,
+    /// How long a client waits for a target that cannot be reached before it is reset.
+    pub connect_limit: Duration,
+    /// How long one attempt to reach a target may take.
+    pub connect_attempt: Duration,
+    /// How long a route may be held before it closes by itself, so that no client hangs for ever.
+    pub hold_limit: Duration,
+    /// Clients that the kernel keeps waiting while a route is held; the kernel cuts it to `net.core.somaxconn`.
+    pub backlog: u16,
+}
+
+impl Limits {
+    /// Descriptors kept for everything else: listeners, the engine's socket, the ledger, logs.
+    const KEPT: u64 = 256;
+    /// Descriptors of one connection: the client's and the container's socket.
+    const PER_CONNECTION: u64 = 2;
+    /// With fewer descriptors a router is of no use.
+    const LEAST: DescriptorLimit = DescriptorLimit::new(Self::KEPT + 64 * Self::PER_CONNECTION);
+
+    /// The usual limits, as far as this many descriptors allow.
+    ///
+    /// All connections together leave 256 descriptors free for the rest of the process; one route gets at most 512
+    /// connections and at most half of all, so that none can keep the others from serving.
+    ///
+    /// # Errors
+    /// When fewer than 64 connections would fit.
+    pub fn within(descriptors: DescriptorLimit) -> Result<Self, TooFewDescriptors> {
+        if descriptors < Self::LEAST {
+            return Err(TooFewDescriptors { found: descriptors, wanted: Self::LEAST });
+        }
+        // A million is beyond what one machine of this kind serves, and within every counter used here.
+        let connections = ((descriptors.get() - Self::KEPT) / Self::PER_CONNECTION).min(1_000_000);
+        let connections = usize::try_from(connections).unwrap_or(1_000_000);
+        Ok(Self {
+            connections_per_route: 512.min(connections / 2),
+            connections,
+            connect_limit: Duration::from_secs(10),
+            connect_attempt: Duration::from_secs(2),
+            hold_limit: Duration::from_mins(1),
+            backlog: 4096,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_fit_the_descriptors_of_the_process() {
+        for (descriptors, all, per_route) in
+            [(384, 64, 32), (1_024, 384, 192), (4_096, 1_920, 512), (20_000, 9_872, 512), (u64::MAX, 1_000_000, 512)]
+        {
+            let limits = Limits::within(DescriptorLimit::new(descriptors)).unwrap();
+            assert_eq!((limits.connections, limits.connections_per_route), (all, per_route), "{descriptors}");
+        }
+    }
+
+    #[test]
+    fn too_few_descriptors_are_refused() {
+        let error = Limits::within(DescriptorLimit::new(383)).unwrap_err();
+        assert_eq!(error.to_string(), "383 open files are too few for the router: wanted at least 384");
+    }
+}

@@ -1,0 +1,115 @@
+//! Owns the binding of public sockets and what the kernel's refusals mean. Never accepts.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::address::{ListenAddress, ListenHost};
+use crate::error::ReserveError;
+use crate::holder::Holder;
+
+/// Which families a socket serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+    Both,
+}
+
+/// Binds the address and listens, not blocking. From here on the kernel completes clients' connections by itself.
+///
+/// `*` is one socket for both families, or for IPv4 alone where the machine has no IPv6. The address can be bound again
+/// at once after a release, whatever connections are still dying.
+pub(crate) fn listen(address: ListenAddress, backlog: u16) -> io::Result<TcpListener> {
+    let port = address.port().get();
+    match address.host() {
+        ListenHost::Any => {
+            let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+            match bind(both, Family::Both, backlog) {
+                Err(error) if is_without_ipv6(&error) => {
+                    bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), Family::V4, backlog)
+                }
+                bound => bound,
+            }
+        }
+        ListenHost::Ip(ip @ IpAddr::V4(_)) => bind(SocketAddr::from((ip, port)), Family::V4, backlog),
+        ListenHost::Ip(ip @ IpAddr::V6(_)) => bind(SocketAddr::from((ip, port)), Family::V6, backlog),
+    }
+}
+
+fn bind(address: SocketAddr, family: Family, backlog: u16) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    match family {
+        Family::V4 => {}
+        Family::V6 => socket.set_only_v6(true)?,
+        Family::Both => socket.set_only_v6(false)?,
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::from(backlog))?;
+    Ok(socket.into())
+}
+
+fn is_without_ipv6(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
+}
+
+/// Says whether another socket holds the address.
+pub(crate) fn is_in_use(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::ADDRINUSE)
+}
+
+/// Says what the kernel's refusal means; the holder is only looked for if there is one.
+pub(crate) fn refusal(
+    address: ListenAddress,
+    source: io::Error,
+    find_holder: impl FnOnce(ListenAddress) -> Option<Holder>,
+) -> ReserveError {
+    match Errno::from_io_error(&source) {
+        Some(Errno::ADDRINUSE) => ReserveError::InUse { address, holder: find_holder(address) },
+        Some(Errno::ADDRNOTAVAIL) => ReserveError::NotAvailable { address },
+        Some(Errno::ACCESS | Errno::PERM) => ReserveError::NotPermitted { address },
+        _ => ReserveError::Refused { address, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use homeport_core::fault::Advice as _;
+
+    use super::*;
+
+    #[test]
+    fn each_refusal_of_the_kernel_has_its_own_text_and_help() {
+        let address: ListenAddress = "192.0.2.1:22".parse().unwrap();
+        for (errno, code, text, helps) in [
+            (Errno::ADDRINUSE, "HP-RTR-003", "`192.0.2.1:22` cannot be listened on: `sshd` (process 7) holds it", true),
+            (
+                Errno::ADDRNOTAVAIL,
+                "HP-RTR-004",
+                "`192.0.2.1:22` cannot be listened on: no network interface of this machine has that address",
+                true,
+            ),
+            (
+                Errno::ACCESS,
+                "HP-RTR-005",
+                "`192.0.2.1:22` cannot be listened on: this process may not use privileged ports",
+                true,
+            ),
+            (Errno::MFILE, "HP-RTR-006", "`192.0.2.1:22` cannot be listened on", false),
+        ] {
+            let holder = || Holder { pid: 7, name: "sshd".to_owned() };
+            let error = refusal(address, errno.into(), |_| Some(holder()));
+            assert_eq!((error.code(), error.to_string().as_str(), error.help().is_some()), (code, text, helps));
+        }
+    }
+
+    #[test]
+    fn a_holder_that_cannot_be_found_is_said_to_be_so() {
+        let error = refusal("*:22".parse().unwrap(), Errno::ADDRINUSE.into(), |_| None);
+        assert_eq!(error.to_string(), "`*:22` cannot be listened on: a process that could not be found holds it");
+        assert!(error.help().unwrap().contains("ss -ltnp 'sport = :22'"));
+    }
+}

@@ -1,0 +1,97 @@
+//! Owns what the router has to say while it runs, each once per occasion. Never writes it anywhere.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::route_id::RouteId;
+use crate::target::Target;
+
+/// Something that whoever looks after the machine should hear of.
+///
+/// Each is said when it begins and not again before it has ended, however many clients it strikes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Report {
+    /// Clients cannot be accepted for lack of descriptors or memory; they wait in the kernel meanwhile.
+    AcceptPaused {
+        /// The route whose clients wait.
+        route: RouteId,
+        /// What the kernel said.
+        cause: String,
+    },
+    /// Clients are accepted again.
+    AcceptResumed {
+        /// The route.
+        route: RouteId,
+    },
+    /// The route has as many connections as it may; clients are reset.
+    AtLimit {
+        /// The route.
+        route: RouteId,
+        /// Its connections.
+        connections: usize,
+    },
+    /// The target cannot be reached; clients wait for it up to the connect limit.
+    Unreachable {
+        /// The route.
+        route: RouteId,
+        /// The target.
+        target: Target,
+        /// What the kernel said.
+        cause: String,
+    },
+    /// The target can be reached again.
+    Reachable {
+        /// The route.
+        route: RouteId,
+        /// The target.
+        target: Target,
+    },
+    /// The route was held for too long and has closed: its clients are reset.
+    HoldExpired {
+        /// The route.
+        route: RouteId,
+        /// How long it was held.
+        after: Duration,
+    },
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AcceptPaused { route, cause } => write!(f, "route `{route}` cannot accept clients for now: {cause}"),
+            Self::AcceptResumed { route } => write!(f, "route `{route}` accepts clients again"),
+            Self::AtLimit { route, connections } => {
+                write!(f, "route `{route}` resets new clients: it has {connections} connections already")
+            }
+            Self::Unreachable { route, target, cause } => {
+                write!(f, "route `{route}` does not reach {target}: {cause}")
+            }
+            Self::Reachable { route, target } => write!(f, "route `{route}` reaches {target} again"),
+            Self::HoldExpired { route, after } => {
+                write!(f, "route `{route}` was held for {} s without a target: clients are reset", after.as_secs())
+            }
+        }
+    }
+}
+
+/// Where reports go.
+#[derive(Clone)]
+pub(crate) struct Reports(Arc<dyn Fn(&Report) + Send + Sync>);
+
+impl Reports {
+    pub(crate) fn new(sink: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(sink))
+    }
+
+    pub(crate) fn say(&self, report: &Report) {
+        (self.0)(report);
+    }
+}
+
+impl fmt::Debug for Reports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reports")
+    }
+}

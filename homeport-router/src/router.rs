@@ -1,0 +1,273 @@
+//! Owns the table of routes and the requests to it. Decides nothing about a route's state: the gate does.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use homeport_core::unit::PortNumber;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::acceptor::Acceptor;
+use crate::address::{ListenAddress, ListenHost};
+use crate::error::{NoSuchRoute, ReserveError};
+use crate::gate::{Change, GateEvent};
+use crate::holder::find_holder;
+use crate::limits::Limits;
+use crate::listen::{is_in_use, listen, refusal};
+use crate::report::{Report, Reports};
+use crate::route::Route;
+use crate::route_id::RouteId;
+use crate::status::RouteStatus;
+use crate::target::{ContainerId, Target};
+
+/// How many candidates for a random port are tried; that many in a row are only taken if something is wrong.
+const RANDOM_ATTEMPTS: usize = 64;
+
+/// The public sockets of this process and where they lead. Clones are handles to the same router.
+///
+/// All requests but [`Router::release`] and [`Router::shut_down`] are immediate and may come from any thread, also one
+/// without a runtime. Routes that were not released end when the last handle is dropped: their sockets are closed and
+/// their connections reset.
+#[derive(Clone)]
+pub struct Router(Arc<Inner>);
+
+struct Inner {
+    limits: Limits,
+    runtime: Handle,
+    reports: Reports,
+    seats: Arc<Semaphore>,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    routes: BTreeMap<RouteId, Entry>,
+    life: Life,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Life {
+    #[default]
+    Open,
+    ShutDown,
+}
+
+/// A route and the task of its acceptor, which is aborted when this is dropped.
+struct Entry {
+    route: Arc<Route>,
+    acceptor: JoinSet<()>,
+}
+
+impl Entry {
+    async fn finish(mut self) {
+        self.route.let_happen(GateEvent::Release);
+        while self.acceptor.join_next().await.is_some() {}
+    }
+}
+
+/// What a reservation changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    /// The address was bound; its clients wait until the route is pointed.
+    Bound(ListenAddress),
+    /// The route held the address already; nothing about it was changed.
+    Unchanged(ListenAddress),
+}
+
+impl Reserved {
+    /// The address that the route holds.
+    pub fn address(self) -> ListenAddress {
+        match self {
+            Self::Bound(address) | Self::Unchanged(address) => address,
+        }
+    }
+}
+
+/// Why a reservation failed, before anybody has looked for the process that is in the way.
+enum Refusal {
+    Request(ReserveError),
+    Kernel(ListenAddress, io::Error),
+}
+
+impl Refusal {
+    fn is_in_use(&self) -> bool {
+        match self {
+            Self::Request(error) => matches!(error, ReserveError::HeldByRoute { .. }),
+            Self::Kernel(_, error) => is_in_use(error),
+        }
+    }
+
+    /// Looks for the holder, which takes time: never with the table locked.
+    fn explain(self) -> ReserveError {
+        match self {
+            Self::Request(error) => error,
+            Self::Kernel(address, error) => refusal(address, error, find_holder),
+        }
+    }
+}
+
+impl Router {
+    /// A router without routes, whose tasks run on this runtime (with IO and time enabled).
+    ///
+    /// What it has to say goes to `reports`, from the runtime's threads: it must return soon.
+    pub fn new(limits: Limits, runtime: Handle, reports: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        let seats = Arc::new(Semaphore::new(limits.connections));
+        Self(Arc::new(Inner { limits, runtime, reports: Reports::new(reports), seats, table: Mutex::default() }))
+    }
+
+    /// Binds the address for the route, which holds it until [`Router::release`].
+    ///
+    /// A fresh route is held: the kernel completes clients' connections, and they wait. One that is never pointed closes
+    /// by itself after [`Limits::hold_limit`]: clients are reset from then on, until it is pointed or held again. The
+    /// same request again changes nothing, not even the hold.
+    ///
+    /// # Errors
+    /// See [`ReserveError`]; finding the process that holds the address may take some milliseconds.
+    pub fn reserve(&self, id: &RouteId, address: ListenAddress) -> Result<Reserved, ReserveError> {
+        self.bind(id, address).map_err(Refusal::explain)
+    }
+
+    /// Binds the first of the candidates that is free on the host; the bound socket is the lock.
+    ///
+    /// Candidates come from [`random_ports`](crate::random_ports). A route that holds a port of that host already keeps
+    /// it. At most 64 candidates are tried.
+    ///
+    /// # Errors
+    /// [`ReserveError::NoFreePort`] when all are taken; other errors at the first candidate that meets them.
+    pub fn reserve_random(
+        &self,
+        id: &RouteId,
+        host: ListenHost,
+        candidates: impl IntoIterator<Item = PortNumber>,
+    ) -> Result<Reserved, ReserveError> {
+        let held = self.lock().routes.get(id).map(|entry| entry.route.address);
+        if let Some(held) = held.filter(|held| held.host() == host) {
+            return Ok(Reserved::Unchanged(held));
+        }
+        let mut tried = 0;
+        let addresses = candidates.into_iter().filter_map(|port| ListenAddress::new(host, port).ok());
+        for address in addresses.take(RANDOM_ATTEMPTS) {
+            match self.bind(id, address) {
+                Err(refusal) if refusal.is_in_use() => tried += 1,
+                bound => return bound.map_err(Refusal::explain),
+            }
+        }
+        Err(ReserveError::NoFreePort { id: id.clone(), tried })
+    }
+
+    fn bind(&self, id: &RouteId, address: ListenAddress) -> Result<Reserved, Refusal> {
+        let mut table = self.lock();
+        if table.life == Life::ShutDown {
+            return Err(Refusal::Request(ReserveError::ShutDown { id: id.clone() }));
+        }
+        if let Some(entry) = table.routes.get(id) {
+            let held = entry.route.address;
+            return if held == address {
+                Ok(Reserved::Unchanged(held))
+            } else {
+                Err(Refusal::Request(ReserveError::OtherAddress { id: id.clone(), held, wanted: address }))
+            };
+        }
+        if let Some((holder, entry)) = table.routes.iter().find(|(_, entry)| entry.route.address.overlaps(address)) {
+            let (holder, held) = (holder.clone(), entry.route.address);
+            return Err(Refusal::Request(ReserveError::HeldByRoute { address, holder, held }));
+        }
+        let inner = &*self.0;
+        let listener = {
+            let _context = inner.runtime.enter();
+            listen(address, inner.limits.backlog).and_then(TcpListener::from_std)
+        };
+        let listener = listener.map_err(|error| Refusal::Kernel(address, error))?;
+        let route =
+            Arc::new(Route::new(id.clone(), address, inner.limits, Arc::clone(&inner.seats), inner.reports.clone()));
+        let mut acceptor = JoinSet::new();
+        acceptor.spawn_on(Acceptor::new(Arc::clone(&route), listener).run(), &inner.runtime);
+        table.routes.insert(id.clone(), Entry { route, acceptor });
+        Ok(Reserved::Bound(address))
+    }
+
+    /// Leads the route to the target, and all who wait for it.
+    ///
+    /// When this returns, no connection begins with an earlier target any more. Connections that live with one go on;
+    /// see [`Router::end_connections`].
+    pub fn point(&self, id: &RouteId, target: Target) -> Result<Change, NoSuchRoute> {
+        Ok(self.route(id)?.let_happen(GateEvent::Point(target)))
+    }
+
+    /// Makes clients wait, because a container is being replaced.
+    ///
+    /// When this returns, no connection begins with an earlier target any more. New clients wait in the kernel's queue,
+    /// at most [`Limits::backlog`] of them, and those that were connecting wait as well. After [`Limits::hold_limit`]
+    /// the route closes by itself; holding it again before that starts the time anew.
+    pub fn hold(&self, id: &RouteId) -> Result<Change, NoSuchRoute> {
+        Ok(self.route(id)?.let_happen(GateEvent::Hold))
+    }
+
+    /// Refuses clients, because the instance was stopped: they are reset, also those that wait. The address stays held.
+    pub fn close(&self, id: &RouteId) -> Result<Change, NoSuchRoute> {
+        Ok(self.route(id)?.let_happen(GateEvent::Close))
+    }
+
+    /// Resets the connections of the route that are live with the container now, both sides of each, and returns their
+    /// number. A container that was killed says nothing to its peers by itself, so its connections need this.
+    ///
+    /// They end right after the return, not before it. Clients that come later are not concerned: point, hold or close
+    /// the route first.
+    pub fn end_connections(&self, id: &RouteId, container: &ContainerId) -> Result<usize, NoSuchRoute> {
+        Ok(self.route(id)?.flows.end(container))
+    }
+
+    /// Gives the route up: resets its connections and those that wait, and closes its socket. A route that does not
+    /// exist is [`Change::Unchanged`].
+    ///
+    /// When it completes, the address can be reserved again at once. Cancelled, the route is gone as well, only the
+    /// address may still be taken for a moment.
+    pub async fn release(&self, id: &RouteId) -> Change {
+        let entry = self.lock().routes.remove(id);
+        match entry {
+            Some(entry) => {
+                entry.finish().await;
+                Change::Changed
+            }
+            None => Change::Unchanged,
+        }
+    }
+
+    /// Every route as it is now, in the order of their names.
+    pub fn status(&self) -> Vec<RouteStatus> {
+        self.lock().routes.values().filter_map(|entry| entry.route.status()).collect()
+    }
+
+    /// Gives every route up and refuses new ones. Cancelled, all sockets are closed as well, only nobody waits for it.
+    pub async fn shut_down(&self) {
+        let entries = {
+            let mut table = self.lock();
+            table.life = Life::ShutDown;
+            std::mem::take(&mut table.routes)
+        };
+        for entry in entries.values() {
+            entry.route.let_happen(GateEvent::Release);
+        }
+        for entry in entries.into_values() {
+            entry.finish().await;
+        }
+    }
+
+    fn route(&self, id: &RouteId) -> Result<Arc<Route>, NoSuchRoute> {
+        self.lock().routes.get(id).map(|entry| Arc::clone(&entry.route)).ok_or_else(|| NoSuchRoute(id.clone()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router").field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}

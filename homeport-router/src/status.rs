@@ -1,0 +1,63 @@
+//! Owns what a route looks like from outside: plain values that cross the daemon's control socket.
+
+use crate::address::ListenAddress;
+use crate::gate::Generation;
+use crate::route_id::RouteId;
+use crate::target::{ContainerId, Target};
+
+/// What happens to the clients of a route.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RouteState {
+    /// They wait: the route was never pointed, or a container is being replaced.
+    Held,
+    /// They are connected with the target.
+    Running {
+        /// Counts the targets of this route.
+        generation: Generation,
+        /// The target.
+        target: Target,
+    },
+    /// They are reset: the instance was stopped, or the route was held for too long.
+    Closed,
+}
+
+/// The connections of a route with one container.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LiveConnections {
+    /// Which target of the route it was.
+    pub generation: Generation,
+    /// The container.
+    pub container: ContainerId,
+    /// How many are live.
+    pub connections: usize,
+}
+
+/// A route as it was at one moment. The numbers count from the reservation on and are not of one instant.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RouteStatus {
+    /// The route.
+    pub id: RouteId,
+    /// The public address.
+    pub address: ListenAddress,
+    /// What happens to its clients.
+    pub state: RouteState,
+    /// Clients that are accepted and not ended: connected ones, and those that wait for a connection to the target.
+    pub open: usize,
+    /// Connected ones by container, the earliest target first; containers that are being replaced are among them.
+    pub live: Vec<LiveConnections>,
+    /// How many may be open at once.
+    pub limit: usize,
+    /// Clients accepted to be forwarded.
+    pub accepted: u64,
+    /// Clients reset because the route was closed, or closed while they waited, or was at its limit.
+    pub refused: u64,
+    /// Clients reset because the target could not be reached within the limit.
+    pub failed: u64,
+    /// Bytes that targets were given.
+    pub bytes_from_clients: u64,
+    /// Bytes that clients were given.
+    pub bytes_to_clients: u64,
+    /// The last thing that went wrong; stays when it is past.
+    pub last_error: Option<String>,
+}

@@ -1,0 +1,10 @@
+//! The router with real sockets on the loopback network.
+
+#[cfg(test)]
+mod forwarding;
+#[cfg(test)]
+mod reserving;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod switching;
