@@ -74,14 +74,14 @@ fn missing_key(key: &ConfigKey, spec: &KeySpec) -> Fault {
     Fault::new("HP-CFG-001", format!("config.{key}"), format!("`{key}` is required and has no value"))
         .expected(spec.kind.wanted())
         .remedy(way)
-        .clause("MAN-7")
+        .clause("MAN-42")
 }
 
 /// The fault of a key that no manifest declares; says which one was meant where that is likely.
 pub(super) fn unknown_key(specs: &BTreeMap<ConfigKey, KeySpec>, found: &str) -> Fault {
     let fault = Fault::new("HP-CFG-002", format!("config.{found}"), format!("`{found}` is not a key of this port"))
         .expected(format!("one of {}", specs.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")))
-        .clause("MAN-7");
+        .clause("MAN-43");
     match nearest(found, specs.keys().map(ConfigKey::as_str)) {
         Some(meant) => fault.remedy(format!("did you mean `{meant}`?")),
         None => fault.remedy("`homeport port info` lists the keys with their meaning"),

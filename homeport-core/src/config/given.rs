@@ -37,7 +37,7 @@ impl std::fmt::Debug for Given {
 }
 
 /// Reads all of them. A list that is given more than once grows; any other key given twice is a fault.
-/// A secret given as an argument is refused, since process lists show it. [spec: MAN-10]
+/// A secret given as an argument is refused, since process lists show it. [spec: MAN-40, MAN-41]
 pub fn parse_given(
     specs: &BTreeMap<ConfigKey, KeySpec>,
     given: &[Given],
@@ -57,7 +57,8 @@ pub fn parse_given(
                     format!("`{key}` is secret and was given as an argument"),
                 )
                 .expected("a file: process lists show arguments")
-                .remedy(format!("use `--set-file {key}=PATH`, or `--set-file {key}=-` for standard input")),
+                .remedy(format!("use `--set-file {key}=PATH`, or `--set-file {key}=-` for standard input"))
+                .clause("MAN-40"),
             );
             continue;
         }
@@ -72,7 +73,8 @@ pub fn parse_given(
             Some(_) => faults.push(
                 Fault::new("HP-CFG-005", format!("config.{key}"), format!("`{key}` was given twice"))
                     .expected("one value")
-                    .remedy("leave one of them out"),
+                    .remedy("leave one of them out")
+                    .clause("MAN-41"),
             ),
         }
     }

@@ -15,12 +15,15 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Every whole number that all JSON readers keep exact, since values travel as JSON (RFC 7493). [spec: MAN-7]
+    pub const ANY: Self = Self { min: 1 - (1 << 53), max: (1 << 53) - 1 };
+
     fn words(self, what: &str) -> String {
-        match (self.min, self.max) {
-            (i64::MIN, i64::MAX) => what.to_owned(),
-            (min, i64::MAX) => format!("{what} of at least {min}"),
-            (i64::MIN, max) => format!("{what} of at most {max}"),
-            (min, max) => format!("{what} from {min} to {max}"),
+        match (self.min == Self::ANY.min, self.max == Self::ANY.max) {
+            (true, true) => what.to_owned(),
+            (false, true) => format!("{what} of at least {}", self.min),
+            (true, false) => format!("{what} of at most {}", self.max),
+            (false, false) => format!("{what} from {} to {}", self.min, self.max),
         }
     }
 
@@ -36,7 +39,9 @@ pub struct Pattern(String);
 impl Pattern {
     /// The pattern, or the reason why the text is none.
     pub fn new(source: &str) -> Result<Self, String> {
-        match regex_lite::RegexBuilder::new(&anchored(source)).size_limit(1 << 20).build() {
+        let is_regex = |text: &str| regex_lite::RegexBuilder::new(text).size_limit(1 << 20).build();
+        // Alone first: `a)|(?:b` is one only inside of the anchors, and would match more than the whole text.
+        match is_regex(source).and_then(|_| is_regex(&anchored(source))) {
             Ok(_) => Ok(Self(source.to_owned())),
             Err(error) => Err(error.to_string()),
         }
@@ -253,5 +258,6 @@ mod tests {
         assert!(pattern.matches("a") && pattern.matches("bbb"));
         assert!(!pattern.matches("ab") && !pattern.matches("xa") && !pattern.matches("a\n"));
         assert!(Pattern::new("(").is_err());
+        assert!(Pattern::new("a)|(?:b").is_err());
     }
 }

@@ -85,7 +85,7 @@ mod tests {
         }
     }
 
-    const ANY: Limits = Limits { min: i64::MIN, max: i64::MAX };
+    const ANY: Limits = Limits::ANY;
 
     #[test]
     fn text_is_read_by_type() {

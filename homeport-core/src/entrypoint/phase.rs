@@ -97,12 +97,12 @@ impl Phase {
     fn parse_migrate(rest: &[&str]) -> Result<Self, PhaseError> {
         let parsed = match rest {
             ["--volume", volume, "--from", from, "--to", to] => {
-                let format = |text: &str| text.parse::<u32>().ok().map(Format::new);
-                volume.parse().ok().zip(format(from)).zip(format(to))
+                let steps = format(from).zip(format(to)).filter(|(from, to)| from.get().abs_diff(to.get()) == 1);
+                volume.parse().ok().zip(steps)
             }
             _ => None,
         };
-        parsed.map(|((volume, from), to)| Self::Migrate { volume, from, to }).ok_or_else(|| PhaseError::Arguments {
+        parsed.map(|(volume, (from, to))| Self::Migrate { volume, from, to }).ok_or_else(|| PhaseError::Arguments {
             phase: "migrate",
             found: rest.join(" "),
             usage: "migrate --volume NAME --from FORMAT --to FORMAT",
@@ -142,6 +142,12 @@ impl Phase {
     }
 }
 
+/// A format as arguments have it: decimal from 1 to 65535, no sign, no leading zero.
+fn format(text: &str) -> Option<Format> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    plain.then(|| text.parse::<u16>().ok()).flatten().map(|format| Format::new(format.into()))
+}
+
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -171,9 +177,15 @@ mod tests {
     fn what_is_not_a_phase_is_refused_with_what_was_wanted() {
         assert_eq!(Phase::parse::<&str>(&[]).unwrap_err(), PhaseError::Missing);
         assert!(matches!(Phase::parse(&["Run"]).unwrap_err(), PhaseError::Unknown { .. }));
-        for bad in
-            [&["run", "x"][..], &["migrate"], &["migrate", "--volume", "h", "--from", "x", "--to", "2"], &["command"]]
-        {
+        for bad in [
+            &["run", "x"][..],
+            &["migrate"],
+            &["migrate", "--volume", "h", "--from", "x", "--to", "2"],
+            &["migrate", "--volume", "h", "--from", "1", "--to", "3"],
+            &["migrate", "--volume", "h", "--from", "0", "--to", "1"],
+            &["migrate", "--volume", "h", "--from", "+1", "--to", "02"],
+            &["command"],
+        ] {
             assert!(matches!(Phase::parse(bad).unwrap_err(), PhaseError::Arguments { .. }), "{bad:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! Owns the rules of configuration keys in a manifest: constraints that fit the type, defaults that the type accepts.
 //! Never sees a value that an operator gave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
 
@@ -14,7 +14,7 @@ use crate::name::ConfigKey;
 /// The greatest length of a text where the manifest sets none.
 const LINE_MAX: u32 = 4096;
 const TEXT_MAX: u32 = 65536;
-/// The most items of a list where the manifest sets none.
+/// The most items of a list; a manifest can only set fewer.
 const LIST_MAX: i64 = 1000;
 
 pub(super) fn keys(
@@ -22,57 +22,46 @@ pub(super) fn keys(
     at: &Pointer,
     findings: &mut Findings,
 ) -> BTreeMap<ConfigKey, KeySpec> {
+    let declared: BTreeSet<String> = wire.keys().cloned().collect();
     let keys: BTreeMap<ConfigKey, KeySpec> = findings.map(wire, at, key);
     let mut taken: BTreeMap<&str, &ConfigKey> = BTreeMap::new();
     for (name, spec) in &keys {
+        let at = at.child(name.as_str());
         if let Some(env) = &spec.env
             && let Some(other) = taken.insert(env, name)
         {
             let message = format!("`{name}` and `{other}` are given to services as the same variable `{env}`");
-            findings.add("HP-MAN-020", "MAN-11", &at.child(name.as_str()), message);
+            findings.add("HP-MAN-020", "MAN-33", &at, message);
         }
-    }
-    for (name, spec) in &keys {
-        let instead = spec.deprecated.as_ref().and_then(|deprecated| deprecated.instead.as_ref());
-        if let Some(instead) = instead
-            && !keys.contains_key(instead)
+        if let Some(instead) = spec.deprecated.as_ref().and_then(|deprecated| deprecated.instead.as_ref())
+            && (instead == name || !declared.contains(instead.as_str()))
         {
-            let message = format!("`{name}` says to use `{instead}` instead, which is not a key of this port");
-            findings.add("HP-MAN-021", "MAN-9", &at.child(name.as_str()), message);
+            let message = format!("`{name}` says to use `{instead}` instead, which is not another key of this port");
+            findings.add("HP-MAN-021", "MAN-9", &at.child("deprecated").child("use"), message);
         }
     }
     keys
 }
 
 fn key(wire: wire::Key, at: &Pointer, findings: &mut Findings) -> Option<KeySpec> {
-    let kind = kind(&wire, at, findings)?;
-    let default = value(wire.default.as_ref(), &kind, "default", at, findings)?;
-    let example = value(wire.example.as_ref(), &kind, "example", at, findings)?;
+    let kind = kind(&wire, at, findings);
+    let mut accepted = |json: Option<&serde_json::Value>, field: &str| {
+        json.zip(kind.as_ref()).and_then(|(json, kind)| value(json, kind, &at.child(field), findings))
+    };
+    let default = accepted(wire.default.as_ref(), "default");
+    let example = accepted(wire.example.as_ref(), "example");
     let secrecy = if wire.secret == Some(true) { Secrecy::Secret } else { Secrecy::Open };
     let need = if wire.required == Some(true) { Need::Required } else { Need::Optional };
-    if need == Need::Required && default.is_some() {
+    if need == Need::Required && wire.default.is_some() {
         findings
-            .add("HP-MAN-022", "MAN-7", at, format!("`{}` is required and has a default", at.text()))
+            .add("HP-MAN-022", "MAN-34", at, format!("`{}` is required and has a default", at.text()))
             .set_expected("one of the two");
     }
-    if secrecy == Secrecy::Secret && (default.is_some() || wire.env.is_some()) {
+    if secrecy == Secrecy::Secret && (wire.default.is_some() || wire.env.is_some()) {
         let message = format!("`{}` is secret and has a default or an environment variable", at.text());
-        findings.add("HP-MAN-023", "MAN-10", at, message).set_expected("neither: an image is no place for a secret");
+        findings.add("HP-MAN-023", "MAN-35", at, message).set_expected("neither: an image is no place for a secret");
     }
-    let env = wire.env.filter(|env| {
-        let ok = is_env_name(env);
-        if !ok {
-            let fault = findings.add(
-                "HP-MAN-024",
-                "MAN-11",
-                &at.child("env"),
-                format!("`{}` is not a variable's name", at.child("env").text()),
-            );
-            fault.set_actual(format!("`{}`", crate::text::clip(env, 60)));
-            fault.set_expected("A-Z, 0-9 and `_`, a letter first, not starting with `HOMEPORT_`");
-        }
-        ok
-    });
+    let env = wire.env.filter(|env| is_env(env, &at.child("env"), findings));
     let since = wire.since.and_then(|text| version(&text, &at.child("since"), findings));
     let deprecated = wire.deprecated.and_then(|wire| deprecation(&wire, &at.child("deprecated"), findings));
     let reload = match wire.reload {
@@ -80,7 +69,7 @@ fn key(wire: wire::Key, at: &Pointer, findings: &mut Findings) -> Option<KeySpec
         Some(wire::ReloadKind::Restart) | None => Reload::Restart,
     };
     let summary = wire.summary.unwrap_or_default();
-    Some(KeySpec { kind, need, secrecy, default, example, reload, env, since, deprecated, summary })
+    Some(KeySpec { kind: kind?, need, secrecy, default, example, reload, env, since, deprecated, summary })
 }
 
 fn kind(wire: &wire::Key, at: &Pointer, findings: &mut Findings) -> Option<Kind> {
@@ -103,15 +92,15 @@ fn kind(wire: &wire::Key, at: &Pointer, findings: &mut Findings) -> Option<Kind>
     let mut fits = true;
     for (name, _) in given.iter().filter(|(name, is_given)| *is_given && !allowed.contains(name)) {
         let message = format!("`{}` means nothing for a key of type `{}`", at.child(name).text(), wire.r#type.word());
-        findings.add("HP-MAN-025", "MAN-7", &at.child(name), message);
+        findings.add("HP-MAN-025", "MAN-36", &at.child(name), message);
         fits = false;
     }
-    let least = if matches!(wire.r#type, T::Int) { i64::MIN } else { 0 };
-    let most = if matches!(wire.r#type, T::List) { LIST_MAX } else { i64::MAX };
+    let least = if matches!(wire.r#type, T::Int) { Limits::ANY.min } else { 0 };
+    let most = if matches!(wire.r#type, T::List) { LIST_MAX } else { Limits::ANY.max };
     let limits = Limits { min: wire.min.unwrap_or(least), max: wire.max.unwrap_or(most) };
-    if limits.min > limits.max || limits.min < least {
+    if limits.min > limits.max || limits.min < least || limits.max > most {
         let message = format!("`{}` has limits that nothing can keep", at.text());
-        findings.add("HP-MAN-026", "MAN-7", at, message).set_actual(format!("from {} to {}", limits.min, limits.max));
+        findings.add("HP-MAN-026", "MAN-37", at, message).set_actual(format!("from {} to {}", limits.min, limits.max));
         fits = false;
     }
     let pattern = match wire.pattern.as_deref().map(Pattern::new) {
@@ -120,7 +109,7 @@ fn kind(wire: &wire::Key, at: &Pointer, findings: &mut Findings) -> Option<Kind>
         Some(Err(reason)) => {
             let at = at.child("pattern");
             findings
-                .add("HP-MAN-027", "MAN-7", &at, format!("`{}` is not a regular expression", at.text()))
+                .add("HP-MAN-027", "MAN-38", &at, format!("`{}` is not a regular expression", at.text()))
                 .set_actual(reason);
             fits = false;
             None
@@ -129,7 +118,7 @@ fn kind(wire: &wire::Key, at: &Pointer, findings: &mut Findings) -> Option<Kind>
     if matches!(wire.r#type, T::Enum) && wire.values.is_empty() {
         let at = at.child("values");
         findings
-            .add("HP-MAN-028", "MAN-7", &at, format!("`{}` offers nothing", at.text()))
+            .add("HP-MAN-028", "MAN-39", &at, format!("`{}` offers nothing", at.text()))
             .set_expected("at least one text");
         fits = false;
     }
@@ -149,36 +138,34 @@ fn kind(wire: &wire::Key, at: &Pointer, findings: &mut Findings) -> Option<Kind>
     })
 }
 
-/// The default or example, if there is one; `None` means that it was faulty.
-#[expect(clippy::option_option, reason = "the outer is whether it could be read, the inner whether it is there")]
-fn value(
-    json: Option<&serde_json::Value>,
-    kind: &Kind,
-    field: &str,
-    at: &Pointer,
-    findings: &mut Findings,
-) -> Option<Option<Value>> {
-    let Some(json) = json else { return Some(None) };
+/// The default or example; `None` means that it was faulty.
+fn value(json: &serde_json::Value, kind: &Kind, at: &Pointer, findings: &mut Findings) -> Option<Value> {
     let refused = match Value::from_json(json) {
         Some(value) => match kind.accept(&value) {
-            Ok(()) => return Some(Some(value)),
+            Ok(()) => return Some(value),
             Err(found) => found,
         },
         None => format!("`{json}`"),
     };
-    let at = at.child(field);
     let fault =
-        findings.add("HP-MAN-029", "MAN-7", &at, format!("`{}` is not a value that the key can take", at.text()));
+        findings.add("HP-MAN-029", "MAN-7", at, format!("`{}` is not a value that the key can take", at.text()));
     fault.set_actual(refused);
     fault.set_expected(kind.wanted());
     None
 }
 
-fn is_env_name(text: &str) -> bool {
-    text.len() <= 64
+/// Whether services can be given a variable of this name; adds why not.
+fn is_env(text: &str, at: &Pointer, findings: &mut Findings) -> bool {
+    let ok = text.len() <= 64
         && text.bytes().next().is_some_and(|b| b.is_ascii_uppercase())
         && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-        && !text.starts_with("HOMEPORT_")
+        && !text.starts_with("HOMEPORT_");
+    if !ok {
+        let fault = findings.add("HP-MAN-024", "MAN-11", at, format!("`{}` is not a variable's name", at.text()));
+        fault.set_actual(format!("`{}`", crate::text::clip(text, 60)));
+        fault.set_expected("A-Z, 0-9 and `_`, a letter first, not starting with `HOMEPORT_`");
+    }
+    ok
 }
 
 fn deprecation(wire: &wire::Deprecated, at: &Pointer, findings: &mut Findings) -> Option<Deprecation> {

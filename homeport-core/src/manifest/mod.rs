@@ -3,9 +3,14 @@
 //! Bytes become a wire type ([`wire::Manifest`], also the source of the JSON Schema), which becomes a [`Manifest`] that
 //! keeps every rule. Never reads a file: the bytes come in.
 
+mod bound;
 mod check;
 mod check_chain;
 mod check_config;
+mod check_endpoint;
+mod check_privilege;
+mod check_work;
+mod declare;
 mod node;
 mod parse;
 mod read;

@@ -5,7 +5,10 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// One JSON value. Numbers with a fraction are kept apart from whole ones: no field of a manifest has a fraction.
+use super::bound::MOST;
+
+/// One JSON value. Numbers with a fraction are kept apart from whole ones: no field of a manifest
+/// has a fraction.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Node {
     Null,
@@ -63,7 +66,15 @@ impl<'de> Visitor<'de> for NodeVisitor {
         Ok(Node::Whole(value.into()))
     }
 
+    /// `2.0` and `2e0` are `2`: JSON has one kind of number, and the schema language sees it so. [spec: MAN-3]
     fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+        #[expect(clippy::cast_precision_loss, reason = "2^53 - 1 is exact as a double")]
+        let exact = MOST as f64;
+        if value.fract() == 0.0 && value.abs() <= exact {
+            #[expect(clippy::cast_possible_truncation, reason = "whole and within range")]
+            let whole = value as i64;
+            return Ok(Node::Whole(whole.into()));
+        }
         Ok(Node::Fraction(value))
     }
 

@@ -2,7 +2,7 @@
 //! Never decides about a single field: `read` and `check` do.
 
 use super::node::Node;
-use super::read::{Pointer, Read as _};
+use super::read::{Pointer, Read as _, names_once};
 use super::{check, value, wire};
 use crate::fault::{Advice, Fault};
 use crate::version::{PROTOCOL, ProtocolVersion};
@@ -34,7 +34,8 @@ pub enum ManifestError {
     /// Rules are broken: every one of them.
     #[error("the manifest has {}", crate::manifest::parse::count(.0.len()))]
     Faults(
-        /// Every broken rule, in the order of the document.
+        /// Every broken rule: of shape first, then of meaning. Meaning is not looked at where members are missing or have
+        /// the wrong type, since every message about it would be a guess.
         Vec<Fault>,
     ),
 }
@@ -58,6 +59,9 @@ impl Advice for ManifestError {
         Some(match self {
             Self::TooLarge { .. } => "move long texts to the port's documentation".to_owned(),
             Self::NotJson { .. } => "manifests are made by `cargo xtask build-port`; rebuild the image".to_owned(),
+            Self::Protocol { needs } if *needs < PROTOCOL => {
+                format!("use a newer version of the port: protocol {needs} is no longer spoken")
+            }
             Self::Protocol { needs } => {
                 format!("upgrade HomePort to one that speaks protocol {needs}, or use an older version of the port")
             }
@@ -71,7 +75,7 @@ impl Advice for ManifestError {
 }
 
 /// Reads a manifest. The protocol version is read first and alone, so that a newer document is said to be newer and not
-/// to be wrong; then everything else, with every fault at once. [spec: MAN-2, MAN-4]
+/// to be wrong; then everything else, with every fault at once. [spec: MAN-2, MAN-4, MAN-27]
 pub fn parse(bytes: &[u8]) -> Result<value::Manifest, ManifestError> {
     if bytes.len() > MAX_MANIFEST_BYTES {
         return Err(ManifestError::TooLarge { found: bytes.len() });
@@ -83,11 +87,14 @@ pub fn parse(bytes: &[u8]) -> Result<value::Manifest, ManifestError> {
         return Err(ManifestError::Protocol { needs });
     }
     let mut faults = Vec::new();
-    let wire = wire::Manifest::read(&node, &Pointer::default(), &mut faults);
-    match wire {
-        Some(wire) if faults.is_empty() => check::check(wire).map_err(ManifestError::Faults),
-        _ => Err(ManifestError::Faults(faults)),
+    names_once(&node, &Pointer::default(), &mut faults);
+    let checked = wire::Manifest::read(&node, &Pointer::default(), &mut faults).map(check::check);
+    match checked {
+        Some(Ok(manifest)) if faults.is_empty() => return Ok(manifest),
+        Some(Err(found)) => faults.extend(found),
+        Some(Ok(_)) | None => {}
     }
+    Err(ManifestError::Faults(faults))
 }
 
 /// The version that a document says it is written for, if it says so in a form that is understood.

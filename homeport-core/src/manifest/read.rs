@@ -1,21 +1,23 @@
 //! Owns reading a wire type out of a JSON document with every fault at once: missing, unknown and repeated members,
-//! wrong types, numbers out of range, each with its JSON pointer.
+//! wrong types, members beyond their bounds, each with its JSON pointer.
 //! Never checks what members mean together: that is `check`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::bound::Bound;
 use super::node::Node;
 use crate::fault::Fault;
 use crate::text::nearest;
 
-/// Where in a document something stands: a JSON pointer (RFC 6901).
+/// Where in a document something stands: a JSON pointer (RFC 6901), fit to be shown: of each name at most 64 characters,
+/// control characters escaped. [spec: MAN-28]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pointer(String);
 
 impl Pointer {
     /// The pointer to a member of what this one points to.
     pub(crate) fn child(&self, member: &str) -> Self {
-        Self(format!("{}/{}", self.0, member.replace('~', "~0").replace('/', "~1")))
+        Self(format!("{}/{}", self.0, crate::text::clip(member, 64).replace('~', "~0").replace('/', "~1")))
     }
 
     /// The pointer as text; the whole document is `/`.
@@ -142,24 +144,41 @@ impl<T: Read> Read for BTreeMap<String, T> {
     }
 }
 
-/// The members of an object; a repeated name is a fault.
+/// Adds a fault for each name that stands twice in one object, anywhere in the document. [spec: MAN-3]
+pub(super) fn names_once(node: &Node, at: &Pointer, faults: &mut Vec<Fault>) {
+    match node {
+        Node::Object(members) => {
+            let mut seen = BTreeSet::new();
+            for (name, member) in members {
+                let at = at.child(name);
+                if !seen.insert(name.as_str()) {
+                    let fault = Fault::new("HP-MAN-005", at.text(), format!("`{}` stands twice", at.text()));
+                    faults.push(fault.expected("each name once").clause("MAN-3"));
+                }
+                names_once(member, &at, faults);
+            }
+        }
+        Node::List(items) => {
+            for (n, item) in items.iter().enumerate() {
+                names_once(item, &at.child(&n.to_string()), faults);
+            }
+        }
+        Node::Null | Node::Bool(_) | Node::Whole(_) | Node::Fraction(_) | Node::Text(_) => {}
+    }
+}
+
+/// Whether a member can be left out when it is written: it has the value that stands for nothing.
+pub(crate) fn is_absent<T: Read + PartialEq>(value: &T) -> bool {
+    T::absent().is_some_and(|absent| absent == *value)
+}
+
+/// The members of an object.
 fn members<'a>(node: &'a Node, at: &Pointer, faults: &mut Vec<Fault>) -> Option<&'a [(String, Node)]> {
     let Node::Object(members) = node else {
         faults.push(wrong_type(node, at, "an object"));
         return None;
     };
-    let before = faults.len();
-    for (n, (name, _)) in members.iter().enumerate() {
-        if members[..n].iter().any(|(earlier, _)| earlier == name) {
-            let at = at.child(name).text();
-            faults.push(
-                Fault::new("HP-MAN-005", at.clone(), format!("`{at}` stands twice"))
-                    .expected("each name once")
-                    .clause("MAN-3"),
-            );
-        }
-    }
-    (faults.len() == before).then_some(members)
+    Some(members)
 }
 
 /// An object that is being read member by member.
@@ -182,7 +201,7 @@ impl<'a> ObjectReader<'a> {
             if known.contains(&name.as_str()) || free.is_some_and(|prefix| name.starts_with(prefix)) {
                 continue;
             }
-            let shown = crate::text::clip(&at.child(name).text(), 120);
+            let shown = at.child(name).text();
             let fault = Fault::new("HP-MAN-006", shown.clone(), format!("`{shown}` is not a field of the manifest"))
                 .expected(format!("one of {}", known.join(", ")))
                 .clause("MAN-4");
@@ -194,11 +213,13 @@ impl<'a> ObjectReader<'a> {
         Some(Self { members, at })
     }
 
-    /// Reads one member.
-    pub(crate) fn member<T: Read>(&self, name: &str, faults: &mut Vec<Fault>) -> Option<T> {
+    /// Reads one member; what goes beyond its bound is a fault, but is read.
+    pub(crate) fn member<T: Read>(&self, name: &str, bound: Bound, faults: &mut Vec<Fault>) -> Option<T> {
         let at = self.at.child(name);
         if let Some((_, node)) = self.members.iter().find(|(member, _)| member == name) {
-            return T::read(node, &at, faults);
+            let value = T::read(node, &at, faults)?;
+            bound.keep(node, &at, faults);
+            return Some(value);
         }
         let absent = T::absent();
         if absent.is_none() {
@@ -208,81 +229,3 @@ impl<'a> ObjectReader<'a> {
         absent
     }
 }
-
-/// A field's name as documents write it: `r#type` is `type`.
-pub(crate) fn plain(field: &'static str) -> &'static str {
-    field.strip_prefix("r#").unwrap_or(field)
-}
-
-/// Declares a wire object: the struct as serde and schemars see it, and how it is read with every fault at once.
-macro_rules! wire_object {
-    (
-        $(#[$meta:meta])*
-        $(free $free:literal)?
-        pub struct $name:ident {
-            $($(#[$field_meta:meta])* pub $field:ident: $ty:ty,)+
-        }
-    ) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-        #[serde(deny_unknown_fields)]
-        pub struct $name {
-            $($(#[$field_meta])* pub $field: $ty,)+
-        }
-
-        impl $crate::manifest::read::Read for $name {
-            fn read(
-                node: &$crate::manifest::node::Node,
-                at: &$crate::manifest::read::Pointer,
-                faults: &mut Vec<$crate::fault::Fault>,
-            ) -> Option<Self> {
-                let known = [$($crate::manifest::read::plain(stringify!($field))),+];
-                let free: Option<&str> = None $(.or(Some($free)))?;
-                let object = $crate::manifest::read::ObjectReader::open(node, at, &known, free, faults)?;
-                $(let $field = object.member::<$ty>($crate::manifest::read::plain(stringify!($field)), faults);)+
-                Some(Self { $($field: $field?,)+ })
-            }
-        }
-    };
-}
-
-/// Declares a wire word: an enum that is written as one of a few fixed texts.
-macro_rules! wire_word {
-    (
-        $(#[$meta:meta])*
-        pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)+ }
-    ) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-        pub enum $name { $($(#[$variant_meta])* #[serde(rename = $word)] $variant,)+ }
-
-        impl $name {
-            /// The word as manifests write it.
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-        }
-
-        impl $crate::manifest::read::Read for $name {
-            fn read(
-                node: &$crate::manifest::node::Node,
-                at: &$crate::manifest::read::Pointer,
-                faults: &mut Vec<$crate::fault::Fault>,
-            ) -> Option<Self> {
-                if let $crate::manifest::node::Node::Text(text) = node {
-                    match text.as_str() {
-                        $($word => return Some(Self::$variant),)+
-                        _ => {}
-                    }
-                }
-                let wanted = concat!("one of", $(" `", $word, "`"),+);
-                faults.push($crate::manifest::read::wrong_type(node, at, wanted));
-                None
-            }
-        }
-    };
-}
-
-pub(crate) use {wire_object, wire_word};

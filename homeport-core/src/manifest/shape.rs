@@ -8,6 +8,9 @@ use super::read::Pointer;
 use crate::fault::Fault;
 use crate::name::NameError;
 
+/// Places in a container that are HomePort's or the kernel's.
+pub(super) const HOMEPORTS_PLACES: [&str; 5] = ["/port", "/run/port", "/proc", "/sys", "/dev"];
+
 /// Collects the faults of a document while it is being checked.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -80,7 +83,7 @@ impl Findings {
             );
             return;
         }
-        for taken in ["/port", "/run/port", "/proc", "/sys", "/dev"] {
+        for taken in HOMEPORTS_PLACES {
             if is_within(path, taken) {
                 let fault =
                     self.add("HP-MAN-013", clause, at, format!("`{}` is not a place that a port can have", at.text()));
