@@ -24,7 +24,7 @@ use super::spec::ContainerSpec;
 /// What HomePort asks of a container engine.
 ///
 /// Every method blocks its caller until the engine has answered, and may be called from several threads at once. In
-/// asynchronous code call it on a blocking thread (`spawn_blocking`): `DockerEngine` panics inside an async task.
+/// asynchronous code call it on a blocking thread (`spawn_blocking`): [`super::DockerEngine`] panics inside an async task.
 ///
 /// Every method may fail with [`EngineError::SocketMissing`], [`EngineError::NotRunning`],
 /// [`EngineError::PermissionDenied`], [`EngineError::Lost`] and [`EngineError::Timeout`]; after the last two it is not

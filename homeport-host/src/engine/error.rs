@@ -205,7 +205,7 @@ pub enum EngineError {
     Refused {
         /// The call.
         action: Action,
-        /// The HTTP status of its answer.
+        /// The HTTP status of its answer; 200 where it refused within a stream that began well.
         status: u16,
         /// The engine's words.
         message: String,

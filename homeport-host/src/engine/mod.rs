@@ -4,13 +4,14 @@
 //!   like that already" is an outcome value ([`StartOutcome`], [`RemoveOutcome`], ...), never an error.
 //! * [`ContainerSpec`] describes one hardened container. What a port must never have (published ports, privileges, named
 //!   volumes, a restart policy of the engine, a writable root) cannot be written down in it.
-//! * `DockerEngine` is the only place that knows the Docker API. It blocks its caller on a private runtime.
+//! * [`DockerEngine`] is the only place that knows the Docker API. It blocks its caller on a private runtime.
 //! * `SimEngine` keeps the same observable behaviour in memory, with injected failures and a process that "dies".
 //!
 //! Nothing here decides what to start or when: that is the plan's work, and the ledger remembers it.
 
 mod cancel;
 mod contract;
+pub mod docker;
 mod error;
 mod exec;
 mod facts;
@@ -26,6 +27,7 @@ mod spec;
 
 pub use cancel::Cancel;
 pub use contract::Engine;
+pub use docker::DockerEngine;
 pub use error::{Action, EngineError, Operation, Subject};
 pub use exec::{ExecSpec, ExecStreams, Terminal, TerminalSize};
 pub use facts::{ApiVersion, CgroupVersion, EngineFacts, Feature, OLDEST_API};

@@ -15,7 +15,7 @@ use super::outcome::{ExitCode, ExitFacts};
 /// Where a container is in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerState {
-    /// Made and never started, or the start failed; the engine's words are in the facts of its end where it failed.
+    /// Made, and never ran: nobody started it, or the start failed.
     Created,
     /// Running.
     Running {

@@ -1,6 +1,5 @@
 //! Owns what calls to the engine changed, as values. Never an error: "it was so already" is one of the outcomes.
 
-use homeport_core::unit::Seconds;
 use time::OffsetDateTime;
 
 use super::name::ContainerId;
@@ -153,9 +152,4 @@ pub enum EventsEnd {
     Stopped,
     /// The request was cancelled.
     Cancelled,
-}
-
-/// How long a stop may take in all: the container's grace and time for the engine to clean up behind it.
-pub(super) fn stop_limit(grace: Seconds) -> std::time::Duration {
-    std::time::Duration::from_secs(u64::from(grace.get()) + 30)
 }
