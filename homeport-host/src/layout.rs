@@ -1,0 +1,192 @@
+//! Owns every path that HomePort uses on the host, all from one root. Never opens what is at them.
+//!
+//! ```text
+//! STATE/                     0700; ledger and lock
+//!   ledger.sqlite  lock  daemon.log
+//! DATA/                      0755; volumes at default places
+//!   <instance>/<volume>/
+//! RUN/                       0755; gone after a reboot
+//!   mnt/<uuid>               what volumes are bound to, so that the engine never gets an operator's path
+//!   instances/<name>/port/   mounted at /run/port in the container
+//!   daemon.sock  daemon.pid
+//! ```
+
+mod error;
+mod prepare;
+
+pub use error::LayoutError;
+pub use prepare::Prepared;
+
+use std::path::{Component, Path, PathBuf};
+
+use homeport_core::entrypoint;
+use homeport_core::name::{InstanceName, VolumeName};
+
+/// What the kernel takes as the name of a socket: `sun_path` less its final zero.
+const MAX_SOCKET_BYTES: usize = 107;
+/// The longest instance name, in bytes.
+const MAX_INSTANCE_BYTES: usize = 40;
+
+/// Every path of one HomePort. Two with different roots share nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    state: PathBuf,
+    data: PathBuf,
+    run: PathBuf,
+}
+
+impl Layout {
+    /// The places of the machine's own HomePort: `/var/lib/homeport` and `/run/homeport`.
+    pub fn system() -> Self {
+        Self {
+            state: PathBuf::from("/var/lib/homeport"),
+            data: PathBuf::from("/var/lib/homeport/data"),
+            run: PathBuf::from("/run/homeport"),
+        }
+    }
+
+    /// Places below one directory: `state`, `data` and `run`. Nothing outside of it is used.
+    ///
+    /// # Errors
+    /// A root that is not absolute and normal, or so long that the name of a socket below it, with the longest name of
+    /// an instance, would not fit into the 107 bytes that the kernel has for it.
+    pub fn under(root: &Path) -> Result<Self, LayoutError> {
+        let normal = root.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        let text = root.to_str().filter(|text| !text.chars().any(char::is_control));
+        if text.is_none() || !root.is_absolute() || !normal {
+            return Err(LayoutError::Root { root: root.to_owned() });
+        }
+        let layout = Self { state: root.join("state"), data: root.join("data"), run: root.join("run") };
+        let found = layout.longest_socket();
+        if found > MAX_SOCKET_BYTES {
+            return Err(LayoutError::TooLong { root: root.to_owned(), found, max: MAX_SOCKET_BYTES });
+        }
+        Ok(layout)
+    }
+
+    /// What must outlive everything: ledger and lock.
+    pub fn state_dir(&self) -> &Path {
+        &self.state
+    }
+
+    /// The ledger. SQLite keeps `-wal` and `-shm` beside it.
+    pub fn ledger_file(&self) -> PathBuf {
+        self.state.join("ledger.sqlite")
+    }
+
+    /// The file that is locked while an operation goes on.
+    pub fn lock_file(&self) -> PathBuf {
+        self.state.join("lock")
+    }
+
+    /// What the daemon wrote.
+    pub fn daemon_log(&self) -> PathBuf {
+        self.state.join("daemon.log")
+    }
+
+    /// Where volumes are for which the operator named no directory.
+    pub fn data_dir(&self) -> &Path {
+        &self.data
+    }
+
+    /// The directory of a volume for which the operator named none.
+    pub fn volume_dir(&self, instance: &InstanceName, volume: &VolumeName) -> PathBuf {
+        self.data.join(instance.as_str()).join(volume.as_str())
+    }
+
+    /// What may be gone after a reboot.
+    pub fn run_dir(&self) -> &Path {
+        &self.run
+    }
+
+    /// Below this, volumes are bound by their uuid.
+    pub fn mounts_dir(&self) -> PathBuf {
+        self.run.join("mnt")
+    }
+
+    /// The directory that is mounted at `/run/port` in the instance's container.
+    pub fn instance_run_dir(&self, instance: &InstanceName) -> PathBuf {
+        self.run.join("instances").join(instance.as_str()).join("port")
+    }
+
+    /// The socket to which the instance's init says that it is ready. [spec: ENT-9]
+    pub fn notify_socket(&self, instance: &InstanceName) -> PathBuf {
+        self.instance_run_dir(instance).join(notify_name())
+    }
+
+    /// The socket on which the daemon takes requests.
+    pub fn control_socket(&self) -> PathBuf {
+        self.run.join("daemon.sock")
+    }
+
+    /// The file that names the daemon's process.
+    pub fn daemon_pid_file(&self) -> PathBuf {
+        self.run.join("daemon.pid")
+    }
+
+    /// The bytes of the longest name that a socket can have.
+    fn longest_socket(&self) -> usize {
+        let notify = self.run.join("instances").join("i".repeat(MAX_INSTANCE_BYTES)).join("port").join(notify_name());
+        notify.as_os_str().len().max(self.control_socket().as_os_str().len())
+    }
+}
+
+/// The name that the notify socket has in the directory that is mounted at `/run/port`.
+fn notify_name() -> &'static str {
+    entrypoint::NOTIFY_SOCKET.rsplit('/').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use homeport_core::fault::Advice as _;
+
+    use super::*;
+
+    #[test]
+    fn every_path_is_below_the_root() {
+        let layout = Layout::under(Path::new("/srv/hp")).unwrap();
+        let (alice, home) = ("alice".parse().unwrap(), "home".parse().unwrap());
+        let rows = [
+            (layout.state_dir().to_owned(), "/srv/hp/state"),
+            (layout.ledger_file(), "/srv/hp/state/ledger.sqlite"),
+            (layout.lock_file(), "/srv/hp/state/lock"),
+            (layout.daemon_log(), "/srv/hp/state/daemon.log"),
+            (layout.data_dir().to_owned(), "/srv/hp/data"),
+            (layout.volume_dir(&alice, &home), "/srv/hp/data/alice/home"),
+            (layout.run_dir().to_owned(), "/srv/hp/run"),
+            (layout.mounts_dir(), "/srv/hp/run/mnt"),
+            (layout.instance_run_dir(&alice), "/srv/hp/run/instances/alice/port"),
+            (layout.notify_socket(&alice), "/srv/hp/run/instances/alice/port/notify"),
+            (layout.control_socket(), "/srv/hp/run/daemon.sock"),
+            (layout.daemon_pid_file(), "/srv/hp/run/daemon.pid"),
+        ];
+        for (path, wanted) in rows {
+            assert_eq!(path, Path::new(wanted));
+        }
+        assert_eq!(Layout::system().ledger_file(), Path::new("/var/lib/homeport/ledger.sqlite"));
+        assert!(Layout::system().longest_socket() <= MAX_SOCKET_BYTES);
+    }
+
+    #[test]
+    fn a_root_is_absolute_and_normal_and_text() {
+        use std::os::unix::ffi::OsStrExt as _;
+        for bad in ["", "srv", "./srv", "/srv/../etc", "/srv\n"] {
+            let error = Layout::under(Path::new(bad)).unwrap_err();
+            assert!(matches!(error, LayoutError::Root { .. }), "{bad}: {error}");
+        }
+        assert!(Layout::under(Path::new(std::ffi::OsStr::from_bytes(b"/srv/\xff"))).is_err());
+    }
+
+    #[test]
+    fn the_longest_root_that_is_taken_has_room_for_every_socket() {
+        let longest: InstanceName = "i".repeat(MAX_INSTANCE_BYTES).parse().unwrap();
+        assert!("i".repeat(MAX_INSTANCE_BYTES + 1).parse::<InstanceName>().is_err());
+        let root = |length: usize| PathBuf::from(format!("/{}", "r".repeat(length - 1)));
+        let fits = (1..MAX_SOCKET_BYTES).rev().find(|length| Layout::under(&root(*length)).is_ok()).unwrap();
+        let socket = Layout::under(&root(fits)).unwrap().notify_socket(&longest);
+        assert_eq!(socket.as_os_str().len(), MAX_SOCKET_BYTES);
+        rustix::net::SocketAddrUnix::new(&socket).unwrap();
+        let error = Layout::under(&root(fits + 7)).unwrap_err();
+        assert!(error.help().unwrap().contains(&format!("at most {fits} bytes")), "{error}");
+    }
+}

@@ -1,0 +1,54 @@
+//! What HomePort knows: instances, configuration, volumes, routes, operations and history, in one SQLite file.
+//! Never looks at the engine or a disk to see whether it is so.
+//!
+//! Anybody may ask ([`Ledger`]); only the holder of the operation lock may write ([`LedgerWriter`]). Every write is one
+//! transaction that is on the disk (write-ahead log, full sync) when its call returns, and asking twice for the same
+//! change is fine. A process that is killed at any instant leaves whole writes only.
+//!
+//! ```text
+//! OperationLock --open--> LedgerWriter --begin_operation--> OperationId
+//!                              |  step_begun(0)  act  step_done(0)  step_begun(1) ...
+//!                              `--finish_operation(done | undone | stuck)
+//! ```
+//!
+//! What outlives what: an instance's configuration and routes go with it, its volumes never do, and history stays.
+
+mod change;
+mod error;
+mod event;
+mod file;
+mod id;
+mod instance;
+mod instance_config;
+mod operation;
+mod read;
+mod refusal;
+mod route;
+mod row;
+mod schema;
+mod step;
+mod time;
+mod volume;
+mod word;
+mod write_event;
+mod write_instance;
+mod write_operation;
+mod write_route;
+mod write_volume;
+mod writer;
+
+pub use change::Change;
+pub use error::LedgerError;
+pub use event::EventRecord;
+pub use id::{OperationId, RootId, RootIdError};
+pub use instance::{Desired, InstanceRecord};
+pub use instance_config::InstanceConfig;
+pub use operation::{NewOperation, OperationEnd, OperationRecord, OperationState};
+pub use read::Ledger;
+pub use refusal::Refusal;
+pub use route::{RouteChoice, RouteRecord};
+pub use step::{NewStep, StepRecord, StepState};
+pub use time::{Time, TimeError};
+pub use volume::{HasData, MustBeMount, Origin, VolumeRecord, VolumeState};
+pub use word::WordError;
+pub use writer::LedgerWriter;

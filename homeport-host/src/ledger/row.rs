@@ -1,0 +1,139 @@
+//! Owns how a row becomes a record. A value that no record can hold is an error, never a guess.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use homeport_core::unit::{Format, PortNumber};
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use super::event::EventRecord;
+use super::id::OperationId;
+use super::instance::InstanceRecord;
+use super::operation::OperationRecord;
+use super::route::RouteRecord;
+use super::step::StepRecord;
+use super::volume::VolumeRecord;
+use crate::oplock::ProcessId;
+
+pub(super) const INSTANCE: &str =
+    "name, port, version, image, reference, manifest, desired, container, created, changed, overrides";
+pub(super) const VOLUME: &str = "uuid, instance, port, name, path, origin, format, generation, filesystem, \
+     must_be_mount, has_data, state, created";
+pub(super) const ROUTE: &str = "instance, endpoint, listen, port, choice, target_port";
+pub(super) const OPERATION: &str = "id, kind, instance, pid, started, plan, state, message";
+pub(super) const STEP: &str = "operation, place, name, detail, state";
+pub(super) const EVENT: &str = "time, instance, operation, kind, text";
+
+/// The value of a text column, read by its own rule.
+pub(super) fn parsed<T>(row: &Row<'_>, column: &str) -> rusqlite::Result<T>
+where
+    T: FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error: T::Err| unfit(row, column, error))
+}
+
+fn parsed_option<T>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>>
+where
+    T: FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| text.parse().map_err(|error: T::Err| unfit(row, column, error))).transpose()
+}
+
+/// The value of a JSON column. The error never shows the value: it may be secret.
+pub(super) fn json(row: &Row<'_>, column: &str) -> rusqlite::Result<serde_json::Value> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| unfit(row, column, error))
+}
+
+/// A value that its column cannot have.
+pub(super) fn unfit(
+    row: &Row<'_>,
+    column: &str,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
+    let index = row.as_ref().column_index(column).unwrap_or_default();
+    rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error))
+}
+
+pub(super) fn instance(row: &Row<'_>) -> rusqlite::Result<InstanceRecord> {
+    Ok(InstanceRecord {
+        name: parsed(row, "name")?,
+        port: parsed(row, "port")?,
+        version: parsed(row, "version")?,
+        image: parsed(row, "image")?,
+        reference: row.get("reference")?,
+        manifest: row.get("manifest")?,
+        desired: parsed(row, "desired")?,
+        container: parsed_option(row, "container")?,
+        created: parsed(row, "created")?,
+        changed: parsed(row, "changed")?,
+        overrides: json(row, "overrides")?,
+    })
+}
+
+pub(super) fn volume(row: &Row<'_>) -> rusqlite::Result<VolumeRecord> {
+    Ok(VolumeRecord {
+        uuid: row.get("uuid")?,
+        instance: parsed(row, "instance")?,
+        port: parsed(row, "port")?,
+        name: parsed(row, "name")?,
+        path: PathBuf::from(row.get::<_, String>("path")?),
+        origin: parsed(row, "origin")?,
+        format: Format::new(row.get("format")?),
+        generation: row.get::<_, i64>("generation")?.try_into().map_err(|error| unfit(row, "generation", error))?,
+        filesystem: row.get("filesystem")?,
+        must_be_mount: parsed(row, "must_be_mount")?,
+        has_data: parsed(row, "has_data")?,
+        state: parsed(row, "state")?,
+        created: parsed(row, "created")?,
+    })
+}
+
+pub(super) fn route(row: &Row<'_>) -> rusqlite::Result<RouteRecord> {
+    Ok(RouteRecord {
+        instance: parsed(row, "instance")?,
+        endpoint: parsed(row, "endpoint")?,
+        listen: row.get("listen")?,
+        port: PortNumber::new(row.get("port")?),
+        choice: parsed(row, "choice")?,
+        target_port: PortNumber::new(row.get("target_port")?),
+    })
+}
+
+pub(super) fn operation(row: &Row<'_>) -> rusqlite::Result<OperationRecord> {
+    Ok(OperationRecord {
+        id: OperationId::new(row.get("id")?),
+        kind: row.get("kind")?,
+        instance: parsed(row, "instance")?,
+        pid: ProcessId::new(row.get("pid")?),
+        started: parsed(row, "started")?,
+        plan: row.get("plan")?,
+        state: parsed(row, "state")?,
+        message: row.get("message")?,
+    })
+}
+
+pub(super) fn step(row: &Row<'_>) -> rusqlite::Result<StepRecord> {
+    Ok(StepRecord {
+        operation: OperationId::new(row.get("operation")?),
+        index: row.get("place")?,
+        name: row.get("name")?,
+        detail: row.get("detail")?,
+        state: parsed(row, "state")?,
+    })
+}
+
+pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
+    Ok(EventRecord {
+        time: parsed(row, "time")?,
+        instance: parsed_option(row, "instance")?,
+        operation: row.get::<_, Option<i64>>("operation")?.map(OperationId::new),
+        kind: row.get("kind")?,
+        text: row.get("text")?,
+    })
+}
