@@ -15,7 +15,7 @@ use crate::severed::{PROBE_CLIENT_AFTER, PROBE_TARGET_AFTER, Severed};
 /// Serves the client to its end; cancelled at any point, both sides are reset.
 pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, seat: Seat) {
     let mut client = Severed::new(client, PROBE_CLIENT_AFTER);
-    if let Some((mut target, ticket)) = attach(&route).await {
+    if let Some((mut target, ticket)) = attach(&route, dial).await {
         let traffic = &route.traffic;
         let ended_by_themselves = tokio::select! {
             biased;
@@ -32,10 +32,13 @@ pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, seat: Seat) {
 }
 
 /// Connects with the target that the route has at this moment; `None`, and counted, if the client has to be reset.
-async fn attach(route: &Route) -> Option<(Severed, FlowTicket<'_>)> {
+async fn attach<F>(route: &Route, dial: impl Fn(SocketAddr) -> F) -> Option<(Severed, FlowTicket<'_>)>
+where
+    F: Future<Output = io::Result<TcpStream>>,
+{
     let mut gate = route.gate.subscribe();
     loop {
-        match reach(&mut gate, &route.limits, dial, |target, cause| route.attempt_failed(target, cause)).await {
+        match reach(&mut gate, &route.limits, &dial, |target, cause| route.attempt_failed(target, cause)).await {
             Ok(Reached { generation, target, stream }) => {
                 let stream = Severed::new(stream, PROBE_TARGET_AFTER);
                 // First counted in, then asked: whoever moved the route meanwhile either makes this one turn round, or
@@ -67,4 +70,77 @@ async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+    use tokio::sync::Semaphore;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::descriptors::DescriptorLimit;
+    use crate::gate::GateEvent;
+    use crate::limits::Limits;
+    use crate::report::Reports;
+    use crate::route_id::RouteId;
+    use crate::target::Target;
+
+    fn route() -> Route {
+        let id = RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
+        let limits = Limits::within(DescriptorLimit::new(1024)).unwrap();
+        Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, Arc::new(Semaphore::new(9)), Reports::new(|_| {}))
+    }
+
+    async fn container(name: &str) -> (TcpListener, Target) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target { container: name.parse().unwrap(), address: listener.local_addr().unwrap() };
+        (listener, target)
+    }
+
+    /// Connects, and lets the event happen between the connection's success and its use, the first time.
+    async fn dial_then(route: &Route, event: &Cell<Option<GateEvent>>, address: SocketAddr) -> io::Result<TcpStream> {
+        let stream = dial(address).await?;
+        if let Some(event) = event.take() {
+            route.let_happen(event);
+        }
+        Ok(stream)
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_target_was_replaced_while_it_was_made_turns_to_the_new_one() {
+        let (route, (_old, a), (_new, b)) = (route(), container("a").await, container("b").await);
+        route.let_happen(GateEvent::Point(a));
+        let event = Cell::new(Some(GateEvent::Point(b.clone())));
+        let (mut stream, _ticket) = attach(&route, |address| dial_then(&route, &event, address)).await.unwrap();
+        assert_eq!(stream.stream().peer_addr().unwrap(), b.address);
+        let live: Vec<_> = route.flows.live().into_iter().map(|live| (live.container, live.connections)).collect();
+        assert_eq!(live, [(b.container, 1)]);
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_route_was_held_while_it_was_made_waits() {
+        let (route, (_old, a), (_new, b)) = (route(), container("a").await, container("b").await);
+        route.let_happen(GateEvent::Point(a));
+        let event = Cell::new(Some(GateEvent::Hold));
+        let mut attached = Box::pin(attach(&route, |address| dial_then(&route, &event, address)));
+        assert!(timeout(Duration::from_millis(300), &mut attached).await.is_err());
+        assert_eq!(route.flows.live(), [], "it is not among the live connections of the held route");
+        route.let_happen(GateEvent::Point(b.clone()));
+        let (mut stream, _ticket) = attached.await.unwrap();
+        assert_eq!(stream.stream().peer_addr().unwrap(), b.address);
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_route_was_closed_while_it_was_made_is_refused() {
+        let (route, (_old, a)) = (route(), container("a").await);
+        route.let_happen(GateEvent::Point(a));
+        let event = Cell::new(Some(GateEvent::Close));
+        assert!(attach(&route, |address| dial_then(&route, &event, address)).await.is_none());
+        assert_eq!(route.traffic.refused.get(), 1);
+        assert_eq!(route.flows.live(), []);
+    }
 }

@@ -32,6 +32,13 @@ pub enum Report {
         /// Its connections.
         connections: usize,
     },
+    /// All routes together have as many connections as the process can open; this route's clients are reset.
+    RouterAtLimit {
+        /// The route.
+        route: RouteId,
+        /// The connections of all routes.
+        connections: usize,
+    },
     /// The target cannot be reached; clients wait for it up to the connect limit.
     Unreachable {
         /// The route.
@@ -64,6 +71,9 @@ impl fmt::Display for Report {
             Self::AcceptResumed { route } => write!(f, "route `{route}` accepts clients again"),
             Self::AtLimit { route, connections } => {
                 write!(f, "route `{route}` resets new clients: it has {connections} connections already")
+            }
+            Self::RouterAtLimit { route, connections } => {
+                write!(f, "route `{route}` resets new clients: all routes together have {connections} connections")
             }
             Self::Unreachable { route, target, cause } => {
                 write!(f, "route `{route}` does not reach {target}: {cause}")

@@ -88,21 +88,29 @@ impl Route {
 
     /// A seat for one more connection; `None` when the route or the router is full.
     pub(crate) fn take_seat(&self) -> Option<Seat> {
-        let of_route = Arc::clone(&self.seats).try_acquire_owned();
-        let of_router = Arc::clone(&self.all_seats).try_acquire_owned();
-        if let (Ok(of_route), Ok(of_router)) = (of_route, of_router) {
-            // Full means news again only after a clear relief, not whenever one of many connections ends.
-            if self.open() <= self.limits.connections_per_route / 2 {
-                self.is_full.store(false, Ordering::Relaxed);
-            }
-            return Some(Seat { _of_route: of_route, _of_router: of_router });
+        let route = || self.id.clone();
+        let Ok(of_route) = Arc::clone(&self.seats).try_acquire_owned() else {
+            self.is_at_limit(&Report::AtLimit { route: route(), connections: self.limits.connections_per_route });
+            return None;
+        };
+        let Ok(of_router) = Arc::clone(&self.all_seats).try_acquire_owned() else {
+            self.is_at_limit(&Report::RouterAtLimit { route: route(), connections: self.limits.connections });
+            return None;
+        };
+        // Being full is news again only after a clear relief, not whenever one of many connections ends.
+        let is_half_empty = self.open() <= self.limits.connections_per_route / 2
+            && self.all_seats.available_permits() >= self.limits.connections / 2;
+        if is_half_empty {
+            self.is_full.store(false, Ordering::Relaxed);
         }
-        let report = Report::AtLimit { route: self.id.clone(), connections: self.open() };
+        Some(Seat { _of_route: of_route, _of_router: of_router })
+    }
+
+    fn is_at_limit(&self, report: &Report) {
         self.traffic.went_wrong(report.to_string());
         if !self.is_full.swap(true, Ordering::Relaxed) {
-            self.reports.say(&report);
+            self.reports.say(report);
         }
-        None
     }
 
     /// Notes that an attempt to reach the target failed.

@@ -7,7 +7,7 @@ use crate::target::{ContainerId, Target};
 
 /// What happens to the clients of a route.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RouteState {
     /// They wait: the route was never pointed, or a container is being replaced.
     Held,
@@ -60,4 +60,56 @@ pub struct RouteStatus {
     pub bytes_to_clients: u64,
     /// The last thing that went wrong; stays when it is past.
     pub last_error: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::{Admission, Gate, GateEvent};
+
+    #[test]
+    fn a_status_crosses_the_control_socket_unchanged() {
+        let target = Target { container: "c1".parse().unwrap(), address: "172.17.0.2:22".parse().unwrap() };
+        let mut gate = Gate::fresh();
+        gate.apply(GateEvent::Point(target.clone()));
+        let Admission::Forward(generation, _) = gate.admission() else { panic!("not pointed") };
+        let status = RouteStatus {
+            id: RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() },
+            address: "*:2222".parse().unwrap(),
+            state: RouteState::Running { generation, target: target.clone() },
+            open: 3,
+            live: vec![LiveConnections { generation, container: target.container, connections: 2 }],
+            limit: 512,
+            accepted: 10,
+            refused: 1,
+            failed: 0,
+            bytes_from_clients: 5,
+            bytes_to_clients: u64::MAX,
+            last_error: None,
+        };
+        let json = serde_json::to_value(&status).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "id": {"instance": "web", "endpoint": "ssh"},
+                "address": "*:2222",
+                "state": {
+                    "kind": "running",
+                    "generation": 1,
+                    "target": {"container": "c1", "address": "172.17.0.2:22"},
+                },
+                "open": 3,
+                "live": [{"generation": 1, "container": "c1", "connections": 2}],
+                "limit": 512,
+                "accepted": 10,
+                "refused": 1,
+                "failed": 0,
+                "bytes_from_clients": 5,
+                "bytes_to_clients": u64::MAX,
+                "last_error": null,
+            })
+        );
+        assert_eq!(serde_json::from_value::<RouteStatus>(json).unwrap(), status);
+        assert_eq!(serde_json::to_value(RouteState::Held).unwrap(), serde_json::json!({"kind": "held"}));
+    }
 }

@@ -7,6 +7,7 @@ use homeport_core::unit::PortNumber;
 use homeport_router::{
     Change, ListenAddress, ListenHost, NoSuchRoute, PortRange, ReserveError, Reserved, RouteState, Router, random_ports,
 };
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use tokio::runtime::Handle;
 
 use crate::stage::{Backend, Stage, ask, assert_reset, id, limits, own_address, own_ip, socket_address};
@@ -64,6 +65,24 @@ async fn an_address_that_the_machine_has_not_is_refused_with_help() {
 }
 
 #[tokio::test]
+async fn a_privileged_port_without_the_privilege_is_refused_with_help() {
+    let (router, ip) = (router(), own_ip());
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
+    let last_privileged =
+        text.trim().parse::<u16>().unwrap().checked_sub(1).expect("this kernel has no privileged ports");
+    // Capabilities are a thread's own: the others keep theirs.
+    let refused = std::thread::spawn(move || {
+        let mut sets = capabilities(None).unwrap();
+        sets.effective.remove(CapabilitySet::NET_BIND_SERVICE);
+        set_capabilities(None, sets).unwrap();
+        router.reserve(&id("web"), listen(&format!("{ip}:{last_privileged}")))
+    });
+    let error = refused.join().unwrap().unwrap_err();
+    assert_eq!(error.code(), "HP-RTR-005");
+    assert!(error.help().unwrap().contains("CAP_NET_BIND_SERVICE"));
+}
+
+#[tokio::test]
 async fn a_release_resets_the_connections_and_frees_the_address_at_once() {
     let backend = Backend::named_echo("c1");
     let stage = Stage::pointed_at(&backend);
@@ -111,7 +130,7 @@ async fn requests_for_a_route_that_is_not_there_say_so() {
 async fn any_host_is_one_socket_for_both_families() {
     let (router, backend) = (router(), Backend::echo("c1"));
     let web = id("web");
-    let ports = (41_000..41_999).map(PortNumber::new);
+    let ports = (21_000..21_999).map(PortNumber::new);
     let port = router.reserve_random(&web, ListenHost::Any, ports).unwrap().address().port().get();
     router.point(&web, backend.target.clone()).unwrap();
     assert_eq!(ask(SocketAddr::from((own_ip(), port)), b"four").await.unwrap(), b"four");
@@ -124,7 +143,7 @@ async fn any_host_is_one_socket_for_both_families() {
 #[tokio::test]
 async fn each_family_by_itself_leaves_the_other_one_free() {
     let router = router();
-    let ports = (42_000..42_999).map(PortNumber::new);
+    let ports = (22_000..22_999).map(PortNumber::new);
     let v4 = router.reserve_random(&id("web"), ListenHost::Ip("0.0.0.0".parse().unwrap()), ports).unwrap().address();
     let v6 = ListenAddress::new(ListenHost::Ip(Ipv6Addr::UNSPECIFIED.into()), v4.port()).unwrap();
     assert_eq!(router.reserve(&id("mail"), v6).unwrap(), Reserved::Bound(v6));

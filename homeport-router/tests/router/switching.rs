@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use homeport_router::{Change, Limits, RouteState};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -245,5 +246,17 @@ async fn one_full_route_leaves_the_others_their_seats() {
     let _held = [stage.connect().await, stage.connect().await];
     stage.status_when(|status| status.open == 2).await;
     stage.assert_refuses().await;
-    assert_eq!(ask(crate::stage::socket_address(address), b"!").await.unwrap(), b"c1!");
+    let address = crate::stage::socket_address(address);
+    assert_eq!(ask(address, b"!").await.unwrap(), b"c1!");
+
+    let mut last = TcpStream::connect(address).await.unwrap();
+    timeout(PATIENCE, last.read_u8()).await.unwrap().unwrap();
+    assert_eq!(ask(address, b"!").await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(
+        stage.reports(),
+        [
+            "route `web/ssh` resets new clients: it has 2 connections already",
+            "route `mail/ssh` resets new clients: all routes together have 3 connections",
+        ]
+    );
 }
