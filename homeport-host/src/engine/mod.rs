@@ -5,7 +5,7 @@
 //! * [`ContainerSpec`] describes one hardened container. What a port must never have (published ports, privileges, named
 //!   volumes, a restart policy of the engine, a writable root) cannot be written down in it.
 //! * [`DockerEngine`] is the only place that knows the Docker API. It blocks its caller on a private runtime.
-//! * `SimEngine` keeps the same observable behaviour in memory, with injected failures and a process that "dies".
+//! * [`SimEngine`] keeps the same observable behaviour in memory, with injected failures and a process that "dies".
 //!
 //! Nothing here decides what to start or when: that is the plan's work, and the ledger remembers it.
 
@@ -23,6 +23,7 @@ mod name;
 mod network;
 mod observe;
 mod outcome;
+pub mod sim;
 mod spec;
 
 pub use cancel::Cancel;
@@ -48,4 +49,5 @@ pub use outcome::{
     ContainerCreated, EnsureOutcome, EventsEnd, ExecOutcome, ExitCode, ExitFacts, KillOutcome, LogsEnd, MemoryEnd,
     RemoveOutcome, StartOutcome, StopOutcome, WaitOutcome,
 };
+pub use sim::SimEngine;
 pub use spec::{ContainerSpec, ContainerUser, Entrypoint, ExtraHost, HostAddress, NetworkMode};
