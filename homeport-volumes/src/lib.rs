@@ -1,1 +1,68 @@
-//! Placeholder.
+//! Identity, checks and mounts of HomePort's volumes.
+//!
+//! What can never happen to a volume while only this crate touches it:
+//!
+//! - It is mounted into another instance, port or place than the one that its marker names.
+//! - A disk that is missing, set back or exchanged is taken for a new, empty volume.
+//! - A check changes anything, or a failed check leads to making something.
+//! - A directory with something in it is removed.
+//!
+//! The way of a volume into a container, each step possible only after the one before:
+//!
+//! ```text
+//! Request + Known -> examine -> Facts -> decide -> Verdict          check() does these in one
+//!   Create: Creatable::create -> Ready      Attach: Ready
+//!   Ready::begin_use -> InUse               the lock, generation + 1
+//!   Mounts::mount(InUse::data) -> Mounted   the checked descriptor, below a read-only tmpfs
+//!   compare_mount                           what the started container really sees
+//! ```
+//!
+//! The rules are in `spec/volumes.md`; the code cites them as `[spec: VOL-n]`. What is known about a volume beforehand
+//! ([`Known`]) comes from the host's ledger; this crate keeps no state of its own beside the volumes. [spec: VOL-1]
+
+mod begin;
+mod check;
+mod container;
+mod create;
+mod decide;
+mod directory;
+mod error;
+mod examine;
+mod facts;
+mod filesystem;
+mod fstab;
+mod identity;
+mod layout;
+mod lock;
+mod marker;
+mod mountinfo;
+mod mounts;
+mod open;
+mod owner;
+mod path;
+mod remove;
+mod request;
+mod stamp;
+mod users;
+
+pub use begin::InUse;
+pub use check::{Checked, CheckedData, Creatable, Ready, check};
+pub use container::{check_declared, compare_mount};
+pub use create::{Before, Created};
+pub use decide::{Novelty, Start, Verdict, decide};
+pub use error::VolumeError;
+pub use examine::{Examined, Machine, examine};
+pub use facts::{
+    Content, DataFact, Facts, Filling, HomeFact, LockFact, MarkerFact, Overlap, PathFact, Place, ProbeFact, StampFact,
+    User,
+};
+pub use filesystem::{FsIdentity, Sameness};
+pub use fstab::FstabEntry;
+pub use identity::{Generation, IdentityError, RootId, UnixSeconds, VolumeUuid};
+pub use marker::{Marker, MarkerFault, MarkerVersion};
+pub use mountinfo::{DeviceNumber, Location, Mount, MountTable, MountTableError};
+pub use mounts::{Change, Mounted, Mounts, Unmounted};
+pub use owner::Owner;
+pub use path::{Relation, VolumePath, VolumePathError};
+pub use remove::{Removal, remove_if_blank};
+pub use request::{Access, Known, Neighbour, Origin, Remembered, Request, Reserve};

@@ -1,0 +1,73 @@
+//! Owns the rules about the condition of a volume that is there: its owner, and who else uses it.
+//! Never judges whose it is.
+
+use crate::facts::{Content, DataFact, HomeFact, LockFact};
+use crate::owner::Owner;
+
+use super::Judge;
+
+impl Judge<'_> {
+    /// V09: owners and modes.
+    pub(super) fn check_condition(&mut self, content: &Content) {
+        let path = self.request.path.clone();
+        self.check_owner(&path.to_string(), content.owner, Owner::PRIVATE, "VOL-5");
+        if let HomeFact::Present { owner, .. } = &content.home {
+            self.check_owner(&format!("{path}/.homeport"), *owner, Owner::PRIVATE, "VOL-5");
+        }
+        if let DataFact::Present { owner, .. } = &content.data {
+            self.check_owner(&format!("{path}/data"), *owner, self.request.owner, "VOL-6");
+        }
+    }
+
+    fn check_owner(&mut self, directory: &str, found: Owner, wanted: Owner, clause: &'static str) {
+        if found == wanted {
+            return;
+        }
+        let mut advice = Vec::new();
+        if (found.uid, found.gid) != (wanted.uid, wanted.gid) {
+            advice.push(format!("`chown {}:{} '{directory}'`", wanted.uid, wanted.gid));
+        }
+        if found.mode != wanted.mode {
+            advice.push(format!("`chmod {} '{directory}'`", wanted.mode));
+        }
+        let also = if clause == "VOL-6" && found.uid != wanted.uid {
+            "; look first whether the files in it have the wrong owner too, HomePort changes none of them"
+        } else {
+            ""
+        };
+        let message = format!("`{directory}` has the wrong owner or mode");
+        let fault = self.fault("HP-VOL-009", clause, message);
+        self.add(
+            fault
+                .expected(wanted.to_string())
+                .actual(found.to_string())
+                .remedy(format!("run {}{also}", advice.join(" and "))),
+        );
+    }
+
+    /// V11: whoever else has the volume.
+    pub(super) fn check_use(&mut self) {
+        let (request, facts) = (self.request, self.facts);
+        let message = format!("volume `{}` is in use", self.volume());
+        let fault = self.fault("HP-VOL-011", "VOL-14", message).expected("nobody else using it");
+        if let Some(holder) = &request.in_use_by {
+            self.add(fault.clone().actual(holder.clone()).remedy(format!("stop {holder} and repeat the command")));
+        }
+        for user in &facts.users {
+            let (pid, command, point) = (user.pid, &user.command, user.mount_point.display());
+            self.add(
+                fault
+                    .clone()
+                    .actual(format!("process {pid} (`{command}`) has it mounted at `{point}`"))
+                    .remedy("stop the container or service of that process and repeat the command"),
+            );
+        }
+        if facts.content.as_ref().is_some_and(|content| content.lock == LockFact::Held) {
+            self.add(
+                fault
+                    .actual("another process holds its lock")
+                    .remedy("wait until the other command has ended, and repeat this one"),
+            );
+        }
+    }
+}

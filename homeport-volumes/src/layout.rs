@@ -1,0 +1,30 @@
+//! Owns the names inside a volume's directory. Never opens any of them.
+//!
+//! ```text
+//! VOL/                     root:root 0700; may be a mount point; never seen by a container
+//!   .homeport/             root:root 0700
+//!     marker.json          which volume this is (see `marker`)
+//!     lock                 locked by the process that operates on the volume (see `lock`)
+//!     probe                exists for an instant: can this be written to?
+//!     journal staging/ trash/    reserved for restore, migration and the trash
+//!   data/                  owner and mode from the manifest; the only directory that a container sees
+//! ```
+
+/// HomePort's own directory in a volume. [spec: VOL-4]
+pub(crate) const HOME: &str = ".homeport";
+/// The directory that a container sees. [spec: VOL-2]
+pub(crate) const DATA: &str = "data";
+/// The marker, below [`HOME`]. [spec: VOL-8]
+pub(crate) const MARKER: &str = "marker.json";
+/// What the marker is written to before it is renamed, below [`HOME`]. [spec: VOL-10]
+pub(crate) const MARKER_NEW: &str = "marker.json.new";
+/// The lock, below [`HOME`]. [spec: VOL-14]
+pub(crate) const LOCK: &str = "lock";
+/// The file that shows that the volume can be written to, below [`HOME`]. [spec: VOL-16]
+pub(crate) const PROBE: &str = "probe";
+/// Names below [`HOME`] that a volume may have before its marker is written: all of them hold nothing.
+pub(crate) const HOME_BEFORE_MARKER: [&str; 3] = [MARKER_NEW, LOCK, PROBE];
+/// What `mkfs` leaves on an empty ext file system; it is no data.
+pub(crate) const LOST_AND_FOUND: &str = "lost+found";
+/// The extended attribute of `data/` that says whose data it is, as `UUID:FORMAT`. [spec: VOL-7]
+pub(crate) const STAMP: &str = "trusted.homeport.id";
