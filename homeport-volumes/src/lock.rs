@@ -22,7 +22,15 @@ use crate::path::VolumePath;
 /// The held lock; dropping it lets go.
 #[derive(Debug)]
 pub(crate) struct VolumeLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for VolumeLock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that another thread is just starting has a copy of the descriptor until its
+        // `exec`, and the lock would outlive this guard by that moment. What fails here, closing does a little later.
+        let _unlocked = self.file.unlock();
+    }
 }
 
 /// Takes the lock of the volume whose `.homeport/` is `home`; makes the file where it is missing.
@@ -33,7 +41,7 @@ pub(crate) fn take(home: BorrowedFd<'_>, path: &VolumePath) -> Result<VolumeLock
         open_in(home, LOCK, OFlags::RDWR | OFlags::CREATE, 0o600).map_err(VolumeError::io("open the lock of", path))?;
     for _ in 0..10 {
         match file.try_lock() {
-            Ok(()) => return Ok(VolumeLock { _file: file }),
+            Ok(()) => return Ok(VolumeLock { file }),
             Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
             Err(TryLockError::Error(source)) => {
                 return Err(VolumeError::Io { action: "lock", path: path.as_path().to_owned(), source });
@@ -51,7 +59,7 @@ pub(crate) fn look(home: BorrowedFd<'_>) -> Result<LockFact, std::io::Error> {
         Err(error) => return Err(error.into()),
     };
     match file.try_lock_shared() {
-        Ok(()) => Ok(LockFact::Free),
+        Ok(()) => file.unlock().map(|()| LockFact::Free),
         Err(TryLockError::WouldBlock) => Ok(LockFact::Held),
         Err(TryLockError::Error(error)) => Err(error),
     }

@@ -48,12 +48,16 @@ pub fn remove_if_blank(
     let changed = |what: &str| Err(VolumeError::Changed { path: path.clone(), what: what.to_owned() });
     let volume = match open_directory(path) {
         Ok(fd) => directory::readable(fd).map_err(io("open"))?,
-        Err(PathFact::Missing { .. }) => return Ok(Removal::Absent),
+        Err(PathFact::Missing { .. }) => {
+            clear_way(path, origin)?;
+            return Ok(Removal::Absent);
+        }
         Err(_) => return changed("its path does not lead to a directory"),
     };
     match directory::child(volume.as_fd(), HOME).map_err(io("open `.homeport` of"))? {
         Entry::Other => return changed("its `.homeport` is not a directory"),
-        Entry::Absent => return finish(path, volume, origin, before, false),
+        Entry::Absent if directory::names(&volume, 1).map_err(io("list"))?.is_empty() => {}
+        Entry::Absent => return Ok(Removal::Absent),
         Entry::Directory(home) => {
             let home = directory::readable(home).map_err(io("open `.homeport` of"))?;
             let _lock = lock::take(home.as_fd(), path)?;
@@ -88,37 +92,27 @@ pub fn remove_if_blank(
             rustix::fs::unlinkat(&volume, HOME, AtFlags::REMOVEDIR).map_err(io("remove `.homeport` of"))?;
         }
     }
-    finish(path, volume, origin, before, true)
-}
-
-/// Removes the emptied directory of a default path, or gives the operator's back.
-fn finish(
-    path: &VolumePath,
-    volume: OwnedFd,
-    origin: &Origin,
-    before: Before,
-    touched: bool,
-) -> Result<Removal, VolumeError> {
-    let io = |action| VolumeError::io(action, path);
-    let done = if touched { Removal::Removed } else { Removal::Absent };
-    let Origin::Default { data_root } = origin else {
-        if let (Before::Directory(owner), true) = (before, touched) {
-            directory::give(&volume, owner).map_err(io("give back"))?;
-        }
-        return Ok(done);
-    };
+    if let (Before::Directory(owner), Origin::Operator) = (before, origin) {
+        directory::give(&volume, owner).map_err(io("give back"))?;
+    }
     rustix::fs::fsync(&volume).map_err(io("sync"))?;
     drop(volume);
-    let inner = path.prefixes().filter(|prefix| prefix.len() > data_root.as_str().len());
-    let inner: Vec<&str> = inner.collect();
+    clear_way(path, origin)?;
+    Ok(Removal::Removed)
+}
+
+/// Removes the emptied directories of a default path; an operator's directory stays.
+fn clear_way(path: &VolumePath, origin: &Origin) -> Result<(), VolumeError> {
+    let Origin::Default { data_root } = origin else { return Ok(()) };
+    let inner: Vec<&str> = path.prefixes().filter(|prefix| prefix.len() > data_root.as_str().len()).collect();
     for directory in inner.into_iter().rev() {
         match rustix::fs::rmdir(directory) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(Errno::NOTEMPTY | Errno::EXIST | Errno::BUSY) => break,
-            Err(error) => return Err(io("remove")(error)),
+            Err(error) => return Err(VolumeError::io("remove", path)(error)),
         }
     }
-    Ok(done)
+    Ok(())
 }
 
 fn count(volume: &OwnedFd) -> Result<usize, Errno> {

@@ -1,0 +1,168 @@
+//! Creation, use and removal killed at every system call that changes something: the next attempt goes on from there.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::stand::Stand;
+use homeport_volumes::{
+    Checked, Machine, Mounts, Origin, Removal, Request, UnixSeconds, VolumePath, VolumeUuid, check, remove_if_blank,
+};
+
+const UUID: VolumeUuid = VolumeUuid::from_bytes([7; 16]);
+/// What the operation uses to change the disk. `strace` counts each name for itself.
+const CALLS: [&str; 9] =
+    ["mkdirat", "openat2", "fchmod", "fchown", "fsetxattr", "fsync", "write", "renameat", "unlinkat"];
+
+fn request(dir: &Path) -> (Machine, Request) {
+    let at = |name: &str| VolumePath::try_from(dir.join(name).as_path()).unwrap();
+    let stand_like = Request {
+        root: "0a1b2c3d".parse().unwrap(),
+        port: "shell".parse().unwrap(),
+        instance: "alice".parse().unwrap(),
+        volume: "home".parse().unwrap(),
+        origin: Origin::Default { data_root: at("root") },
+        path: at("root/alice/home"),
+        format: homeport_core::unit::Format::new(1),
+        min_format: homeport_core::unit::Format::new(1),
+        owner: crate::stand::OWNER,
+        reserve: homeport_volumes::Reserve {
+            bytes: homeport_core::unit::Bytes::new(0),
+            inodes: homeport_core::unit::Inodes::new(0),
+        },
+        access: homeport_volumes::Access::ReadWrite,
+        in_use_by: None,
+        tolerated: vec![],
+        neighbours: vec![],
+    };
+    (Machine { proc: "/proc".into(), fstab: dir.join("fstab") }, stand_like)
+}
+
+/// Runs in a process of its own, under `strace`; does nothing in an ordinary test run.
+#[test]
+fn victim() {
+    let (Ok(dir), Ok(what)) = (std::env::var("HOMEPORT_CRASH_DIR"), std::env::var("HOMEPORT_CRASH_WHAT")) else {
+        return;
+    };
+    let (machine, request) = request(Path::new(&dir));
+    match what.as_str() {
+        "create" => match check(&machine, &request, None).unwrap() {
+            Checked::Create(creatable) => drop(creatable.create(UUID, UnixSeconds::new(1)).unwrap()),
+            Checked::Attach(_) => {}
+        },
+        "begin" => match check(&machine, &request, None).unwrap() {
+            Checked::Attach(ready) => drop(ready.begin_use().unwrap()),
+            Checked::Create(_) => panic!("not created"),
+        },
+        "remove" => drop(remove_if_blank(&request.path, UUID, &request.origin, crate::stand::NOTHING).unwrap()),
+        other => panic!("{other}"),
+    }
+}
+
+/// Runs the victim and kills it at the `n`th use of `call`; whether it got through untouched.
+fn run_until(dir: &Path, what: &str, call: &str, n: usize) -> bool {
+    let status = Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")])
+        .args(["-e", &format!("inject={call}:signal=KILL:when={n}")])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "crash::victim", "--test-threads=1"])
+        .env("HOMEPORT_CRASH_DIR", dir)
+        .env("HOMEPORT_CRASH_WHAT", what)
+        .output()
+        .expect("strace is needed");
+    if !status.status.success() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let killed = status.status.signal() == Some(9);
+        assert!(killed, "{what} {call} {n}: {}", String::from_utf8_lossy(&status.stdout));
+    }
+    status.status.success()
+}
+
+/// Kills `what` at every point, each time on a fresh stand that `prepare` set up, and lets `judge` look at the rest.
+fn kill_everywhere(what: &str, prepare: impl Fn(&Path), judge: impl Fn(&Path, &str)) -> usize {
+    let mut points = 0;
+    for call in CALLS {
+        for n in 1.. {
+            let stand = Stand::new();
+            prepare(stand.dir.path());
+            let through = run_until(stand.dir.path(), what, call, n);
+            judge(stand.dir.path(), &format!("{what} killed at {call} number {n}"));
+            if through {
+                break;
+            }
+            points += 1;
+        }
+    }
+    points
+}
+
+fn attached(dir: &Path, at: &str) -> u64 {
+    let (machine, request) = request(dir);
+    match check(&machine, &request, None) {
+        Ok(Checked::Attach(ready)) => ready.marker().generation.get(),
+        other => panic!("{at}: {other:?}"),
+    }
+}
+
+fn create(dir: &Path, at: &str) {
+    let (machine, request) = request(dir);
+    match check(&machine, &request, None) {
+        Ok(Checked::Create(creatable)) => drop(creatable.create(UUID, UnixSeconds::new(1)).unwrap()),
+        Ok(Checked::Attach(_)) => {}
+        Err(error) => panic!("{at}: {error:?}"),
+    }
+    attached(dir, at);
+}
+
+#[test]
+fn a_killed_creation_is_finished_by_the_next_one() {
+    let points = kill_everywhere("create", |_| {}, create);
+    assert!(points >= 12, "only {points} points");
+}
+
+#[test]
+fn a_killed_start_leaves_the_old_or_the_new_generation() {
+    let prepare = |dir: &Path| {
+        create(dir, "before");
+        std::fs::write(dir.join("root/alice/home/data/letter"), "x").unwrap();
+    };
+    let points = kill_everywhere("begin", prepare, |dir, at| {
+        let generation = attached(dir, at);
+        assert!(generation <= 1, "{at}: {generation}");
+        let (machine, request) = request(dir);
+        match check(&machine, &request, None) {
+            Ok(Checked::Attach(ready)) => assert_eq!(ready.begin_use().unwrap().generation().get(), generation + 1),
+            other => panic!("{at}: {other:?}"),
+        }
+    });
+    assert!(points >= 4, "only {points} points");
+}
+
+#[test]
+fn a_killed_removal_is_finished_by_the_next_one() {
+    let points = kill_everywhere(
+        "remove",
+        |dir| create(dir, "before"),
+        |dir, at| {
+            let (machine, request) = request(dir);
+            // Half removed is half made: a new attempt to create would do as well.
+            assert!(check(&machine, &request, None).is_ok(), "{at}");
+            let removal = remove_if_blank(&request.path, UUID, &request.origin, crate::stand::NOTHING).unwrap();
+            assert!(matches!(removal, Removal::Removed | Removal::Absent), "{at}: {removal:?}");
+            assert!(!dir.join("root/alice").exists(), "{at}");
+        },
+    );
+    assert!(points >= 4, "only {points} points");
+}
+
+/// The tmpfs of the mounts is read-only again after a process died while it was open for writing.
+#[test]
+fn mounts_that_were_left_open_for_writing_are_closed_again() {
+    let stand = Stand::new();
+    let _guard = stand.mount_guard();
+    let mounts = Mounts::new(stand.machine.clone(), &stand.path("run"));
+    mounts.prepare().unwrap();
+    crate::stand::run("mount", &["-o", "remount,rw", stand.at("run/mnt").to_str().unwrap()]);
+    std::fs::create_dir(stand.at("run/mnt/x")).unwrap();
+    mounts.prepare().unwrap();
+    std::fs::create_dir(stand.at("run/mnt/y")).unwrap_err();
+}
