@@ -10,7 +10,7 @@ use homeport_router::{
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use tokio::runtime::Handle;
 
-use crate::stage::{Backend, Stage, ask, assert_reset, id, limits, own_address, own_ip, socket_address};
+use crate::stage::{Backend, Stage, ask, assert_reset, id, limits, own_address, own_ip, read_all, socket_address};
 
 fn router() -> Router {
     Router::new(limits(), Handle::current(), |_| {})
@@ -109,6 +109,29 @@ async fn a_release_resets_the_connections_and_frees_the_address_at_once() {
     }
     assert_eq!(stage.router.release(&stage.id).await, Change::Changed);
     assert_eq!(stage.router.release(&stage.id).await, Change::Unchanged);
+}
+
+#[tokio::test]
+async fn an_address_is_free_after_its_release_though_old_connections_are_still_remembered() {
+    let backend = Backend::start("c1", |stream| async move {
+        drop(stream);
+        Ok(())
+    });
+    let stage = Stage::pointed_at(&backend);
+    let mut client = stage.connect().await;
+    assert_eq!(read_all(&mut client).await.unwrap(), b"");
+    drop(client);
+    stage.status_when(|status| status.open == 0).await;
+    // The side that ended first, here the router's, keeps the connection for a minute (state 06, TIME_WAIT).
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let SocketAddr::V4(local) = stage.address else { panic!("not IPv4") };
+    let local = format!("{:08X}:{:04X}", u32::from_ne_bytes(local.ip().octets()), local.port());
+    let is_remembered =
+        |line: &str| line.split_ascii_whitespace().skip(1).step_by(2).take(2).eq([local.as_str(), "06"]);
+    assert!(table.lines().any(is_remembered), "no `{local}` in TIME_WAIT:\n{table}");
+    stage.router.release(&stage.id).await;
+    let address = listen(&stage.address.to_string());
+    assert_eq!(stage.router.reserve(&stage.id, address).unwrap(), Reserved::Bound(address));
 }
 
 #[tokio::test]
