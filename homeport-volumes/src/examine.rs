@@ -15,7 +15,7 @@ use crate::facts::{
     Content, DataFact, Facts, Filling, HomeFact, LockFact, MarkerFact, Overlap, PathFact, Place, ProbeFact,
 };
 use crate::filesystem::FsIdentity;
-use crate::fstab;
+use crate::fstab::{self, FstabEntry};
 use crate::layout::{DATA, HOME, HOME_BEFORE_MARKER, LOST_AND_FOUND, MARKER, PROBE};
 use crate::mountinfo::{Location, MountTable};
 use crate::open::{open_deepest, open_directory};
@@ -48,6 +48,15 @@ impl Machine {
         match std::fs::read(&path) {
             Ok(text) => MountTable::parse(&text).map_err(VolumeError::Mounts),
             Err(source) => Err(VolumeError::Io { action: "read", path, source }),
+        }
+    }
+
+    /// What the operator wants mounted.
+    fn fstab(&self) -> Result<Vec<FstabEntry>, VolumeError> {
+        match std::fs::read(&self.fstab) {
+            Ok(text) => Ok(fstab::parse(&text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(VolumeError::Io { action: "read", path: self.fstab.clone(), source }),
         }
     }
 }
@@ -101,7 +110,7 @@ pub fn examine(machine: &Machine, request: &Request, known: Option<&Known>) -> R
             Err(_) => None,
         },
     };
-    let entries = fstab::parse(&std::fs::read(&machine.fstab).unwrap_or_default());
+    let entries = machine.fstab()?;
     let unmounted = fstab::unmounted_on_the_way(&entries, &mounts, path);
     let location = here.as_ref().and_then(|here| here.location_of(path));
     let opened = volume.map(|volume| Opened::below(volume, path)).transpose()?;

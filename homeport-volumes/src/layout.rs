@@ -7,12 +7,12 @@
 //!     lock                 locked by the process that operates on the volume (see `lock`)
 //!     probe                exists for an instant: can this be written to?
 //!     journal staging/ trash/    reserved for restore, migration and the trash
-//!   data/                  owner and mode from the manifest; the only directory that a container sees
+//!   data/                  owner and mode from the manifest; the directory that a container sees
 //! ```
 
-/// HomePort's own directory in a volume. [spec: VOL-4]
+/// HomePort's own directory in a volume. [spec: VOL-29]
 pub(crate) const HOME: &str = ".homeport";
-/// The directory that a container sees. [spec: VOL-2]
+/// The only directory that a container sees. [spec: VOL-28]
 pub(crate) const DATA: &str = "data";
 /// The marker, below [`HOME`]. [spec: VOL-8]
 pub(crate) const MARKER: &str = "marker.json";

@@ -5,6 +5,7 @@ use homeport_core::unit::{Bytes, Format, Inodes};
 
 use crate::filesystem::FsIdentity;
 use crate::identity::{Generation, RootId, VolumeUuid};
+use crate::marker::Marker;
 use crate::owner::Owner;
 use crate::path::VolumePath;
 
@@ -64,9 +65,9 @@ pub struct Request {
     pub origin: Origin,
     /// Where the volume is, or is to be made.
     pub path: VolumePath,
-    /// The format that the image writes.
+    /// The format that the image writes, and the newest that it works with.
     pub format: Format,
-    /// The oldest format that the image can migrate from; at most `format`.
+    /// The oldest format that the image works with as it is; at most `format`.
     pub min_format: Format,
     /// Owner and mode that `data/` has to have.
     pub owner: Owner,
@@ -108,4 +109,19 @@ pub struct Known {
     pub data: Remembered,
     /// Where it is.
     pub path: VolumePath,
+}
+
+impl Known {
+    /// What the ledger is to remember of a volume with this marker at `path`: after it was made, and when the ledger is
+    /// rebuilt from the markers.
+    pub fn of(marker: &Marker, path: VolumePath, data: Remembered) -> Self {
+        Self {
+            uuid: marker.uuid,
+            generation: marker.generation,
+            fs: marker.fs.clone(),
+            must_be_mount: marker.must_be_mount.clone(),
+            data,
+            path,
+        }
+    }
 }

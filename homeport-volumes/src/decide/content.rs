@@ -126,30 +126,23 @@ impl Judge<'_> {
 
     /// V06.
     fn check_format(&mut self, marker: &Marker) {
-        let (found, wanted, oldest) = (marker.format, self.request.format, self.request.min_format);
-        let fault = |message: String, remedy: &str| -> Fault {
-            self.fault("HP-VOL-006", "VOL-3", message)
-                .expected(format!("format {wanted}"))
-                .actual(format!("format {found}"))
-                .remedy(remedy)
-        };
+        let (found, newest, oldest) = (marker.format, self.request.format, self.request.min_format);
         let volume = self.volume();
-        let fault = if found > wanted {
-            fault(
-                format!("the format of volume `{volume}` is newer than the image"),
-                "use the version of the port that wrote it, or a newer one",
-            )
+        let (message, remedy) = if found > newest {
+            let message = format!("the format of volume `{volume}` is newer than the image");
+            (message, "use the version of the port that wrote it, or a newer one")
         } else if found < oldest {
-            fault(
-                format!("the format of volume `{volume}` is too old for the image"),
-                "go through a version of the port that can migrate this format",
+            (
+                format!("the format of volume `{volume}` is older than the image works with: migration needed"),
+                "upgrade the \
+                instance, which migrates it",
             )
-        } else if found < wanted {
-            fault(format!("volume `{volume}` has to be migrated first: migration needed"), "upgrade the instance")
         } else {
             return;
         };
-        self.add(fault);
+        let wanted = if oldest == newest { format!("format {newest}") } else { format!("format {oldest} to {newest}") };
+        let fault = self.fault("HP-VOL-006", "VOL-3", message);
+        self.add(fault.expected(wanted).actual(format!("format {found}")).remedy(remedy));
     }
 
     /// V07.
@@ -218,7 +211,6 @@ impl Judge<'_> {
             .expected(format!("data of volume {}", marker.uuid))
             .remedy(format!("bring back the `data` that belongs to `{path}`"));
         match stamp {
-            StampFact::Unsupported | StampFact::Absent => {}
             StampFact::Strange(text) => self.add(fault.actual(format!("a stamp `{text}`"))),
             StampFact::Stamp { uuid, .. } if *uuid != marker.uuid => {
                 self.add(fault.actual(format!("data of volume {uuid}")));
@@ -233,7 +225,7 @@ impl Judge<'_> {
                         .remedy("restore the volume from the snapshot before the migration"),
                 );
             }
-            StampFact::Stamp { .. } => {}
+            StampFact::Unsupported | StampFact::Absent | StampFact::Stamp { .. } => {}
         }
     }
 }

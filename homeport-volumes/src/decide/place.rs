@@ -1,6 +1,6 @@
 //! Owns the rules about where a volume is: path, mount, disk, space and neighbours. Never judges what is in it.
 
-use crate::facts::{PathFact, Place, ProbeFact};
+use crate::facts::{Facts, MarkerFact, PathFact, Place, ProbeFact};
 use crate::filesystem::Sameness;
 use crate::path::Relation;
 use crate::request::{Access, Known, Origin};
@@ -14,6 +14,12 @@ pub(super) enum Reach {
     Here,
     /// It cannot: whatever is found there says nothing about the volume.
     Elsewhere,
+}
+
+/// Whether the known volume itself is at the path: then its disk is there, mounted elsewhere than it was.
+fn holds(facts: &Facts, known: &Known) -> bool {
+    let marker = facts.content.as_ref().map(|content| &content.marker);
+    matches!(marker, Some(MarkerFact::Valid(marker)) if marker.uuid == known.uuid)
 }
 
 impl Judge<'_> {
@@ -48,7 +54,7 @@ impl Judge<'_> {
                 .place
                 .as_ref()
                 .zip(self.known)
-                .is_some_and(|(place, known)| is_there(facts) && known.fs.compare(&place.fs) == Sameness::Same);
+                .is_some_and(|(place, known)| known.fs.compare(&place.fs) == Sameness::Same && holds(facts, known));
             if !same_disk {
                 let message = format!("the disk that volume `{}` lives on is not mounted", self.volume());
                 let fault = self.fault("HP-VOL-002", "VOL-31", message);

@@ -206,8 +206,8 @@ impl Fields<'_> {
             Value::String(text) => text.parse().ok().map(Some),
             _ => None,
         });
-        let uid = self.number_u32("uid");
-        let gid = self.number_u32("gid");
+        let user = self.number_u32("uid");
+        let group = self.number_u32("gid");
         let mode = self.field("mode", "four octal digits", |value| Mode::parse(value.as_str()?));
         let created = self.number("created", "a whole number of seconds");
         Some(Marker {
@@ -220,7 +220,7 @@ impl Fields<'_> {
             generation: Generation::new(generation?),
             fs: fs?,
             must_be_mount: must_be_mount?,
-            owner: Owner { uid: Uid::new(uid?), gid: Gid::new(gid?), mode: mode? },
+            owner: Owner { uid: Uid::new(user?), gid: Gid::new(group?), mode: mode? },
             created: UnixSeconds::new(created?),
         })
     }

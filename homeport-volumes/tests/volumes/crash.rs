@@ -3,10 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::stand::Stand;
-use homeport_volumes::{
-    Checked, Machine, Mounts, Origin, Removal, Request, UnixSeconds, VolumePath, VolumeUuid, check, remove_if_blank,
-};
+use crate::stand::{Stand, default_request_in, machine_in};
+use homeport_volumes::{Checked, Machine, Mounts, Removal, Request, UnixSeconds, VolumeUuid, check, remove_if_blank};
 
 const UUID: VolumeUuid = VolumeUuid::from_bytes([7; 16]);
 /// What the operation uses to change the disk. `strace` counts each name for itself.
@@ -14,27 +12,7 @@ const CALLS: [&str; 9] =
     ["mkdirat", "openat2", "fchmod", "fchown", "fsetxattr", "fsync", "write", "renameat", "unlinkat"];
 
 fn request(dir: &Path) -> (Machine, Request) {
-    let at = |name: &str| VolumePath::try_from(dir.join(name).as_path()).unwrap();
-    let stand_like = Request {
-        root: "0a1b2c3d".parse().unwrap(),
-        port: "shell".parse().unwrap(),
-        instance: "alice".parse().unwrap(),
-        volume: "home".parse().unwrap(),
-        origin: Origin::Default { data_root: at("root") },
-        path: at("root/alice/home"),
-        format: homeport_core::unit::Format::new(1),
-        min_format: homeport_core::unit::Format::new(1),
-        owner: crate::stand::OWNER,
-        reserve: homeport_volumes::Reserve {
-            bytes: homeport_core::unit::Bytes::new(0),
-            inodes: homeport_core::unit::Inodes::new(0),
-        },
-        access: homeport_volumes::Access::ReadWrite,
-        in_use_by: None,
-        tolerated: vec![],
-        neighbours: vec![],
-    };
-    (Machine { proc: "/proc".into(), fstab: dir.join("fstab") }, stand_like)
+    (machine_in(dir), default_request_in(dir))
 }
 
 /// Runs in a process of its own, under `strace`; does nothing in an ordinary test run.

@@ -2,7 +2,7 @@
 //! when a test panics. Needs root, loop devices and `mkfs.ext4`, and fails where they are missing.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,6 +21,41 @@ pub(crate) fn run(program: &str, args: &[&str]) {
     assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// The path of `name` in the stand `dir`.
+fn path_in(dir: &Path, name: &str) -> VolumePath {
+    VolumePath::try_from(dir.join(name).as_path()).unwrap()
+}
+
+/// This machine, with the stand's own fstab.
+pub(crate) fn machine_in(dir: &Path) -> Machine {
+    Machine { proc: "/proc".into(), fstab: dir.join("fstab") }
+}
+
+/// A volume at HomePort's own path in the stand `dir`.
+pub(crate) fn default_request_in(dir: &Path) -> Request {
+    let origin = Origin::Default { data_root: path_in(dir, "root") };
+    Request { origin, ..request_in(dir, "root/alice/home") }
+}
+
+fn request_in(dir: &Path, name: &str) -> Request {
+    Request {
+        root: "0a1b2c3d".parse().unwrap(),
+        port: "shell".parse().unwrap(),
+        instance: "alice".parse().unwrap(),
+        volume: "home".parse().unwrap(),
+        origin: Origin::Operator,
+        path: path_in(dir, name),
+        format: Format::new(1),
+        min_format: Format::new(1),
+        owner: OWNER,
+        reserve: Reserve { bytes: Bytes::new(4096), inodes: Inodes::new(4) },
+        access: Access::ReadWrite,
+        in_use_by: None,
+        tolerated: vec![],
+        neighbours: vec![],
+    }
+}
+
 /// A directory of its own, with its own fstab.
 pub(crate) struct Stand {
     // Goes last: what is mounted below must be gone before.
@@ -32,7 +67,7 @@ impl Stand {
     pub(crate) fn new() -> Self {
         assert!(rustix::process::geteuid().is_root(), "these tests need root");
         let dir = tempfile::Builder::new().prefix("homeport volumes ").tempdir().unwrap();
-        let machine = Machine { proc: "/proc".into(), fstab: dir.path().join("fstab") };
+        let machine = machine_in(dir.path());
         let stand = Self { dir, machine };
         for name in ["root", "run"] {
             fs::create_dir(stand.at(name)).unwrap();
@@ -45,7 +80,7 @@ impl Stand {
     }
 
     pub(crate) fn path(&self, name: &str) -> VolumePath {
-        VolumePath::try_from(self.at(name).as_path()).unwrap()
+        path_in(self.dir.path(), name)
     }
 
     pub(crate) fn mounts(&self) -> Mounts {
@@ -54,31 +89,12 @@ impl Stand {
 
     /// A volume at an operator's path.
     pub(crate) fn request(&self, name: &str) -> Request {
-        Request {
-            root: "0a1b2c3d".parse().unwrap(),
-            port: "shell".parse().unwrap(),
-            instance: "alice".parse().unwrap(),
-            volume: "home".parse().unwrap(),
-            origin: Origin::Operator,
-            path: self.path(name),
-            format: Format::new(1),
-            min_format: Format::new(1),
-            owner: OWNER,
-            reserve: Reserve { bytes: Bytes::new(4096), inodes: Inodes::new(4) },
-            access: Access::ReadWrite,
-            in_use_by: None,
-            tolerated: vec![],
-            neighbours: vec![],
-        }
+        request_in(self.dir.path(), name)
     }
 
     /// A volume at HomePort's own path.
     pub(crate) fn default_request(&self) -> Request {
-        Request { origin: self.default_origin(), ..self.request("root/alice/home") }
-    }
-
-    pub(crate) fn default_origin(&self) -> Origin {
-        Origin::Default { data_root: self.path("root") }
+        default_request_in(self.dir.path())
     }
 
     pub(crate) fn check(&self, request: &Request, known: Option<&Known>) -> Result<Checked, VolumeError> {
@@ -128,15 +144,8 @@ impl Stand {
 
 /// What the ledger knows of a volume that is in use and holds data.
 pub(crate) fn known(request: &Request, in_use: &InUse) -> Known {
-    let marker = in_use.marker();
-    Known {
-        uuid: marker.uuid,
-        generation: in_use.generation(),
-        fs: marker.fs.clone(),
-        must_be_mount: marker.must_be_mount.clone(),
-        data: Remembered::Data,
-        path: request.path.clone(),
-    }
+    assert_eq!(in_use.generation(), in_use.marker().generation);
+    Known::of(in_use.marker(), request.path.clone(), Remembered::Data)
 }
 
 pub(crate) const NOTHING: Before = Before::Nothing;
@@ -220,7 +229,6 @@ pub(crate) fn picture(top: &Path) -> Vec<String> {
     let mut todo = vec![top.to_owned()];
     while let Some(path) = todo.pop() {
         let Ok(meta) = fs::symlink_metadata(&path) else { continue };
-        use std::os::unix::fs::MetadataExt as _;
         let content = if meta.is_file() { format!("{:?}", fs::read(&path).unwrap()) } else { String::new() };
         let target = fs::read_link(&path).unwrap_or_default();
         lines.push(format!(
