@@ -1,0 +1,10 @@
+//! The documents of the contract against the code: every vector and every example of `spec/`, the JSON Schema beside the
+//! parser, and laws that hold for any bytes. Never touches anything outside of `spec/`.
+
+mod config;
+mod examples;
+mod files;
+mod laws;
+mod manifest;
+mod phase;
+mod schema;
