@@ -50,11 +50,9 @@ impl Judge<'_> {
     fn check_mounted(&mut self) -> Reach {
         let (request, facts) = (self.request, self.facts);
         if let Some(point) = &facts.lost_mount {
-            let same_disk = facts
-                .place
-                .as_ref()
-                .zip(self.known)
-                .is_some_and(|(place, known)| known.fs.compare(&place.fs) == Sameness::Same && holds(facts, known));
+            let same_disk = facts.place.as_ref().zip(self.known).is_some_and(|(place, known)| {
+                is_there(facts) && known.fs.compare(&place.fs) == Sameness::Same && holds(facts, known)
+            });
             if !same_disk {
                 let message = format!("the disk that volume `{}` lives on is not mounted", self.volume());
                 let fault = self.fault("HP-VOL-002", "VOL-31", message);
