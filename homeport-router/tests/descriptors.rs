@@ -86,7 +86,8 @@ mod tests {
         let before = cpu_time();
         sleep(Duration::from_secs(2)).await;
         let spent = cpu_time().checked_sub(before).unwrap();
-        assert_eq!(paused(&reports.lock().unwrap()), 1, "{:?}", reports.lock().unwrap());
+        let said = reports.lock().unwrap().clone();
+        assert_eq!(paused(&said), 1, "{said:?}");
         assert!(spent < Duration::from_millis(200), "{spent:?} of CPU in two seconds of waiting");
         let status = router.status().remove(0);
         assert!(status.last_error.unwrap().contains("Too many open files"), "it is in the status as well");
