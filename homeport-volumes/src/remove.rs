@@ -1,6 +1,7 @@
 //! Owns the way back from making a volume: taking away one that never held anything. Never removes data: a directory is
-//! only ever removed by `rmdir`, which the kernel refuses while there is a name in it. Removing an instance does not come here:
-//! its volumes stay. [spec: VOL-24, VOL-25]
+//! only ever removed by `rmdir`, which the kernel refuses while there is a name in it. [spec: VOL-25]
+//!
+//! Removing an instance does not come here: its volumes stay. [spec: VOL-24]
 
 use std::os::fd::{AsFd as _, OwnedFd};
 

@@ -1,5 +1,6 @@
 //! Creation, use and removal killed at every system call that changes something: the next attempt goes on from there.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -36,23 +37,34 @@ fn victim() {
     }
 }
 
-/// Runs the victim and kills it at the `n`th use of `call`; whether it got through untouched.
-fn run_until(dir: &Path, what: &str, call: &str, n: usize) -> bool {
-    let status = Command::new("strace")
+/// What is done to the victim.
+#[derive(Clone, Copy, PartialEq)]
+enum Blow {
+    Kill,
+    InputOutputError,
+}
+
+/// Runs the victim and strikes it at the `n`th use of `call`; whether it got through untouched.
+fn run_until(dir: &Path, what: &str, call: &str, n: usize, blow: Blow) -> bool {
+    let inject = if blow == Blow::Kill { "signal=KILL" } else { "error=EIO" };
+    let output = Command::new("strace")
         .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")])
-        .args(["-e", &format!("inject={call}:signal=KILL:when={n}")])
+        .args(["-e", &format!("inject={call}:{inject}:when={n}")])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "crash::victim", "--test-threads=1"])
         .env("HOMEPORT_CRASH_DIR", dir)
         .env("HOMEPORT_CRASH_WHAT", what)
         .output()
         .expect("strace is needed");
-    if !status.status.success() {
-        use std::os::unix::process::ExitStatusExt as _;
-        let killed = status.status.signal() == Some(9);
-        assert!(killed, "{what} {call} {n}: {}", String::from_utf8_lossy(&status.stdout));
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stdout);
+        let struck = match blow {
+            Blow::Kill => output.status.signal() == Some(9),
+            Blow::InputOutputError => words.contains("os error 5") || words.contains("code: 5"),
+        };
+        assert!(struck, "{what} {call} {n}: {words}");
     }
-    status.status.success()
+    output.status.success()
 }
 
 /// Kills `what` at every point, each time on a fresh stand that `prepare` set up, and lets `judge` look at the rest.
@@ -62,7 +74,7 @@ fn kill_everywhere(what: &str, prepare: impl Fn(&Path), judge: impl Fn(&Path, &s
         for n in 1.. {
             let stand = Stand::new();
             prepare(stand.dir.path());
-            let through = run_until(stand.dir.path(), what, call, n);
+            let through = run_until(stand.dir.path(), what, call, n, Blow::Kill);
             judge(stand.dir.path(), &format!("{what} killed at {call} number {n}"));
             if through {
                 break;
@@ -130,6 +142,38 @@ fn a_killed_removal_is_finished_by_the_next_one() {
         },
     );
     assert!(points >= 4, "only {points} points");
+}
+
+/// An fsync that failed once is never followed by success, and each that is needed for the order on the disk is made:
+/// the numbers are those of the sequences that `create`, `marker` and `remove` describe.
+#[test]
+fn each_failed_fsync_fails_the_operation_and_the_next_attempt_succeeds() {
+    let blank = |_: &Path| {};
+    let made = |dir: &Path| create(dir, "before");
+    let filled = |dir: &Path| {
+        create(dir, "before");
+        std::fs::write(dir.join("root/alice/home/data/letter"), "x").unwrap();
+    };
+    // Two directories on the way, then data, volume, the two above it, and the marker with its directory.
+    let rows: [(&str, &dyn Fn(&Path), usize); 3] = [("create", &blank, 8), ("begin", &filled, 3), ("remove", &made, 2)];
+    for (what, prepare, fsyncs) in rows {
+        for n in 1..=fsyncs + 1 {
+            let stand = Stand::new();
+            let dir = stand.dir.path();
+            prepare(dir);
+            let through = run_until(dir, what, "fsync", n, Blow::InputOutputError);
+            assert_eq!(through, n > fsyncs, "{what}, fsync {n}");
+            match what {
+                "create" => create(dir, what),
+                "begin" => assert!(attached(dir, what) <= 1),
+                _ => {
+                    let (_, request) = request(dir);
+                    remove_if_blank(&request.path, UUID, &request.origin, crate::stand::NOTHING).unwrap();
+                    assert!(!dir.join("root/alice").exists());
+                }
+            }
+        }
+    }
 }
 
 /// The tmpfs of the mounts is read-only again after a process died while it was open for writing.
