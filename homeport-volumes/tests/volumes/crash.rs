@@ -144,6 +144,9 @@ fn a_killed_removal_is_finished_by_the_next_one() {
     assert!(points >= 4, "only {points} points");
 }
 
+/// An operation, what comes before it, and how many fsyncs it needs.
+type Row<'a> = (&'a str, &'a dyn Fn(&Path), usize);
+
 /// An fsync that failed once is never followed by success, and each that is needed for the order on the disk is made:
 /// the numbers are those of the sequences that `create`, `marker` and `remove` describe.
 #[test]
@@ -155,7 +158,7 @@ fn each_failed_fsync_fails_the_operation_and_the_next_attempt_succeeds() {
         std::fs::write(dir.join("root/alice/home/data/letter"), "x").unwrap();
     };
     // Two directories on the way, then data, volume, the two above it, and the marker with its directory.
-    let rows: [(&str, &dyn Fn(&Path), usize); 3] = [("create", &blank, 8), ("begin", &filled, 3), ("remove", &made, 2)];
+    let rows: [Row; 3] = [("create", &blank, 8), ("begin", &filled, 3), ("remove", &made, 2)];
     for (what, prepare, fsyncs) in rows {
         for n in 1..=fsyncs + 1 {
             let stand = Stand::new();
