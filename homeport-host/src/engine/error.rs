@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use homeport_core::fault::Advice;
+use homeport_core::fault::{Advice, Fault};
 use homeport_core::unit::Bytes;
 
 use super::facts::ApiVersion;
@@ -245,6 +245,14 @@ pub enum EngineError {
         /// What was found and what was wanted.
         message: String,
     },
+    /// The request itself is wrong; the engine was not asked.
+    #[error("failed to {action}: {}", list(faults))]
+    Invalid {
+        /// The call.
+        action: Action,
+        /// All that is wrong with it.
+        faults: Vec<Fault>,
+    },
     /// Threads or memory for talking to the engine could not be had.
     #[error("failed to prepare for talking to the container engine")]
     Runtime {
@@ -290,6 +298,7 @@ impl Advice for EngineError {
             Self::TooLarge { .. } => "HP-ENG-010",
             Self::Unexpected { .. } => "HP-ENG-011",
             Self::Runtime { .. } => "HP-ENG-012",
+            Self::Invalid { .. } => "HP-ENG-013",
             Self::Died { .. } => "HP-ENG-099",
         }
     }
@@ -318,9 +327,21 @@ impl Advice for EngineError {
             | Self::Refused { .. }
             | Self::TooLarge { .. }
             | Self::Unexpected { .. }
+            | Self::Invalid { .. }
             | Self::Died { .. } => return None,
         })
     }
+
+    fn faults(&self) -> &[Fault] {
+        match self {
+            Self::Invalid { faults, .. } => faults,
+            _ => &[],
+        }
+    }
+}
+
+fn list(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -356,6 +377,7 @@ mod tests {
             EngineError::TooLarge { action: action(), path: String::new(), limit: Bytes::new(1) },
             EngineError::Unexpected { action: action(), message: String::new() },
             EngineError::Runtime { source: io() },
+            EngineError::Invalid { action: action(), faults: Vec::new() },
             EngineError::Died { action: action() },
         ];
         let codes: std::collections::BTreeSet<_> = all.iter().map(Advice::code).collect();

@@ -97,7 +97,7 @@ pub struct EngineFacts {
 }
 
 impl EngineFacts {
-    /// Why this engine cannot keep a port within its bounds; empty where it can. [spec: ENT-30]
+    /// Why this engine cannot keep a port within its bounds; empty where it can.
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         if self.api < OLDEST_API {

@@ -81,7 +81,7 @@ pub enum Access {
 
 /// A directory or file of the host in the container, private in propagation.
 ///
-/// The engine refuses it where `source` does not exist; it never makes an empty directory in its place. [spec: VOL-1]
+/// The engine refuses it where `source` does not exist; it never makes an empty directory in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BindMount {
     /// Where it is on the host, as the engine sees it.

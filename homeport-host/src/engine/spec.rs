@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use homeport_core::digest::Digest;
+use homeport_core::fault::Fault;
 use homeport_core::unit::{Gid, Seconds, Uid};
 
 use super::label::Labels;
@@ -99,4 +100,34 @@ pub struct ContainerSpec {
     pub limits: Limits,
     /// How long the engine gives it to stop where nobody says how long, at the engine's own shutdown for example.
     pub stop_grace: Seconds,
+}
+
+impl ContainerSpec {
+    /// What is wrong with this description by itself; empty where nothing is. No engine makes a container of one with
+    /// faults: Docker 20.10 takes a directory and a tmpfs at the same place, and one of them hides the other (measured).
+    pub fn check(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut seen = BTreeSet::new();
+        let targets = self.binds.iter().map(|bind| &bind.target).chain(self.tmpfs.iter().map(|tmpfs| &tmpfs.target));
+        for target in targets {
+            if !seen.insert(target) {
+                let message = format!("`{target}` is mounted twice");
+                faults.push(Fault::new("HP-ENG-201", format!("container.mounts.{target}"), message));
+            }
+        }
+        if matches!(&self.entrypoint, Entrypoint::Exactly(words) if words.is_empty()) {
+            let message = "the container has no program";
+            faults.push(Fault::new("HP-ENG-202", "container.entrypoint", message));
+        }
+        for (key, value) in &self.env {
+            if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
+                let message = format!("`{key}` cannot be an environment variable");
+                faults.push(
+                    Fault::new("HP-ENG-203", format!("container.env.{key}"), message)
+                        .expected("a key without `=`, and no zero byte in key or value"),
+                );
+            }
+        }
+        faults
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
@@ -11,10 +11,11 @@ use tokio::runtime::{Builder, Runtime};
 use super::{ANSWER, DockerEngine};
 use crate::engine::error::{Action, EngineError};
 
-/// One call: the client, and what is being done.
+/// One call: the client, what is being done, and the socket for the one request that is not bollard's.
 pub(super) struct Call {
     pub(super) docker: Docker,
     pub(super) action: Action,
+    pub(super) socket: PathBuf,
 }
 
 impl DockerEngine {
@@ -52,7 +53,7 @@ impl DockerEngine {
         };
         let docker = Docker::connect_with_unix(path, limit.as_secs().max(1), API_DEFAULT_VERSION)
             .map_err(|source| EngineError::Lost { action: action.clone(), source: Box::new(source) })?;
-        Ok(Call { docker, action })
+        Ok(Call { docker, action, socket: self.socket().to_owned() })
     }
 }
 

@@ -35,6 +35,10 @@ pub(super) fn stop_limit(grace: Seconds) -> Duration {
 }
 
 pub(super) async fn create(call: &Call, spec: &ContainerSpec) -> Result<ContainerCreated, EngineError> {
+    let faults = spec.check();
+    if !faults.is_empty() {
+        return Err(EngineError::Invalid { action: call.action.clone(), faults });
+    }
     let options = CreateContainerOptions { name: Some(spec.name.to_string()), ..CreateContainerOptions::default() };
     let made = call.docker.create_container(Some(options), body::container(spec)).await;
     let made = made.map_err(|error| call.failure(error))?;

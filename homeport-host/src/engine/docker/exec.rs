@@ -5,30 +5,33 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bollard::container::LogOutput;
-use bollard::errors::Error;
-use bollard::exec::{ResizeExecOptions, StartExecOptions, StartExecResults};
+use bollard::exec::{ResizeExecOptions, StartExecResults};
 use bollard::models::ExecConfig;
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use rustix::process::{Pid, PidfdFlags, Signal};
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::connect::Call;
 use super::inspect;
 use super::logs::part;
-use crate::engine::error::EngineError;
+use super::terminal::{self, TerminalStreams};
+use crate::engine::error::{Action, EngineError};
 use crate::engine::exec::{ExecSpec, ExecStreams, Terminal, TerminalSize};
 use crate::engine::name::{ContainerId, ContainerRef};
 use crate::engine::observe::{ContainerState, Flow};
 use crate::engine::outcome::{ExecOutcome, ExitCode};
 
-type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
-type Input = Pin<Box<dyn AsyncWrite + Send>>;
+type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, EngineError>>>>;
+type Input = Pin<Box<dyn AsyncWrite>>;
 
 /// For a program without a limit.
 const FOREVER: Duration = Duration::from_hours(24 * 365);
+
+/// How much of a terminal's output is read at once.
+const CHUNK: usize = 16 << 10;
 
 /// A program that is being run.
 struct Running<'a> {
@@ -76,15 +79,15 @@ fn config(spec: &ExecSpec, has_input: bool) -> ExecConfig {
 
 impl Running<'_> {
     async fn run(&self, spec: &ExecSpec, streams: ExecStreams<'_>) -> Result<ExecOutcome, EngineError> {
-        let options = StartExecOptions { tty: spec.terminal != Terminal::None, ..StartExecOptions::default() };
-        let started = self.call.docker.start_exec(&self.exec, Some(options)).await;
-        let StartExecResults::Attached { output, input } = started.map_err(|error| self.call.failure(error))? else {
-            return Err(self.call.unexpected("the engine ran the program without its streams"));
+        let (output, input) = match spec.terminal {
+            Terminal::None => self.start().await?,
+            Terminal::Size(size) => {
+                let streams = self.start_terminal().await?;
+                // Docker 20.10 does not know the size in the request.
+                self.resize(size).await;
+                streams
+            }
         };
-        // Docker 20.10 does not know the size in the request.
-        if let Terminal::Size(size) = spec.terminal {
-            self.resize(size).await;
-        }
         let limit = spec.limit.unwrap_or(FOREVER);
         match tokio::time::timeout_at(Instant::now() + limit, self.pump(output, input, streams)).await {
             Ok(Ok(Flow::Continue)) => self.code().await.map(ExecOutcome::Exited),
@@ -97,6 +100,34 @@ impl Running<'_> {
         }
     }
 
+    /// Starts the program with pipes.
+    async fn start(&self) -> Result<(Output, Input), EngineError> {
+        let started = self.call.docker.start_exec(&self.exec, None).await;
+        let StartExecResults::Attached { output, input } = started.map_err(|error| self.call.failure(error))? else {
+            return Err(self.call.unexpected("the engine ran the program without its streams"));
+        };
+        let action = self.call.action.clone();
+        let output = output.map_err(move |error| lost(&action, error));
+        Ok((Box::pin(output), input))
+    }
+
+    /// Starts the program on its terminal.
+    async fn start_terminal(&self) -> Result<(Output, Input), EngineError> {
+        let TerminalStreams { first, output, input } = terminal::start(self.call, &self.exec).await?;
+        let action = self.call.action.clone();
+        let later = stream::unfold((output, BytesMut::new()), |(mut output, mut buffer)| async {
+            buffer.reserve(CHUNK);
+            let chunk = match output.read_buf(&mut buffer).await {
+                Ok(0) => return None,
+                Ok(_) => Ok(LogOutput::Console { message: buffer.split().freeze() }),
+                Err(error) => Err(error),
+            };
+            Some((chunk, (output, buffer)))
+        });
+        let first = stream::iter([Ok(LogOutput::Console { message: first })]);
+        Ok((Box::pin(first.chain(later).map_err(move |error| lost(&action, error))), Box::pin(input)))
+    }
+
     /// Moves bytes both ways until the program's output ends or is wanted no more.
     async fn pump(&self, mut output: Output, input: Input, streams: ExecStreams<'_>) -> Result<Flow, EngineError> {
         let mut resizes = streams.resizes.map(bridge_resizes);
@@ -106,7 +137,7 @@ impl Running<'_> {
             tokio::select! {
                 chunk = output.next() => match chunk {
                     None => return Ok(Flow::Continue),
-                    Some(Err(error)) => return Err(self.call.failure(error)),
+                    Some(Err(error)) => return Err(error),
                     Some(Ok(chunk)) => {
                         let (stream, bytes) = part(&chunk);
                         if (streams.output)(stream, bytes) == Flow::Stop {
@@ -160,6 +191,10 @@ impl Running<'_> {
         state.running.filter(|running| *running)?;
         Pid::from_raw(i32::try_from(state.pid?).ok()?)
     }
+}
+
+fn lost(action: &Action, error: impl std::error::Error + Send + Sync + 'static) -> EngineError {
+    EngineError::Lost { action: action.clone(), source: Box::new(error) }
 }
 
 /// Gives the input to the program and closes it behind. A program that reads no more is not an error.

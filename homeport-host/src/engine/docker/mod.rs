@@ -18,6 +18,7 @@ mod logs;
 mod network;
 mod peek;
 mod system;
+mod terminal;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

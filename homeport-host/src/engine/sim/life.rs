@@ -1,7 +1,5 @@
 //! Owns the life of simulated containers: made, started, stopped, killed, removed.
 
-use std::collections::BTreeSet;
-
 use homeport_core::unit::Seconds;
 
 use super::program::{Boot, Fate, OnStop};
@@ -19,6 +17,10 @@ const LEAST_MEMORY: u64 = 6 << 20;
 
 impl World {
     pub(super) fn create(&mut self, action: &Action, spec: &ContainerSpec) -> Result<ContainerCreated, EngineError> {
+        let faults = spec.check();
+        if !faults.is_empty() {
+            return Err(EngineError::Invalid { action: action.clone(), faults });
+        }
         if !self.images.contains_key(&spec.image) {
             return Err(missing(action, Subject::Image, &spec.image.to_string()));
         }
@@ -181,13 +183,6 @@ fn rejected(spec: &ContainerSpec) -> Option<String> {
             "invalid mount config for type \"bind\": bind source path does not exist: {}",
             bind.source
         ));
-    }
-    let targets = spec.binds.iter().map(|bind| &bind.target).chain(spec.tmpfs.iter().map(|tmpfs| &tmpfs.target));
-    let mut seen = BTreeSet::new();
-    for target in targets {
-        if !seen.insert(target) {
-            return Some(format!("Duplicate mount point: {target}"));
-        }
     }
     (spec.limits.memory.get() < LEAST_MEMORY).then(|| "Minimum memory limit allowed is 6MB".to_owned())
 }
