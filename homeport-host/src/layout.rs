@@ -30,6 +30,7 @@ const MAX_INSTANCE_BYTES: usize = 40;
 /// Every path of one HomePort. Two with different roots share nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
+    root: Option<PathBuf>,
     state: PathBuf,
     data: PathBuf,
     run: PathBuf,
@@ -39,7 +40,8 @@ impl Layout {
     /// The places of the machine's own HomePort: `/var/lib/homeport` and `/run/homeport`.
     pub fn system() -> Self {
         Self {
-            state: PathBuf::from("/var/lib/homeport"),
+            root: None,
+            state: PathBuf::from("/var/lib/homeport/state"),
             data: PathBuf::from("/var/lib/homeport/data"),
             run: PathBuf::from("/run/homeport"),
         }
@@ -56,12 +58,22 @@ impl Layout {
         if text.is_none() || !root.is_absolute() || !normal {
             return Err(LayoutError::Root { root: root.to_owned() });
         }
-        let layout = Self { state: root.join("state"), data: root.join("data"), run: root.join("run") };
+        let layout = Self {
+            root: Some(root.to_owned()),
+            state: root.join("state"),
+            data: root.join("data"),
+            run: root.join("run"),
+        };
         let found = layout.longest_socket();
         if found > MAX_SOCKET_BYTES {
             return Err(LayoutError::TooLong { root: root.to_owned(), found, max: MAX_SOCKET_BYTES });
         }
         Ok(layout)
+    }
+
+    /// The arguments that make another `homeport` work with the same places.
+    pub fn root_arguments(&self) -> Vec<std::ffi::OsString> {
+        self.root.as_ref().map_or_else(Vec::new, |root| vec!["--root".into(), root.clone().into_os_string()])
     }
 
     /// What must outlive everything: ledger and lock.
@@ -163,7 +175,7 @@ mod tests {
         for (path, wanted) in rows {
             assert_eq!(path, Path::new(wanted));
         }
-        assert_eq!(Layout::system().ledger_file(), Path::new("/var/lib/homeport/ledger.sqlite"));
+        assert_eq!(Layout::system().ledger_file(), Path::new("/var/lib/homeport/state/ledger.sqlite"));
         assert!(Layout::system().longest_socket() <= MAX_SOCKET_BYTES);
     }
 

@@ -1,6 +1,22 @@
 //! HomePort's host side: the container engine, the ledger, plans and the operations that run them.
 
+pub mod container;
+pub mod daemon;
 pub mod engine;
+pub mod hazard;
+mod host;
+pub mod image;
 pub mod layout;
 pub mod ledger;
+mod notify;
+pub mod operation;
 pub mod oplock;
+pub mod plan;
+mod probe;
+pub mod progress;
+pub mod request;
+pub mod routes;
+pub mod run;
+pub mod rundir;
+
+pub use host::{Host, Probing};

@@ -94,10 +94,12 @@ impl OperationLock {
 }
 
 impl Drop for OperationLock {
-    /// Takes the note away; the kernel frees the lock when the file is closed.
+    /// Takes the note away and frees the lock, also where a process that was just forked still has the file open.
     fn drop(&mut self) {
         // A note that stays is wrong about nothing: it counts only while the lock is held.
         self.file.set_len(0).ok();
+        // Where this fails, closing the file frees the lock.
+        rustix::fs::flock(&self.file, FlockOperation::Unlock).ok();
     }
 }
 
@@ -131,3 +133,6 @@ fn busy(holder: Option<Holder>) -> LockError {
         None => LockError::BusyUnknown,
     }
 }
+
+#[cfg(test)]
+mod tests;

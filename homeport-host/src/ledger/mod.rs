@@ -52,3 +52,6 @@ pub use time::{Time, TimeError};
 pub use volume::{HasData, MustBeMount, Origin, VolumeRecord, VolumeState};
 pub use word::WordError;
 pub use writer::LedgerWriter;
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,11 @@ pub struct Time(String);
 pub struct TimeError(pub String);
 
 impl Time {
+    /// The present moment; a clock outside of the years 0 to 9999 reads as 1970.
+    pub fn now() -> Self {
+        Self::try_from(SystemTime::now()).unwrap_or_else(|_| Self("1970-01-01T00:00:00.000Z".to_owned()))
+    }
+
     /// The moment as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -19,7 +19,16 @@ use crate::oplock::OperationLock;
 
 /// The ledger, open for writing. Only the holder of the operation lock can have one, for as long as it has the lock.
 ///
-/// It answers every question of a [`Ledger`] too.
+/// It answers every question of a [`Ledger`] too. A writer that outlives its lock does not compile:
+///
+/// ```compile_fail,E0505
+/// # use homeport_host::{ledger::LedgerWriter, oplock::OperationLock};
+/// fn write(lock: OperationLock) {
+///     let mut writer = LedgerWriter::open(&lock).unwrap();
+///     drop(lock);
+///     writer.remove_instance(&"alice".parse().unwrap()).unwrap();
+/// }
+/// ```
 pub struct LedgerWriter<'lock> {
     ledger: Ledger,
     lock: &'lock OperationLock,

@@ -1,0 +1,138 @@
+//! Owns how an instance's container is made: from its manifest to the engine's description, with nothing left to defaults.
+//! Pure: looks nothing up.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use homeport_core::entrypoint::{ENV_INSTANCE, ENV_PHASE, ENV_PROTOCOL, Phase, RUN_DIR};
+use homeport_core::manifest::{Manifest, RootFs};
+use homeport_core::name::{InstanceName, VolumeName};
+use homeport_core::unit::{Gid, Seconds, Uid};
+use homeport_core::version::PROTOCOL;
+
+use crate::engine::{
+    self, BindMount, Capability, ContainerName, ContainerSpec, ContainerUser, EngineNameError, Entrypoint, Exec,
+    Hostname, Labels, Limits, LogLimit, MountPath, MountPathError, NetworkId, NetworkMode, OpenFiles, PidLimit,
+    TmpfsMount,
+};
+use crate::ledger::RootId;
+
+/// The label that says which HomePort made a container or network.
+pub const LABEL_ROOT: &str = "io.homeport.root";
+/// The label that says which instance a container belongs to.
+pub const LABEL_INSTANCE: &str = "io.homeport.instance";
+/// How much longer than the port's own limit the engine waits before it kills. [spec: ENT-33]
+const STOP_MARGIN: u32 = 5;
+
+/// Why a container cannot be described.
+#[derive(Debug, thiserror::Error)]
+pub enum ContainerError {
+    /// A name that is made from the instance's does not fit.
+    #[error(transparent)]
+    Name(#[from] EngineNameError),
+    /// A path cannot be mounted.
+    #[error(transparent)]
+    Path(#[from] MountPathError),
+    /// The port asks for what this version cannot give.
+    #[error("the port asks for {0}, which this HomePort cannot give")]
+    Unsupported(&'static str),
+}
+
+/// What a container is made from.
+#[derive(Debug)]
+pub struct ContainerParts<'a> {
+    /// Which HomePort makes it.
+    pub root: &'a RootId,
+    /// The instance.
+    pub instance: &'a InstanceName,
+    /// Its manifest.
+    pub manifest: &'a Manifest,
+    /// The image, by its id.
+    pub image: homeport_core::digest::Digest,
+    /// The network that it is attached to.
+    pub network: NetworkId,
+    /// The host directory that it sees as `/run/port`.
+    pub run_dir: &'a Path,
+    /// The host directory of each volume: the checked one, never the operator's path.
+    pub volumes: &'a BTreeMap<VolumeName, std::path::PathBuf>,
+    /// The most open files that the host allows a process.
+    pub open_files_hard: u64,
+}
+
+/// The name of an instance's container: `homeport-<instance>-<root>`.
+pub fn container_name(root: &RootId, instance: &InstanceName) -> Result<ContainerName, EngineNameError> {
+    format!("homeport-{instance}-{root}").parse()
+}
+
+/// Describes the container. [spec: MAN-21, MAN-22, MAN-23]
+pub fn container_spec(parts: &ContainerParts<'_>) -> Result<ContainerSpec, ContainerError> {
+    let manifest = parts.manifest;
+    let privileges = &manifest.privileges;
+    if privileges.root == RootFs::Writable {
+        return Err(ContainerError::Unsupported("a writable root (`privileges.read_only_root = false`)"));
+    }
+    if !privileges.devices.is_empty() || !privileges.sysctls.is_empty() {
+        return Err(ContainerError::Unsupported("devices or kernel settings"));
+    }
+    let mut binds = vec![bind(parts.run_dir, RUN_DIR)?];
+    for (name, volume) in &manifest.volumes {
+        if let Some(source) = parts.volumes.get(name) {
+            binds.push(bind(source, &volume.path)?);
+        }
+    }
+    let tmpfs = privileges.tmpfs.iter().map(tmpfs).collect::<Result<_, MountPathError>>()?;
+    let capabilities = privileges.capabilities.iter().map(|name| name.parse::<Capability>());
+    let resources = &manifest.resources;
+    let mut limits = Limits::new(resources.memory_limit, PidLimit::new(resources.pids_max));
+    limits.open_files = OpenFiles::new(resources.nofile).at_most(parts.open_files_hard);
+    limits.logs = LogLimit::DEFAULT;
+    if let Some(shm) = resources.shm {
+        limits.shm = shm;
+    }
+    Ok(ContainerSpec {
+        name: container_name(parts.root, parts.instance)?,
+        image: parts.image,
+        entrypoint: Entrypoint::OfImage,
+        args: Phase::Run.to_args(),
+        env: environment(parts.instance, &Phase::Run),
+        user: ContainerUser { uid: Uid::new(0), gid: Gid::new(0) },
+        labels: labels(parts.root).with(LABEL_INSTANCE, parts.instance.as_str()),
+        hostname: parts.instance.as_str().parse::<Hostname>()?,
+        network: NetworkMode::Attached(parts.network.clone()),
+        extra_hosts: Vec::new(),
+        binds,
+        tmpfs,
+        capabilities: capabilities.collect::<Result<_, EngineNameError>>()?,
+        limits,
+        stop_grace: Seconds::new(manifest.stop_within.get().saturating_add(STOP_MARGIN)),
+    })
+}
+
+/// The labels of everything that this HomePort makes in the engine.
+pub fn labels(root: &RootId) -> Labels {
+    Labels::new().with(LABEL_ROOT, root.to_string())
+}
+
+/// The environment of an init. Configuration is never in it: `inspect` shows an environment. [spec: ENT-7]
+pub fn environment(instance: &InstanceName, phase: &Phase) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (ENV_PROTOCOL.to_owned(), PROTOCOL.to_string()),
+        (ENV_PHASE.to_owned(), phase.name().to_owned()),
+        (ENV_INSTANCE.to_owned(), instance.to_string()),
+    ])
+}
+
+fn bind(source: &Path, target: &str) -> Result<BindMount, MountPathError> {
+    Ok(BindMount { source: MountPath::try_from(source)?, target: target.parse()?, access: engine::Access::ReadWrite })
+}
+
+fn tmpfs(tmpfs: &homeport_core::manifest::Tmpfs) -> Result<TmpfsMount, MountPathError> {
+    Ok(TmpfsMount {
+        target: tmpfs.path.parse()?,
+        size: tmpfs.size,
+        mode: tmpfs.mode,
+        uid: Uid::new(0),
+        gid: Gid::new(0),
+        exec: Exec::Refused,
+    })
+}

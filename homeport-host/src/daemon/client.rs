@@ -1,0 +1,169 @@
+//! Owns the way from an operation to the daemon: the control socket, and starting the daemon where it does not run.
+//! Never opens a public socket.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use homeport_core::unit::PortNumber;
+use homeport_router::{ListenHost, RouteId, RouteStatus};
+
+use super::control::{Answer, DaemonStatus, LINE_LIMIT, Request};
+use super::spawn;
+use crate::engine::ContainerId;
+use crate::layout::Layout;
+use crate::plan::ListenHostText;
+use crate::routes::{Routes, RoutesError};
+
+/// How long the daemon may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Talks to the daemon of one HomePort.
+#[derive(Debug, Clone)]
+pub struct DaemonClient {
+    layout: Layout,
+    program: PathBuf,
+}
+
+impl DaemonClient {
+    /// For the daemon of this layout; `program` is the `homeport` that is started where none runs.
+    pub fn new(layout: Layout, program: PathBuf) -> Self {
+        Self { layout, program }
+    }
+
+    /// How the daemon is; `None` where it does not run.
+    pub fn daemon_status(&self) -> Result<Option<DaemonStatus>, RoutesError> {
+        match self.ask(&Request::Status) {
+            Ok(Answer::Status(status)) => Ok(Some(*status)),
+            Ok(other) => Err(self.strange(&other)),
+            Err(RoutesError::NotRunning { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the daemon and waits until its sockets are closed; `false` where it did not run.
+    pub fn stop(&self) -> Result<bool, RoutesError> {
+        let Some(status) = self.daemon_status()? else { return Ok(false) };
+        match self.ask(&Request::Stop) {
+            Ok(_) | Err(RoutesError::NotRunning { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        spawn::wait_for_end(status.pid, PATIENCE)
+            .then_some(true)
+            .ok_or_else(|| self.failed(io::Error::from(io::ErrorKind::TimedOut)))
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.layout.control_socket()
+    }
+
+    fn failed(&self, source: io::Error) -> RoutesError {
+        RoutesError::Talk { socket: self.socket(), source }
+    }
+
+    fn strange(&self, answer: &Answer) -> RoutesError {
+        match answer {
+            Answer::Refused(refusal) => RoutesError::Refused {
+                code: known_code(&refusal.code),
+                message: refusal.message.clone(),
+                help: refusal.help.clone(),
+            },
+            other => self.failed(io::Error::other(format!("an answer that was not asked for: {other:?}"))),
+        }
+    }
+
+    fn ask(&self, request: &Request) -> Result<Answer, RoutesError> {
+        let mut stream = UnixStream::connect(self.socket()).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                RoutesError::NotRunning { socket: self.socket() }
+            }
+            _ => self.failed(error),
+        })?;
+        let mut exchange = || -> io::Result<Answer> {
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            let mut line = serde_json::to_vec(request)?;
+            line.push(b'\n');
+            stream.write_all(&line)?;
+            let mut answer = String::new();
+            BufReader::new((&stream).take(LINE_LIMIT as u64)).read_line(&mut answer)?;
+            if answer.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            Ok(serde_json::from_str(&answer)?)
+        };
+        exchange().map_err(|error| self.failed(error))
+    }
+
+    fn done(&self, request: &Request) -> Result<(), RoutesError> {
+        match self.ask(request)? {
+            Answer::Done => Ok(()),
+            other => Err(self.strange(&other)),
+        }
+    }
+
+    /// The same, where a daemon that does not run has nothing to do: it holds no sockets.
+    fn done_if_running(&self, request: &Request) -> Result<(), RoutesError> {
+        match self.done(request) {
+            Err(RoutesError::NotRunning { .. }) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+impl Routes for DaemonClient {
+    fn ensure(&self) -> Result<(), RoutesError> {
+        if self.daemon_status()?.is_some() {
+            return Ok(());
+        }
+        spawn::start(&self.layout, &self.program, || matches!(self.daemon_status(), Ok(Some(_))))
+    }
+
+    fn reserve(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Result<PortNumber, RoutesError> {
+        let request = Request::Reserve { id: id.clone(), host: ListenHostText(host), ports: ports.to_vec() };
+        match self.ask(&request)? {
+            Answer::Reserved { port } => Ok(port),
+            other => Err(self.strange(&other)),
+        }
+    }
+
+    fn point(&self, id: &RouteId, container: &ContainerId, port: PortNumber) -> Result<(), RoutesError> {
+        self.done(&Request::Point { id: id.clone(), container: container.clone(), port })
+    }
+
+    fn hold(&self, id: &RouteId) -> Result<(), RoutesError> {
+        self.done_if_running(&Request::Hold { id: id.clone() })
+    }
+
+    fn close(&self, id: &RouteId) -> Result<(), RoutesError> {
+        self.done_if_running(&Request::Close { id: id.clone() })
+    }
+
+    fn release(&self, id: &RouteId) -> Result<(), RoutesError> {
+        self.done_if_running(&Request::Release { id: id.clone() })
+    }
+
+    fn status(&self) -> Result<Vec<RouteStatus>, RoutesError> {
+        Ok(self.daemon_status()?.map(|status| status.routes).unwrap_or_default())
+    }
+}
+
+/// The code of a refusal as one of those that exist; what a newer daemon may say beyond them is `HP-DMN-005`.
+fn known_code(code: &str) -> &'static str {
+    const CODES: [&str; 12] = [
+        "HP-RTR-001",
+        "HP-RTR-002",
+        "HP-RTR-003",
+        "HP-RTR-004",
+        "HP-RTR-005",
+        "HP-RTR-006",
+        "HP-RTR-007",
+        "HP-RTR-008",
+        "HP-RTR-010",
+        "HP-DMN-006",
+        "HP-DMN-007",
+        "HP-DMN-008",
+    ];
+    CODES.into_iter().find(|known| *known == code).unwrap_or("HP-DMN-005")
+}

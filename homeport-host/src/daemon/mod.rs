@@ -1,0 +1,22 @@
+//! The daemon: one process for each HomePort that holds the public sockets, so that they outlive containers, and that
+//! starts instances again which should run and do not.
+//!
+//! ```text
+//! homeport deploy ... ──control socket──> daemon ── router ──> container
+//!                                           ^
+//! engine: container died ───────────────────┘ starts it again, by exit code [spec: ENT-26]
+//! ```
+//!
+//! The ledger is the truth and the daemon a holder of sockets: it can be stopped and started at any time, and what it
+//! needs to know it reads anew. It never changes the ledger but by the operations that the command line uses too.
+
+mod client;
+mod control;
+mod serve;
+mod spawn;
+mod supervise;
+mod watch;
+
+pub use client::DaemonClient;
+pub use control::{Answer, DaemonStatus, Refusal, Request};
+pub use serve::{DaemonError, run};

@@ -1,0 +1,125 @@
+//! Owns which image a person means. Never pulls: what runs is what the engine holds.
+
+use homeport_core::entrypoint::{LABEL_MANIFEST, LABEL_PROTOCOL};
+use homeport_core::manifest::{self, ManifestError};
+use homeport_core::name::PortId;
+use homeport_core::version::{PROTOCOL, ProtocolVersion};
+
+use super::error::ImageError;
+use super::verify::Verified;
+use super::{PortImage, verify};
+use crate::engine::{Engine, ImageFacts, LabelFilter};
+use crate::request::PortRef;
+
+/// Finds the image of a port and checks that it keeps the protocol, without running it.
+///
+/// By id it is the highest version that will do of all images whose manifest names the port; pre-releases only where the
+/// range names one. By image it is that image, and the range has to fit.
+pub fn find(
+    engine: &dyn Engine,
+    port: &PortRef,
+    version: Option<&semver::VersionReq>,
+    verified: &Verified,
+) -> Result<PortImage, ImageError> {
+    let named = port.to_string();
+    let ask = |source| ImageError::Engine { image: named.clone(), source };
+    let image = match port {
+        PortRef::Image(image) => {
+            let facts = engine.image(image).map_err(ask)?;
+            read(facts.ok_or_else(|| ImageError::Missing { image: named.clone() })?, Some(&named))?
+        }
+        PortRef::Id(id) => {
+            let all = engine.images(&LabelFilter::any().key(LABEL_MANIFEST)).map_err(ask)?;
+            newest(all, id, version)?
+        }
+    };
+    if let Some(wanted) = version
+        && !wanted.matches(&image.port.manifest.port.version)
+    {
+        let found = image.port.manifest.port.version.to_string();
+        return Err(ImageError::NoVersion { port: named, found, wanted: wanted.to_string() });
+    }
+    verify::verify(engine, &image.facts, &image.port, verified)?;
+    Ok(image.port)
+}
+
+/// An image that was read and not yet verified.
+struct Candidate {
+    facts: ImageFacts,
+    port: PortImage,
+}
+
+fn newest(all: Vec<ImageFacts>, id: &PortId, version: Option<&semver::VersionReq>) -> Result<Candidate, ImageError> {
+    let mut named: Vec<Candidate> = Vec::new();
+    let mut broken = None;
+    for facts in all {
+        // An image is of this port if its name says so, so that a broken manifest is said and not passed over.
+        let by_name = facts.names.iter().any(|name| repository(name.as_str()) == format!("homeport/{id}"));
+        match read(facts, None) {
+            Ok(candidate) if candidate.port.manifest.port.id == *id => named.push(candidate),
+            Ok(_) => {}
+            Err(error) => broken = broken.or(by_name.then_some(error)),
+        }
+    }
+    let versions = |of: &[Candidate]| -> String {
+        let mut found: Vec<_> = of.iter().map(|candidate| candidate.port.manifest.port.version.clone()).collect();
+        found.sort();
+        found.dedup();
+        found.iter().map(|version| format!("`{version}`")).collect::<Vec<_>>().join(", ")
+    };
+    let found = versions(&named);
+    let has_any = !named.is_empty();
+    named.retain(|candidate| match version {
+        Some(wanted) => wanted.matches(&candidate.port.manifest.port.version),
+        None => candidate.port.manifest.port.version.pre.is_empty(),
+    });
+    // Of two images with the same version the one that bears the port's own name is meant, not a leftover.
+    named.sort_by_key(|candidate| {
+        let version = candidate.port.manifest.port.version.clone();
+        let tagged = candidate.facts.names.iter().any(|name| name.as_str() == format!("homeport/{id}:{version}"));
+        (version, tagged)
+    });
+    match (named.pop(), broken) {
+        (Some(candidate), _) => Ok(candidate),
+        (None, Some(error)) => Err(error),
+        (None, None) if has_any => Err(ImageError::NoVersion {
+            port: id.to_string(),
+            found,
+            wanted: version
+                .map_or_else(|| "a release (name pre-releases with `--version`)".to_owned(), |v| format!("`{v}`")),
+        }),
+        (None, None) => Err(ImageError::PortMissing { port: id.to_string() }),
+    }
+}
+
+/// The part of an image's name before its tag.
+fn repository(name: &str) -> &str {
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
+}
+
+fn read(facts: ImageFacts, named: Option<&str>) -> Result<Candidate, ImageError> {
+    let reference = named.map_or_else(
+        || facts.names.first().map_or_else(|| facts.id.to_string(), |name| name.as_str().to_owned()),
+        str::to_owned,
+    );
+    let protocol = facts.labels.get(LABEL_PROTOCOL).and_then(|text| text.parse::<ProtocolVersion>().ok());
+    if let Some(needs) = protocol
+        && !PROTOCOL.understands(needs)
+    {
+        return Err(ImageError::Manifest { image: reference, source: ManifestError::Protocol { needs } });
+    }
+    let Some(label) = facts.labels.get(LABEL_MANIFEST) else {
+        return Err(ImageError::NoManifest { image: reference, label: LABEL_MANIFEST });
+    };
+    let bytes = label.as_bytes().to_vec();
+    match manifest::parse(&bytes) {
+        Ok(manifest) => {
+            let port = PortImage { id: facts.id, reference, manifest, bytes };
+            Ok(Candidate { facts, port })
+        }
+        Err(source) => Err(ImageError::Manifest { image: reference, source }),
+    }
+}

@@ -1,0 +1,122 @@
+//! Owns the proof that an image keeps the protocol where its label alone can't tell: the file, the entrypoint, what it
+//! exposes. An image never changes under its id, so what was proved once is noted and not asked again.
+//! Never runs anything of an image.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use homeport_core::entrypoint::{INIT_PATH, LABEL_PROTOCOL, MANIFEST_FILE};
+use homeport_core::fault::Fault;
+use homeport_core::manifest::MAX_MANIFEST_BYTES;
+use homeport_core::unit::Bytes;
+
+use super::PortImage;
+use super::error::ImageError;
+use crate::engine::{Engine, ImageFacts};
+
+/// The directory of notes: one empty file for each image that was proved, named by the image's id and the rules' version.
+#[derive(Debug, Clone)]
+pub struct Verified(PathBuf);
+
+/// Goes up when the rules below do, so that images proved by older rules are looked at again.
+const RULES: u32 = 1;
+
+impl Verified {
+    /// The notes in this directory, which need not exist yet.
+    pub fn new(directory: PathBuf) -> Self {
+        Self(directory)
+    }
+
+    fn note(&self, image: &PortImage) -> PathBuf {
+        self.0.join(format!("{}.v{RULES}", image.id.hex()))
+    }
+
+    fn holds(&self, image: &PortImage) -> bool {
+        self.note(image).exists()
+    }
+
+    fn keep(&self, image: &PortImage) -> Result<(), std::io::Error> {
+        fs::create_dir_all(&self.0)?;
+        let mut file = fs::File::create(self.note(image))?;
+        file.write_all(b"")
+    }
+}
+
+/// Checks everything that can be checked without running the image; every broken rule is said.
+pub(super) fn verify(
+    engine: &dyn Engine,
+    facts: &ImageFacts,
+    image: &PortImage,
+    verified: &Verified,
+) -> Result<(), ImageError> {
+    if verified.holds(image) {
+        return Ok(());
+    }
+    let limit = Bytes::new(MAX_MANIFEST_BYTES as u64 * 2);
+    let file = engine
+        .read_image_file(&image.id, MANIFEST_FILE, limit)
+        .map_err(|source| ImageError::Engine { image: image.reference.clone(), source })?;
+    let mut faults = rules(facts, image);
+    faults.extend(same_manifest(file.as_deref(), image));
+    if !faults.is_empty() {
+        return Err(ImageError::Contract { image: image.reference.clone(), faults });
+    }
+    verified.keep(image).map_err(|source| ImageError::Note { image: image.reference.clone(), source })
+}
+
+fn same_manifest(file: Option<&[u8]>, image: &PortImage) -> Option<Fault> {
+    let fault = |message: String| {
+        Fault::new("HP-IMG-010", "image.manifest", message)
+            .expected(format!("the same bytes in label and file (the label has {})", image.bytes.len()))
+            .clause("MAN-1")
+    };
+    match file {
+        None => Some(fault(format!("the image has no file `{MANIFEST_FILE}`"))),
+        Some(file) if file != image.bytes => Some(
+            fault(format!("`{MANIFEST_FILE}` and the image's label differ"))
+                .actual(format!("a file of {} bytes", file.len())),
+        ),
+        Some(_) => None,
+    }
+}
+
+fn rules(facts: &ImageFacts, image: &PortImage) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if facts.labels.get(LABEL_PROTOCOL) != Some(image.manifest.protocol.to_string().as_str()) {
+        faults.push(
+            Fault::new(
+                "HP-IMG-011",
+                "image.protocol",
+                format!("the label `{LABEL_PROTOCOL}` is not the manifest's protocol"),
+            )
+            .actual(
+                facts.labels.get(LABEL_PROTOCOL).map_or_else(|| "no label".to_owned(), |label| format!("`{label}`")),
+            )
+            .expected(format!("`{}`", image.manifest.protocol))
+            .clause("MAN-1"),
+        );
+    }
+    if facts.entrypoint != [INIT_PATH] {
+        faults.push(
+            Fault::new("HP-IMG-012", "image.entrypoint", "the image does not start with its init")
+                .actual(format!("{:?}", facts.entrypoint))
+                .expected(format!("[\"{INIT_PATH}\"]"))
+                .clause("ENT-1"),
+        );
+    }
+    for path in &facts.volumes {
+        if !image.manifest.volumes.values().any(|volume| volume.path == *path) {
+            faults.push(
+                Fault::new(
+                    "HP-IMG-013",
+                    "image.volumes",
+                    format!("the image declares a volume at `{path}` that its manifest does not know"),
+                )
+                .expected("only volumes of the manifest: what is written elsewhere would be lost with the container")
+                .clause("VOL-5"),
+            );
+        }
+    }
+    faults
+}

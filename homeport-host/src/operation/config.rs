@@ -1,0 +1,169 @@
+//! Owns showing and changing an instance's configuration. What does not work is not kept: the former configuration runs
+//! again.
+
+use std::collections::BTreeMap;
+
+use homeport_core::config::{Secrecy, Value, effective, parse_given};
+use homeport_core::fault::Fault;
+use homeport_core::name::{ConfigKey, InstanceName};
+
+use super::enter::{enter, known};
+use super::error::OperationError;
+use super::lifecycle::{plan_grace, start_in};
+use super::survey::{Surveyor, recorded_image};
+use crate::host::Host;
+use crate::ledger::{Desired, Ledger, LedgerWriter, RootId};
+use crate::plan::{self, Kind};
+use crate::request::ConfigRequest;
+use crate::run::{RunError, Session};
+
+/// One key of an instance's configuration.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct ConfigView {
+    /// The key.
+    pub key: ConfigKey,
+    /// Its value; `None` where it has none, and always where it is secret.
+    pub value: Option<Value>,
+    /// Whether the operator gave it, it is the port's default, or it has no value.
+    pub origin: ValueOrigin,
+    /// Whether the value is hidden.
+    pub secret: bool,
+    /// What it is for.
+    pub summary: String,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueOrigin {
+    /// The operator.
+    Given,
+    /// The port's default, as it was when the value was stored.
+    Default,
+    /// There is no value.
+    None,
+}
+
+/// What a change of configuration did.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Reconfigured {
+    /// The keys whose values are others now.
+    pub changed: Vec<ConfigKey>,
+    /// Whether the instance got a new container for it.
+    pub restarted: bool,
+}
+
+/// The configuration of an instance; secrets are not in it.
+pub fn config_view(host: &Host, name: &InstanceName) -> Result<Vec<ConfigView>, OperationError> {
+    let ledger = Ledger::open(&host.layout)?;
+    let record = known(&ledger, name)?;
+    let image = recorded_image(&record)?;
+    let config = ledger.config(name)?;
+    let view = image.manifest.config.iter().map(|(key, spec)| {
+        let secret = spec.secrecy == Secrecy::Secret;
+        let origin = match (config.given.contains_key(key), config.effective.contains_key(key)) {
+            (true, _) => ValueOrigin::Given,
+            (false, true) => ValueOrigin::Default,
+            (false, false) => ValueOrigin::None,
+        };
+        let value = config.effective.get(key).filter(|_| !secret).cloned();
+        ConfigView { key: key.clone(), value, origin, secret, summary: spec.summary.clone() }
+    });
+    Ok(view.collect())
+}
+
+/// Changes configuration. A running instance gets a new container; where that does not get ready, the former
+/// configuration stays and runs again, and the error says why.
+pub fn config_change(
+    host: &Host,
+    name: &InstanceName,
+    request: &ConfigRequest,
+) -> Result<Reconfigured, OperationError> {
+    host.engine.ping()?;
+    enter(host, Kind::Config, name, |writer, root| change(host, writer, root, name, request))
+}
+
+fn change(
+    host: &Host,
+    writer: &mut LedgerWriter<'_>,
+    root: &RootId,
+    name: &InstanceName,
+    request: &ConfigRequest,
+) -> Result<Reconfigured, OperationError> {
+    let what = format!("config of `{name}`");
+    let record = known(writer, name)?;
+    let image = recorded_image(&record)?;
+    let specs = &image.manifest.config;
+    let stored = writer.config(name)?;
+    let mut given = stored.given.clone();
+    let mut faults = Vec::new();
+    match parse_given(specs, &request.set) {
+        Ok(values) => given.extend(values),
+        Err(bad) => faults.extend(bad),
+    }
+    for text in &request.unset {
+        match specs.keys().find(|key| key.as_str() == text) {
+            Some(key) if request.set.iter().any(|one| one.key == *text) => faults.push(
+                Fault::new("HP-CFG-006", format!("config.{key}"), format!("`{key}` is both set and unset"))
+                    .expected("one of the two"),
+            ),
+            Some(key) => {
+                given.remove(key);
+            }
+            None => faults.push(
+                Fault::new(
+                    "HP-CFG-002",
+                    "config",
+                    format!("`{}` is not a key of this port", homeport_core::text::clip(text, 64)),
+                )
+                .remedy(format!("`homeport config {name} show` lists the keys")),
+            ),
+        }
+    }
+    // Values that were stored stay effective also where the port's default has changed since; what was unset goes back to
+    // the default of the version that is deployed.
+    let next = match effective(specs, &given) {
+        Ok(next) => next,
+        Err(bad) => {
+            faults.extend(bad);
+            return Err(OperationError::Refused { what, faults });
+        }
+    };
+    if !faults.is_empty() {
+        return Err(OperationError::Refused { what, faults });
+    }
+    let changed = differences(&stored.effective, &next);
+    if changed.is_empty() && given == stored.given {
+        return Ok(Reconfigured { changed, restarted: false });
+    }
+    let runs = record.desired == Desired::Running;
+    let surveyor =
+        Surveyor { host, ledger: writer, root, instance: name, manifest: &image.manifest, faults: Vec::new() };
+    let survey = surveyor.existing(what, &image, given, next)?;
+    let needs_container = runs && !changed.is_empty();
+    let plan = plan::reconfigure(&survey.blueprint, needs_container.then(|| plan_grace(&image.manifest)));
+    let done = Session::new(host, writer, root.clone(), Kind::Config, name.clone())
+        .toward(survey.blueprint, survey.checked)
+        .run(&plan);
+    match done {
+        Ok(()) => Ok(Reconfigured { changed, restarted: needs_container }),
+        Err(failed @ RunError::Undone { .. }) if needs_container => match start_in(host, writer, root, name) {
+            Ok(()) => Err(failed.into()),
+            Err(source) => Err(OperationError::NotRestored {
+                name: name.clone(),
+                failed: Box::new(failed.into()),
+                source: Box::new(source),
+            }),
+        },
+        Err(failed) => Err(failed.into()),
+    }
+}
+
+/// The keys whose values differ.
+fn differences(before: &BTreeMap<ConfigKey, Value>, after: &homeport_core::config::Effective) -> Vec<ConfigKey> {
+    let keys = before.keys().chain(after.open.keys()).chain(after.secret.keys());
+    let mut keys: Vec<ConfigKey> = keys.filter(|key| before.get(*key) != after.get(key)).cloned().collect();
+    keys.sort();
+    keys.dedup();
+    keys
+}

@@ -1,0 +1,194 @@
+//! Owns deploying: from a request to an instance that answers on its public addresses, or to nothing at all.
+
+use homeport_core::fault::Fault;
+use homeport_core::name::{EndpointName, InstanceName};
+use homeport_router::ListenAddress;
+
+use super::enter::enter;
+use super::error::OperationError;
+use super::lifecycle::{Running, running, start_in};
+use super::survey::{Survey, Surveyor};
+use crate::host::Host;
+use crate::image::{PortImage, find};
+use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId};
+use crate::plan::{self, Kind, Plan};
+use crate::request::DeployRequest;
+use crate::run::Session;
+
+/// What a deploy changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeployOutcome {
+    /// There is a new instance.
+    Created,
+    /// The instance was there and stopped; it runs again.
+    Started,
+    /// The instance was there and ran.
+    Unchanged,
+}
+
+/// A deploy that succeeded.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Deployed {
+    /// What it changed.
+    pub outcome: DeployOutcome,
+    /// What runs now.
+    pub running: Running,
+}
+
+/// Deploys a port. On success its public addresses answer; after a failure nothing is left but what volumes hold.
+pub fn deploy(host: &Host, request: &DeployRequest) -> Result<Deployed, OperationError> {
+    host.engine.ping()?;
+    let image = find(&*host.engine, &request.port, request.version.as_ref(), &host.verified_images())?;
+    let name = instance_name(request, &image)?;
+    enter(host, Kind::Deploy, &name, |writer, root| match writer.instance(&name)? {
+        Some(record) => confirm(host, writer, root, request, &image, record),
+        None => create(host, writer, root, request, &image, &name),
+    })
+}
+
+/// What a deploy would do; changes nothing. `None` where the instance is there already.
+pub fn plan_deploy(
+    host: &Host,
+    request: &DeployRequest,
+) -> Result<Option<(Plan, Vec<(EndpointName, String)>)>, OperationError> {
+    host.engine.ping()?;
+    let image = find(&*host.engine, &request.port, request.version.as_ref(), &host.verified_images())?;
+    let name = instance_name(request, &image)?;
+    let ledger = Ledger::open(&host.layout)?;
+    if ledger.instance(&name)?.is_some() {
+        return Ok(None);
+    }
+    let root = ledger.root_id()?.unwrap_or_else(|| RootId::from_bytes([0; 4]));
+    let Survey { blueprint, .. } = surveyor(host, &ledger, &root, &name, &image).deploy(&image, request)?;
+    let address = |route: &plan::RoutePlan| match route.ports.as_slice() {
+        [port] => ListenAddress::new(route.host, *port).map_or_else(|_| String::new(), |address| address.to_string()),
+        _ => format!("{}:random", route.host),
+    };
+    let routes = blueprint.routes.iter().map(|(endpoint, route)| (endpoint.clone(), address(route))).collect();
+    Ok(Some((plan::deploy(&blueprint), routes)))
+}
+
+fn surveyor<'a>(
+    host: &'a Host,
+    ledger: &'a Ledger,
+    root: &'a RootId,
+    name: &'a InstanceName,
+    image: &'a PortImage,
+) -> Surveyor<'a> {
+    Surveyor { host, ledger, root, instance: name, manifest: &image.manifest, faults: Vec::new() }
+}
+
+fn instance_name(request: &DeployRequest, image: &PortImage) -> Result<InstanceName, OperationError> {
+    if let Some(name) = &request.name {
+        return Ok(name.clone());
+    }
+    let id = &image.manifest.port.id;
+    id.as_str().parse().map_err(|error: homeport_core::name::NameError| OperationError::Refused {
+        what: format!("deploy of `{id}`"),
+        faults: vec![Fault::new("HP-REQ-008", "name", error.to_string()).remedy("give a name: `--name NAME`")],
+    })
+}
+
+fn create(
+    host: &Host,
+    writer: &mut LedgerWriter<'_>,
+    root: &RootId,
+    request: &DeployRequest,
+    image: &PortImage,
+    name: &InstanceName,
+) -> Result<Deployed, OperationError> {
+    let survey = surveyor(host, writer, root, name, image).deploy(image, request)?;
+    let plan = plan::deploy(&survey.blueprint);
+    let session = Session::new(host, writer, root.clone(), Kind::Deploy, name.clone());
+    session.toward(survey.blueprint, survey.checked).run(&plan)?;
+    Ok(Deployed { outcome: DeployOutcome::Created, running: running(host, writer, name)? })
+}
+
+/// The instance is there: what was asked for must be what it is.
+fn confirm(
+    host: &Host,
+    writer: &mut LedgerWriter<'_>,
+    root: &RootId,
+    request: &DeployRequest,
+    image: &PortImage,
+    record: InstanceRecord,
+) -> Result<Deployed, OperationError> {
+    let name = record.name.clone();
+    let faults = differences(writer, request, image, &record)?;
+    if !faults.is_empty() {
+        return Err(OperationError::Refused { what: format!("deploy of `{name}`"), faults });
+    }
+    let runs = record.desired == Desired::Running && super::observe::is_running(host, &record)?;
+    if runs {
+        return Ok(Deployed { outcome: DeployOutcome::Unchanged, running: running(host, writer, &name)? });
+    }
+    start_in(host, writer, root, &name)?;
+    Ok(Deployed { outcome: DeployOutcome::Started, running: running(host, writer, &name)? })
+}
+
+fn differences(
+    ledger: &Ledger,
+    request: &DeployRequest,
+    image: &PortImage,
+    record: &InstanceRecord,
+) -> Result<Vec<Fault>, OperationError> {
+    let name = &record.name;
+    let mut faults = Vec::new();
+    let there = |what: &str| format!("instance `{name}` is there already, with {what}");
+    if record.port != image.manifest.port.id {
+        faults.push(
+            Fault::new("HP-REQ-010", "port", there("another port"))
+                .actual(format!("`{}`", record.port))
+                .expected(format!("`{}`", image.manifest.port.id))
+                .remedy("choose another name: `--name NAME`"),
+        );
+        return Ok(faults);
+    }
+    if record.image != image.id {
+        faults.push(
+            Fault::new("HP-REQ-011", "image", there("another image"))
+                .actual(format!("version {} ({})", record.version, short(record.image)))
+                .expected(format!("version {} ({})", image.manifest.port.version, short(image.id)))
+                .remedy(format!("`homeport remove {name}` keeps its data; deploy it again afterwards")),
+        );
+    }
+    match homeport_core::config::parse_given(&image.manifest.config, &request.given) {
+        Err(bad) => faults.extend(bad),
+        Ok(given) => {
+            let stored = ledger.config(name)?.effective;
+            let other: Vec<String> = given
+                .iter()
+                .filter(|(key, value)| stored.get(key) != Some(*value))
+                .map(|(key, _)| format!("`{key}`"))
+                .collect();
+            if !other.is_empty() {
+                faults.push(
+                    Fault::new("HP-REQ-012", "config", there("other configuration"))
+                        .actual(format!("other values for {}", other.join(", ")))
+                        .remedy(format!("change it: `homeport config {name} set KEY=VALUE`")),
+                );
+            }
+        }
+    }
+    for (volume, path) in &request.volumes {
+        let stored = ledger.volumes(name)?.into_iter().find(|record| record.name == *volume);
+        if stored.as_ref().is_none_or(|record| record.path != *path) {
+            faults.push(
+                Fault::new(
+                    "HP-REQ-004",
+                    format!("volumes.{volume}"),
+                    there(&format!("volume `{volume}` somewhere else")),
+                )
+                .actual(stored.map_or("no such volume".to_owned(), |record| format!("`{}`", record.path.display())))
+                .expected(format!("`{}`", path.display()))
+                .remedy("leave `--volume` out to keep it where it is"),
+            );
+        }
+    }
+    Ok(faults)
+}
+
+fn short(image: homeport_core::digest::Digest) -> String {
+    image.hex().chars().take(12).collect()
+}

@@ -1,0 +1,83 @@
+//! Owns the way into every operation that changes something: root, directories, the lock, the ledger, and what was cut off.
+//! Never does what was asked for itself.
+
+use homeport_core::name::InstanceName;
+
+use super::error::OperationError;
+use super::lifecycle;
+use crate::host::{Host, now};
+use crate::ledger::{Desired, InstanceRecord, LedgerWriter, RootId};
+use crate::oplock::{OperationLock, Wait};
+use crate::plan::Kind;
+use crate::progress::Event;
+use crate::run::{RunError, resume};
+
+/// Runs `work` with the ledger open for writing, alone, after what was cut off has been brought to an end.
+///
+/// `about` is the instance that the operation is about: where an earlier one on it is stuck, nothing is done.
+pub(super) fn enter<T>(
+    host: &Host,
+    kind: Kind,
+    about: &InstanceName,
+    work: impl FnOnce(&mut LedgerWriter<'_>, &RootId) -> Result<T, OperationError>,
+) -> Result<T, OperationError> {
+    let uid = rustix::process::geteuid();
+    if !uid.is_root() {
+        return Err(OperationError::NotRoot { uid: uid.as_raw() });
+    }
+    host.layout.prepare()?;
+    let wait = if host.patience.is_zero() { Wait::No } else { Wait::For(host.patience) };
+    let lock = OperationLock::acquire(&host.layout, wait, &format!("{kind} {about}"), now(), |waiting| {
+        let what =
+            waiting.holder.as_ref().map_or("another operation".to_owned(), |holder| format!("`{}`", holder.command));
+        host.progress.event(&Event::WaitingFor { what });
+    })?;
+    let mut writer = LedgerWriter::open(&lock)?;
+    let root = writer.create_root(&now())?;
+    let resumed = resume(host, &mut writer, &root)?;
+    if resumed.died {
+        return Err(RunError::Died { kind, instance: about.clone() }.into());
+    }
+    for name in &resumed.interrupted {
+        bring_back(host, &mut writer, &root, name, about, kind)?;
+    }
+    if let Some((name, reason)) = resumed.stuck.into_iter().find(|(name, _)| name == about) {
+        return Err(OperationError::Stuck { name, reason });
+    }
+    work(&mut writer, &root)
+}
+
+/// Starts an instance whose replacement was cut off, unless this operation sees to it itself.
+fn bring_back(
+    host: &Host,
+    writer: &mut LedgerWriter<'_>,
+    root: &RootId,
+    name: &InstanceName,
+    about: &InstanceName,
+    kind: Kind,
+) -> Result<(), OperationError> {
+    let wanted = writer.instance(name)?.is_some_and(|record| record.desired == Desired::Running);
+    if !wanted || (name == about && matches!(kind, Kind::Stop | Kind::Remove | Kind::Start | Kind::Restart)) {
+        return Ok(());
+    }
+    match lifecycle::start_in(host, writer, root, name) {
+        Err(OperationError::Run(RunError::Died { kind, instance })) => Err(RunError::Died { kind, instance }.into()),
+        Err(error) => {
+            host.progress
+                .event(&Event::Warning { text: format!("`{name}` should run and could not be started: {error}") });
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// The record of an instance, or that there is none, with the names that there are.
+pub(super) fn known(ledger: &crate::ledger::Ledger, name: &InstanceName) -> Result<InstanceRecord, OperationError> {
+    match ledger.instance(name)? {
+        Some(record) => Ok(record),
+        None => Err(OperationError::NoInstance {
+            name: name.clone(),
+            known: ledger.instances()?.into_iter().map(|record| record.name.to_string()).collect(),
+        }),
+    }
+}

@@ -1,0 +1,176 @@
+//! Owns starting, stopping and restarting instances that are there.
+
+use std::collections::BTreeMap;
+
+use homeport_core::entrypoint::Status;
+use homeport_core::name::{EndpointName, InstanceName, PortId};
+use homeport_core::unit::Seconds;
+use homeport_router::ListenAddress;
+
+use super::enter::{enter, known};
+use super::error::OperationError;
+use super::survey::{Survey, Surveyor, recorded_effective, recorded_image};
+use crate::engine::ContainerId;
+use crate::host::Host;
+use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId};
+use crate::plan::{self, Kind};
+use crate::run::{Session, records};
+use crate::rundir::RunDir;
+
+/// What an operation on an instance changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LifecycleOutcome {
+    /// It was done.
+    Changed,
+    /// It was so already.
+    Unchanged,
+}
+
+/// An instance that runs.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Running {
+    /// Its name.
+    pub instance: InstanceName,
+    /// Its port.
+    pub port: PortId,
+    /// Its version.
+    pub version: semver::Version,
+    /// Its container.
+    pub container: Option<ContainerId>,
+    /// Its public addresses, and the protocol that each speaks.
+    pub routes: BTreeMap<EndpointName, (ListenAddress, String)>,
+    /// What the port says of itself.
+    pub status: Option<Status>,
+}
+
+/// Starts an instance; one that runs already is left alone.
+pub fn start(host: &Host, name: &InstanceName) -> Result<(LifecycleOutcome, Running), OperationError> {
+    host.engine.ping()?;
+    enter(host, Kind::Start, name, |writer, root| {
+        let record = known(writer, name)?;
+        let outcome = if record.desired == Desired::Running && super::observe::is_running(host, &record)? {
+            LifecycleOutcome::Unchanged
+        } else {
+            start_in(host, writer, root, name)?;
+            LifecycleOutcome::Changed
+        };
+        Ok((outcome, running(host, writer, name)?))
+    })
+}
+
+/// Starts an instance again whose container has ended, if it should still run, its container is still `died`, and nobody
+/// was faster.
+pub fn start_again(
+    host: &Host,
+    name: &InstanceName,
+    died: Option<&ContainerId>,
+) -> Result<LifecycleOutcome, OperationError> {
+    enter(host, Kind::Start, name, |writer, root| {
+        let Some(record) = writer.instance(name)? else { return Ok(LifecycleOutcome::Unchanged) };
+        let is_same = died.is_none() || record.container.as_ref() == died;
+        if record.desired != Desired::Running || !is_same || super::observe::is_running(host, &record)? {
+            return Ok(LifecycleOutcome::Unchanged);
+        }
+        start_in(host, writer, root, name)?;
+        Ok(LifecycleOutcome::Changed)
+    })
+}
+
+/// Gives an instance a new container. Clients wait meanwhile, and their address stays the same.
+pub fn restart(host: &Host, name: &InstanceName) -> Result<Running, OperationError> {
+    host.engine.ping()?;
+    enter(host, Kind::Restart, name, |writer, root| {
+        let record = known(writer, name)?;
+        if record.desired == Desired::Stopped {
+            start_in(host, writer, root, name)?;
+        } else {
+            let (survey, grace) = existing(host, writer, root, &record, format!("restart of `{name}`"))?;
+            let plan = plan::restart(&survey.blueprint, grace);
+            Session::new(host, writer, root.clone(), Kind::Restart, name.clone())
+                .toward(survey.blueprint, survey.checked)
+                .run(&plan)?;
+        }
+        running(host, writer, name)
+    })
+}
+
+/// Stops an instance. Its addresses stay reserved, its container stays for its logs.
+pub fn stop(host: &Host, name: &InstanceName) -> Result<LifecycleOutcome, OperationError> {
+    host.engine.ping()?;
+    enter(host, Kind::Stop, name, |writer, root| {
+        let record = known(writer, name)?;
+        if record.desired == Desired::Stopped && !super::observe::is_running(host, &record)? {
+            return Ok(LifecycleOutcome::Unchanged);
+        }
+        let plan = plan::stop(name, grace(&record)?);
+        Session::new(host, writer, root.clone(), Kind::Stop, name.clone()).run(&plan)?;
+        Ok(LifecycleOutcome::Changed)
+    })
+}
+
+/// Starts an instance, with the lock held already.
+pub(super) fn start_in(
+    host: &Host,
+    writer: &mut LedgerWriter<'_>,
+    root: &RootId,
+    name: &InstanceName,
+) -> Result<(), OperationError> {
+    let record = known(writer, name)?;
+    let (survey, _) = existing(host, writer, root, &record, format!("start of `{name}`"))?;
+    let plan = plan::start(&survey.blueprint);
+    Session::new(host, writer, root.clone(), Kind::Start, name.clone())
+        .toward(survey.blueprint, survey.checked)
+        .run(&plan)?;
+    Ok(())
+}
+
+/// Looks at everything that an instance needs, and how long its container has to stop.
+fn existing(
+    host: &Host,
+    ledger: &Ledger,
+    root: &RootId,
+    record: &InstanceRecord,
+    what: String,
+) -> Result<(Survey, Seconds), OperationError> {
+    let image = recorded_image(record)?;
+    let config = ledger.config(&record.name)?;
+    let effective = recorded_effective(&image.manifest, config.effective);
+    let surveyor =
+        Surveyor { host, ledger, root, instance: &record.name, manifest: &image.manifest, faults: Vec::new() };
+    let survey = surveyor.existing(what, &image, config.given, effective)?;
+    let grace = plan_grace(&image.manifest);
+    Ok((survey, grace))
+}
+
+/// How long the engine gives a container to stop. [spec: ENT-33]
+pub(super) fn plan_grace(manifest: &homeport_core::manifest::Manifest) -> Seconds {
+    Seconds::new(manifest.stop_within.get().saturating_add(5))
+}
+
+/// The same for a recorded instance; one whose manifest cannot be read any more gets half a minute.
+pub(super) fn grace(record: &InstanceRecord) -> Result<Seconds, OperationError> {
+    Ok(recorded_image(record).map_or(Seconds::new(30), |image| plan_grace(&image.manifest)))
+}
+
+/// What runs now, for whoever asked for it.
+pub(super) fn running(host: &Host, ledger: &Ledger, name: &InstanceName) -> Result<Running, OperationError> {
+    let record = known(ledger, name)?;
+    let image = recorded_image(&record)?;
+    let mut routes = BTreeMap::new();
+    for route in ledger.routes(name)? {
+        let protocol = image.manifest.endpoints.get(&route.endpoint).map(|endpoint| endpoint.protocol.clone());
+        if let (Some(address), Some(protocol)) = (records::listen_address(&route), protocol) {
+            routes.insert(route.endpoint, (address, protocol));
+        }
+    }
+    let status = RunDir::new(host.layout.instance_run_dir(name)).status();
+    Ok(Running {
+        instance: record.name,
+        port: record.port,
+        version: record.version,
+        container: record.container,
+        routes,
+        status,
+    })
+}

@@ -1,0 +1,198 @@
+//! Owns looking at instances: never takes the lock, never changes anything, works while another operation runs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use homeport_core::digest::Digest;
+use homeport_core::entrypoint::Status;
+use homeport_core::name::{EndpointName, InstanceName, PortId, VolumeName};
+use homeport_router::{ListenAddress, RouteStatus};
+
+use super::enter::known;
+use super::error::OperationError;
+use crate::container::LABEL_ROOT;
+use crate::engine::{ContainerId, ContainerRef, ContainerState, LabelFilter};
+use crate::host::Host;
+use crate::image::{PortImage, find};
+use crate::ledger::{Desired, InstanceRecord, Ledger, Time, VolumeState};
+use crate::request::PortRef;
+use crate::run::{exit_meaning, records};
+use crate::rundir::RunDir;
+
+/// An instance as it is.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct InstanceView {
+    /// Its name.
+    pub name: InstanceName,
+    /// Its port.
+    pub port: PortId,
+    /// Its version.
+    pub version: semver::Version,
+    /// Its image.
+    pub image: Digest,
+    /// Whether it is to run.
+    pub desired: String,
+    /// What it really does, in a few words.
+    pub state: String,
+    /// Its container, while there is one.
+    pub container: Option<ContainerId>,
+    /// When it was deployed.
+    pub created: Time,
+    /// Its public addresses.
+    pub routes: BTreeMap<EndpointName, ListenAddress>,
+    /// Where its data is.
+    pub volumes: Vec<VolumeView>,
+    /// What the port says of itself.
+    pub status: Option<Status>,
+}
+
+/// A volume as the ledger knows it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct VolumeView {
+    /// Its name.
+    pub name: VolumeName,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its identity.
+    pub uuid: String,
+    /// The format of its data.
+    pub format: u32,
+}
+
+/// A route as the ledger and the daemon know it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct RouteView {
+    /// The instance.
+    pub instance: InstanceName,
+    /// The endpoint.
+    pub endpoint: EndpointName,
+    /// The public address.
+    pub address: ListenAddress,
+    /// What the daemon says of it; `None` where it does not run or does not hold it.
+    pub live: Option<RouteStatus>,
+}
+
+/// Every instance, by name. Without an engine their state is not known, and said to be so.
+pub fn list(host: &Host) -> Result<Vec<InstanceView>, OperationError> {
+    let ledger = Ledger::open(&host.layout)?;
+    ledger.at_one_moment(|ledger| {
+        let records = ledger.instances()?;
+        let states = if records.is_empty() { BTreeMap::new() } else { states(host, ledger)? };
+        records.into_iter().map(|record| view(host, ledger, record, &states)).collect()
+    })
+}
+
+/// One instance.
+pub fn status(host: &Host, name: &InstanceName) -> Result<InstanceView, OperationError> {
+    let ledger = Ledger::open(&host.layout)?;
+    let record = known(&ledger, name)?;
+    let states = states(host, &ledger)?;
+    view(host, &ledger, record, &states)
+}
+
+/// Every route, with what the daemon says of it.
+pub fn routes(host: &Host) -> Result<Vec<RouteView>, OperationError> {
+    let live = host.routes.status()?;
+    let ledger = Ledger::open(&host.layout)?;
+    let routes = ledger.all_routes()?.into_iter().filter_map(|record| {
+        let address = records::listen_address(&record)?;
+        let live = live.iter().find(|live| live.id.instance == record.instance && live.id.endpoint == record.endpoint);
+        Some(RouteView { instance: record.instance, endpoint: record.endpoint, address, live: live.cloned() })
+    });
+    Ok(routes.collect())
+}
+
+/// The container of an instance, for logs and for running something in it.
+pub fn container_of(host: &Host, name: &InstanceName) -> Result<ContainerRef, OperationError> {
+    let ledger = Ledger::open(&host.layout)?;
+    let record = known(&ledger, name)?;
+    record.container.map(ContainerRef::Id).ok_or_else(|| OperationError::NotRunning { name: name.clone() })
+}
+
+/// The port that a name stands for, without deploying it.
+pub fn port_info(host: &Host, port: &PortRef) -> Result<PortImage, OperationError> {
+    Ok(find(&*host.engine, port, None, &host.verified_images())?)
+}
+
+/// Whether the container that the ledger has of an instance runs.
+pub(super) fn is_running(host: &Host, record: &InstanceRecord) -> Result<bool, OperationError> {
+    let Some(container) = record.container.clone() else { return Ok(false) };
+    Ok(host.engine.inspect(&ContainerRef::Id(container))?.is_some_and(|facts| facts.state.is_running()))
+}
+
+/// What each container of this HomePort does; an engine that cannot be reached is a state of its own.
+fn states(host: &Host, ledger: &Ledger) -> Result<BTreeMap<ContainerId, String>, OperationError> {
+    let Some(root) = ledger.root_id()? else { return Ok(BTreeMap::new()) };
+    let filter = LabelFilter::any().value(LABEL_ROOT, root.to_string());
+    let containers = match host.engine.list(&filter) {
+        Ok(containers) => containers,
+        Err(error) if error.is_unreachable() => {
+            let ids = ledger.instances()?.into_iter().filter_map(|record| record.container);
+            return Ok(ids.map(|id| (id, "unknown: the engine does not answer".to_owned())).collect());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let word = |state: ContainerState| match state {
+        ContainerState::Created => "created".to_owned(),
+        ContainerState::Running { .. } => "running".to_owned(),
+        ContainerState::Paused => "paused".to_owned(),
+        ContainerState::Exited(exit) => format!("ended: {}", exit_meaning(&exit)),
+        ContainerState::Removing => "removing".to_owned(),
+    };
+    Ok(containers.into_iter().map(|facts| (facts.id, word(facts.state))).collect())
+}
+
+fn view(
+    host: &Host,
+    ledger: &Ledger,
+    record: InstanceRecord,
+    states: &BTreeMap<ContainerId, String>,
+) -> Result<InstanceView, OperationError> {
+    let found = record.container.as_ref().and_then(|id| states.get(id));
+    let status = RunDir::new(host.layout.instance_run_dir(&record.name)).status();
+    let state = match (record.desired, found) {
+        (Desired::Stopped, None) => "stopped".to_owned(),
+        (Desired::Stopped, Some(found)) if found.starts_with("ended") => "stopped".to_owned(),
+        (Desired::Running, None) => "not running: it has no container".to_owned(),
+        (_, Some(found)) if found == "running" => match &status {
+            Some(status) => condition(status),
+            None => found.clone(),
+        },
+        (_, Some(found)) => found.clone(),
+    };
+    let routes = ledger.routes(&record.name)?;
+    let volumes = ledger.volumes(&record.name)?.into_iter().filter(|volume| volume.state == VolumeState::Attached);
+    Ok(InstanceView {
+        routes: routes
+            .iter()
+            .filter_map(|route| Some((route.endpoint.clone(), records::listen_address(route)?)))
+            .collect(),
+        volumes: volumes
+            .map(|volume| VolumeView {
+                name: volume.name,
+                path: volume.path,
+                uuid: volume.uuid,
+                format: volume.format.get(),
+            })
+            .collect(),
+        name: record.name,
+        port: record.port,
+        version: record.version,
+        image: record.image,
+        desired: record.desired.to_string(),
+        state,
+        container: record.container,
+        created: record.created,
+        status,
+    })
+}
+
+fn condition(status: &Status) -> String {
+    use homeport_core::entrypoint::Condition;
+    match status.condition {
+        Condition::Starting => "starting".to_owned(),
+        Condition::Ready => "ready".to_owned(),
+        Condition::Degraded => format!("degraded: {}", homeport_core::text::clip(&status.text, 80)),
+        Condition::Stopping => "stopping".to_owned(),
+    }
+}

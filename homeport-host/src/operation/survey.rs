@@ -1,0 +1,414 @@
+//! Owns looking at everything that has to be known before something is done: the image, the configuration, the volumes,
+//! the addresses. Everything that is wrong is found at once. Changes nothing but a volume's probe file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use homeport_core::config::{Effective, Value, effective, parse_given};
+use homeport_core::fault::{Advice as _, Fault};
+use homeport_core::manifest::{self, DefaultPublic, Endpoint, Manifest, Transport};
+use homeport_core::name::{ConfigKey, EndpointName, InstanceName, VolumeName};
+use homeport_core::unit::PortNumber;
+use homeport_router::{ListenHost, PortRange, random_ports};
+use homeport_volumes::{
+    Access, Checked, Neighbour, Novelty, Origin as VolumeOrigin, Owner, Request, Reserve, VolumeError, VolumePath,
+    VolumeUuid, check,
+};
+
+use super::error::OperationError;
+use crate::engine::{ContainerRef, ContainerState};
+use crate::host::Host;
+use crate::image::PortImage;
+use crate::ledger::{InstanceRecord, Ledger, Origin, RootId, RouteChoice, VolumeRecord};
+use crate::plan::{Blueprint, RoutePlan, VolumePlan, VolumeWay};
+use crate::request::{DeployRequest, PortChoice, RouteWish};
+use crate::run::records;
+
+/// How many ports are tried for a random one.
+const CANDIDATES: usize = 64;
+
+/// What is to be, and the volumes that were checked for it.
+pub(super) struct Survey {
+    pub(super) blueprint: Blueprint,
+    pub(super) checked: BTreeMap<VolumeName, Checked>,
+}
+
+/// Looks at everything for one instance of one image, and collects what is wrong.
+pub(super) struct Surveyor<'a> {
+    pub(super) host: &'a Host,
+    pub(super) ledger: &'a Ledger,
+    pub(super) root: &'a RootId,
+    pub(super) instance: &'a InstanceName,
+    pub(super) manifest: &'a Manifest,
+    pub(super) faults: Vec<Fault>,
+}
+
+impl Surveyor<'_> {
+    /// A new instance.
+    pub(super) fn deploy(mut self, image: &PortImage, request: &DeployRequest) -> Result<Survey, OperationError> {
+        self.engine_can_do_it()?;
+        let (given, effective) = self.configuration(request);
+        let (volumes, checked) = self.volumes(&request.volumes)?;
+        let routes = self.routes(&request.routes)?;
+        let instance = self.instance.clone();
+        let what = format!("deploy of `{instance}`");
+        self.finish(what, Blueprint { instance, image: image.clone(), given, effective, volumes, routes }, checked)
+    }
+
+    /// An instance that is there, with this configuration.
+    pub(super) fn existing(
+        mut self,
+        what: String,
+        image: &PortImage,
+        given: BTreeMap<ConfigKey, Value>,
+        effective: Effective,
+    ) -> Result<Survey, OperationError> {
+        let (volumes, checked) = self.volumes(&BTreeMap::new())?;
+        let mut routes = BTreeMap::new();
+        for record in self.ledger.routes(self.instance)? {
+            let choice = match record.choice {
+                RouteChoice::Random => PortChoice::Random,
+                RouteChoice::Fixed => PortChoice::Fixed(record.port),
+            };
+            let target = self.manifest.endpoints.get(&record.endpoint).map_or(record.target_port, |e| e.port);
+            let plan =
+                RoutePlan { host: records::listen_host(&record.listen), choice, ports: vec![record.port], target };
+            routes.insert(record.endpoint, plan);
+        }
+        let instance = self.instance.clone();
+        self.finish(what, Blueprint { instance, image: image.clone(), given, effective, volumes, routes }, checked)
+    }
+
+    fn finish(
+        self,
+        what: String,
+        blueprint: Blueprint,
+        checked: BTreeMap<VolumeName, Checked>,
+    ) -> Result<Survey, OperationError> {
+        if self.faults.is_empty() {
+            Ok(Survey { blueprint, checked })
+        } else {
+            Err(OperationError::Refused { what, faults: self.faults })
+        }
+    }
+
+    fn engine_can_do_it(&mut self) -> Result<(), OperationError> {
+        self.faults.extend(self.host.engine.facts()?.check());
+        Ok(())
+    }
+
+    fn configuration(&mut self, request: &DeployRequest) -> (BTreeMap<ConfigKey, Value>, Effective) {
+        let given = match parse_given(&self.manifest.config, &request.given) {
+            Ok(given) => given,
+            Err(faults) => {
+                // What could be read is still looked at below, so that a missing key is said in the same breath.
+                let named: BTreeSet<&str> = request.given.iter().map(|one| one.key.as_str()).collect();
+                let known = effective(&self.manifest.config, &BTreeMap::new()).err().unwrap_or_default();
+                let is_named =
+                    |fault: &Fault| fault.subject.strip_prefix("config.").is_some_and(|key| named.contains(key));
+                self.faults.extend(faults);
+                self.faults.extend(known.into_iter().filter(|fault| !is_named(fault)));
+                return (BTreeMap::new(), Effective::default());
+            }
+        };
+        match effective(&self.manifest.config, &given) {
+            Ok(effective) => (given, effective),
+            Err(faults) => {
+                self.faults.extend(faults);
+                (given, Effective::default())
+            }
+        }
+    }
+
+    #[expect(
+        clippy::type_complexity,
+        reason = "the plans and the descriptors that belong to them, under the same names"
+    )]
+    fn volumes(
+        &mut self,
+        wished: &BTreeMap<VolumeName, PathBuf>,
+    ) -> Result<(BTreeMap<VolumeName, VolumePlan>, BTreeMap<VolumeName, Checked>), OperationError> {
+        for name in wished.keys().filter(|name| !self.manifest.volumes.contains_key(*name)) {
+            let known = self.manifest.volumes.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            self.faults.push(
+                Fault::new("HP-REQ-003", format!("volumes.{name}"), format!("`{name}` is not a volume of this port"))
+                    .expected(if known.is_empty() { "no volume at all".to_owned() } else { format!("one of {known}") })
+                    .remedy("correct the name after `--volume`"),
+            );
+        }
+        let records = self.ledger.all_volumes()?;
+        let tolerated = self.running_pid()?;
+        let (mut plans, mut checked) = (BTreeMap::new(), BTreeMap::new());
+        let manifest = self.manifest;
+        for (name, declared) in &manifest.volumes {
+            let record = records.iter().find(|record| {
+                record.name == *name && record.instance == *self.instance && record.port == manifest.port.id
+            });
+            let Some((path, origin)) = self.place(name, wished.get(name), record) else { continue };
+            let request = Request {
+                root: volume_root(self.root)?,
+                port: manifest.port.id.clone(),
+                instance: self.instance.clone(),
+                volume: name.clone(),
+                origin,
+                path,
+                format: declared.format,
+                min_format: declared.min_format,
+                owner: Owner { uid: declared.uid, gid: declared.gid, mode: declared.mode },
+                reserve: Reserve { bytes: declared.min_free_bytes, inodes: declared.min_free_inodes },
+                access: Access::ReadWrite,
+                in_use_by: None,
+                tolerated: tolerated.clone(),
+                neighbours: self.neighbours(&records, &plans),
+            };
+            let before = operators_directory(&request);
+            match check(&self.host.machine, &request, record.and_then(records::known).as_ref()) {
+                Ok(found) => {
+                    let (uuid, way) = match &found {
+                        Checked::Create(_) => (VolumeUuid::random(), VolumeWay::Make),
+                        Checked::Attach(ready) => (ready.marker().uuid, VolumeWay::Take(Novelty::Used)),
+                    };
+                    plans.insert(name.clone(), VolumePlan { request, uuid, way, before });
+                    checked.insert(name.clone(), found);
+                }
+                Err(VolumeError::Refused(faults)) => self.faults.extend(faults),
+                Err(error) => self.faults.push(
+                    Fault::new(error.code(), format!("volumes.{name}"), crate::run::with_causes(&error))
+                        .remedy(error.help().unwrap_or_default()),
+                ),
+            }
+        }
+        Ok((plans, checked))
+    }
+
+    /// Where a volume is: where the operator says, where the ledger remembers it, or where HomePort puts it.
+    fn place(
+        &mut self,
+        name: &VolumeName,
+        wished: Option<&PathBuf>,
+        record: Option<&VolumeRecord>,
+    ) -> Option<(VolumePath, VolumeOrigin)> {
+        if let (Some(wished), Some(record)) = (wished, record)
+            && *wished != record.path
+        {
+            self.faults.push(
+                Fault::new(
+                    "HP-REQ-004",
+                    format!("volumes.{name}"),
+                    format!("volume `{name}` of `{}` is somewhere else", self.instance),
+                )
+                .actual(format!("`{}` in the request", wished.display()))
+                .expected(format!("`{}`, where its data is", record.path.display()))
+                .remedy(format!(
+                    "leave `--volume {name}=...` out to use the data that is there, or choose another `--name`"
+                )),
+            );
+            return None;
+        }
+        let is_operators = wished.is_some() || record.is_some_and(|record| record.origin == Origin::Operator);
+        let path = match (wished, record) {
+            (Some(path), _) => path.clone(),
+            (None, Some(record)) => record.path.clone(),
+            (None, None) => self.host.layout.volume_dir(self.instance, name),
+        };
+        let read = |path: &Path| VolumePath::try_from(path);
+        let place = if is_operators {
+            read(&path).map(|path| (path, VolumeOrigin::Operator))
+        } else {
+            read(self.host.layout.data_dir())
+                .and_then(|data_root| Ok((read(&path)?, VolumeOrigin::Default { data_root })))
+        };
+        place
+            .map_err(|error| {
+                self.faults.push(
+                    Fault::new("HP-REQ-005", format!("volumes.{name}"), error.to_string())
+                        .remedy(format!("give the whole path, from `/` on: `--volume {name}=/PATH`")),
+                );
+            })
+            .ok()
+    }
+
+    /// Every directory that a volume must not overlap with.
+    fn neighbours(&self, records: &[VolumeRecord], planned: &BTreeMap<VolumeName, VolumePlan>) -> Vec<Neighbour> {
+        let own = [
+            ("HomePort's own state", self.host.layout.state_dir()),
+            ("HomePort's run directory", self.host.layout.run_dir()),
+        ];
+        let own = own.into_iter().map(|(label, path)| (label.to_owned(), path.to_owned(), None));
+        let known = records.iter().map(|record| {
+            let label = format!("volume `{}` of `{}`", record.name, record.instance);
+            (label, record.path.clone(), record.uuid.parse().ok())
+        });
+        let planned = planned.iter().map(|(name, plan)| {
+            let label = format!("volume `{name}` of the same instance");
+            (label, plan.request.path.as_path().to_owned(), Some(plan.uuid))
+        });
+        let engine = std::iter::once(("the engine's own data".to_owned(), PathBuf::from("/var/lib/docker"), None));
+        own.chain(known)
+            .chain(planned)
+            .chain(engine)
+            .filter_map(|(label, path, uuid)| {
+                Some(Neighbour { label, path: VolumePath::try_from(path.as_path()).ok()?, uuid })
+            })
+            .collect()
+    }
+
+    /// The first process of the instance's own container, while it runs: it may see the volumes.
+    fn running_pid(&self) -> Result<Vec<u32>, OperationError> {
+        let name = crate::container::container_name(self.root, self.instance);
+        let Ok(name) = name else { return Ok(Vec::new()) };
+        Ok(match self.host.engine.inspect(&ContainerRef::Name(name))?.map(|facts| facts.state) {
+            Some(ContainerState::Running { pid, .. }) => vec![pid],
+            _ => Vec::new(),
+        })
+    }
+
+    fn routes(
+        &mut self,
+        wished: &BTreeMap<EndpointName, RouteWish>,
+    ) -> Result<BTreeMap<EndpointName, RoutePlan>, OperationError> {
+        for name in wished.keys().filter(|name| !self.manifest.endpoints.contains_key(*name)) {
+            let known = self.manifest.endpoints.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            self.faults.push(
+                Fault::new(
+                    "HP-REQ-006",
+                    format!("endpoints.{name}"),
+                    format!("`{name}` is not an endpoint of this port"),
+                )
+                .expected(if known.is_empty() { "no endpoint at all".to_owned() } else { format!("one of {known}") })
+                .remedy("correct the name after `--route`"),
+            );
+        }
+        let mut leased = self.ledger.leased_ports()?;
+        let mut plans = BTreeMap::new();
+        let manifest = self.manifest;
+        for (name, endpoint) in &manifest.endpoints {
+            let wish = wished.get(name).copied();
+            let (host, choice) = match wish.unwrap_or_else(|| proposed(endpoint)) {
+                RouteWish::None => continue,
+                RouteWish::On { host, port } => (host, port),
+            };
+            if endpoint.transport == Transport::Udp {
+                if wish.is_some() {
+                    self.faults.push(
+                        Fault::new(
+                            "HP-REQ-007",
+                            format!("endpoints.{name}"),
+                            format!("`{name}` takes datagrams, which cannot be routed yet"),
+                        )
+                        .expected("an endpoint with transport `tcp`"),
+                    );
+                }
+                continue;
+            }
+            match self.ports(name, choice, &leased) {
+                Some(ports) => {
+                    leased.extend(ports.first());
+                    plans.insert(name.clone(), RoutePlan { host, choice, ports, target: endpoint.port });
+                }
+                None => continue,
+            }
+        }
+        self.taken_addresses(&plans)?;
+        Ok(plans)
+    }
+
+    /// The ports that will do, the best first.
+    fn ports(
+        &mut self,
+        name: &EndpointName,
+        choice: PortChoice,
+        leased: &BTreeSet<PortNumber>,
+    ) -> Option<Vec<PortNumber>> {
+        let wanted = match choice {
+            PortChoice::Fixed(port) => return Some(vec![port]),
+            PortChoice::Random => PortRange::DEFAULT,
+        };
+        let text = std::fs::read_to_string(self.host.machine.proc.join("sys/net/ipv4/ip_local_port_range"));
+        let kernel = text.ok().and_then(|text| PortRange::parse_kernel(&text));
+        let kernel = kernel.or_else(|| PortRange::new(PortNumber::new(32_768), PortNumber::new(60_999)))?;
+        let draws = std::iter::repeat_with(|| getrandom::u32().unwrap_or_default());
+        match random_ports(wanted, kernel, leased, draws) {
+            Ok(ports) => Some(ports.take(CANDIDATES).collect()),
+            Err(error) => {
+                self.faults.push(
+                    Fault::new(error.code(), format!("endpoints.{name}"), error.to_string())
+                        .remedy(error.help().unwrap_or_default()),
+                );
+                None
+            }
+        }
+    }
+
+    /// Addresses that another instance has are said before anything is begun.
+    fn taken_addresses(&mut self, plans: &BTreeMap<EndpointName, RoutePlan>) -> Result<(), OperationError> {
+        let routes = self.ledger.all_routes()?;
+        for (name, plan) in plans {
+            let PortChoice::Fixed(port) = plan.choice else { continue };
+            let wanted = homeport_router::ListenAddress::new(plan.host, port).ok();
+            let other = routes.iter().find(|route| {
+                route.instance != *self.instance
+                    && records::listen_address(route).zip(wanted).is_some_and(|(held, wanted)| held.overlaps(wanted))
+            });
+            if let Some(other) = other {
+                self.faults.push(
+                    Fault::new(
+                        "HP-RTR-002",
+                        format!("endpoints.{name}"),
+                        format!("public port {port} belongs to another instance"),
+                    )
+                    .actual(format!("`{}` of `{}` on `{}:{port}`", other.endpoint, other.instance, other.listen))
+                    .expected(format!("a port that is free, for `{name}`"))
+                    .remedy(format!("choose another port (`--route {name}=PORT`) or `--route {name}=random`")),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the manifest proposes for an endpoint. [spec: END-4]
+fn proposed(endpoint: &Endpoint) -> RouteWish {
+    match endpoint.default_public {
+        DefaultPublic::None => RouteWish::None,
+        DefaultPublic::Random => RouteWish::On { host: ListenHost::Any, port: PortChoice::Random },
+        DefaultPublic::Port(port) => RouteWish::On { host: ListenHost::Any, port: PortChoice::Fixed(port) },
+    }
+}
+
+/// Owner, group and mode of an operator's directory, so that it can be given back as it was.
+fn operators_directory(request: &Request) -> Option<(u32, u32, u32)> {
+    if !matches!(request.origin, VolumeOrigin::Operator) {
+        return None;
+    }
+    let facts = std::fs::symlink_metadata(request.path.as_path()).ok()?;
+    Some((facts.uid(), facts.gid(), facts.mode() & 0o7777))
+}
+
+fn volume_root(root: &RootId) -> Result<homeport_volumes::RootId, OperationError> {
+    root.as_str().parse().map_err(|error: homeport_volumes::IdentityError| OperationError::Refused {
+        what: "the request".to_owned(),
+        faults: vec![Fault::new("HP-LED-010", "ledger.root", error.to_string())],
+    })
+}
+
+/// The port of a recorded instance, as it was deployed.
+pub(super) fn recorded_image(record: &InstanceRecord) -> Result<PortImage, OperationError> {
+    let manifest = manifest::parse(&record.manifest)
+        .map_err(|source| OperationError::StoredManifest { name: record.name.clone(), source })?;
+    Ok(PortImage { id: record.image, reference: record.reference.clone(), manifest, bytes: record.manifest.clone() })
+}
+
+/// The effective values of a recorded instance, apart by whether they may be shown. Values that were stored stay as they
+/// are, also where a default has changed since.
+pub(super) fn recorded_effective(manifest: &Manifest, values: BTreeMap<ConfigKey, Value>) -> Effective {
+    let mut effective = Effective::default();
+    for (key, value) in values {
+        let secret =
+            manifest.config.get(&key).is_some_and(|spec| spec.secrecy == homeport_core::config::Secrecy::Secret);
+        let part = if secret { &mut effective.secret } else { &mut effective.open };
+        part.insert(key, value);
+    }
+    effective
+}

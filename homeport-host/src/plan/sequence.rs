@@ -1,0 +1,109 @@
+//! Owns the order of steps in each operation. Pure, and the place to read what an operation does.
+//!
+//! ```text
+//! deploy   make volumes, record ─┐
+//! start    ──────────────────────┴─> bring up: network, routes, volumes, run dir, container, ready, point, probe, want
+//! restart  hold, stop ───────────────> bring up
+//! config   hold, stop ───────────────> bring up, reconfigure (nothing is noted before it works)
+//! stop     want stopped, close, stop, let go of volumes
+//! remove   want stopped, close, stop, let go of volumes, container, run dir, routes, network, forget
+//! ```
+//!
+//! What can fail for a reason outside of the port (an address in use, a volume) comes before the container is made, and
+//! nothing counts as running before its public address has answered.
+
+use homeport_core::name::InstanceName;
+use homeport_core::unit::Seconds;
+
+use super::blueprint::{Blueprint, VolumeWay};
+use super::step::{ListenHostText, Step};
+use super::{Kind, Plan};
+
+/// A new instance.
+pub fn deploy(blueprint: &Blueprint) -> Plan {
+    let mut steps = make_volumes(blueprint);
+    steps.push(Step::Record);
+    steps.extend(bring_up(blueprint));
+    plan(Kind::Deploy, &blueprint.instance, steps)
+}
+
+/// A stopped instance runs again.
+pub fn start(blueprint: &Blueprint) -> Plan {
+    plan(Kind::Start, &blueprint.instance, bring_up(blueprint))
+}
+
+/// A running instance gets a new container.
+pub fn restart(blueprint: &Blueprint, grace: Seconds) -> Plan {
+    let mut steps = vec![Step::HoldRoutes, Step::StopContainer { grace }, Step::ReleaseVolumes];
+    steps.extend(bring_up(blueprint));
+    plan(Kind::Restart, &blueprint.instance, steps)
+}
+
+/// An instance gets other configuration; `grace` is that of the container that runs now, `None` where none does.
+pub fn reconfigure(blueprint: &Blueprint, grace: Option<Seconds>) -> Plan {
+    let mut steps = Vec::new();
+    if let Some(grace) = grace {
+        steps.extend([Step::HoldRoutes, Step::StopContainer { grace }, Step::ReleaseVolumes]);
+        steps.extend(bring_up(blueprint));
+    }
+    steps.push(Step::Reconfigure);
+    plan(Kind::Config, &blueprint.instance, steps)
+}
+
+/// A running instance stops; its container stays for its logs.
+pub fn stop(instance: &InstanceName, grace: Seconds) -> Plan {
+    plan(Kind::Stop, instance, take_down(grace))
+}
+
+/// An instance goes; its volumes stay where they are, with everything in them.
+pub fn remove(instance: &InstanceName, grace: Seconds) -> Plan {
+    let mut steps = take_down(grace);
+    steps.extend([
+        Step::RemoveOldContainer,
+        Step::RemoveRunDir,
+        Step::ReleaseRoutes,
+        Step::RemoveNetwork,
+        Step::Forget,
+    ]);
+    plan(Kind::Remove, instance, steps)
+}
+
+fn plan(kind: Kind, instance: &InstanceName, steps: Vec<Step>) -> Plan {
+    Plan { kind, instance: instance.clone(), steps }
+}
+
+fn make_volumes(blueprint: &Blueprint) -> Vec<Step> {
+    let made = blueprint.volumes.iter().filter(|(_, volume)| volume.way == VolumeWay::Make);
+    made.map(|(name, volume)| Step::MakeVolume {
+        volume: name.clone(),
+        path: volume.request.path.as_path().to_owned(),
+        uuid: volume.uuid,
+        before: volume.before,
+    })
+    .collect()
+}
+
+fn bring_up(blueprint: &Blueprint) -> Vec<Step> {
+    let mut steps = vec![Step::EnsureNetwork];
+    steps.extend(blueprint.routes.iter().map(|(endpoint, route)| Step::ReserveRoute {
+        endpoint: endpoint.clone(),
+        host: ListenHostText(route.host),
+        ports: route.ports.clone(),
+    }));
+    steps.extend([
+        Step::RemoveOldContainer,
+        Step::UseVolumes,
+        Step::PrepareRunDir,
+        Step::CreateContainer,
+        Step::StartContainer,
+        Step::AwaitReady { within: blueprint.image.manifest.ready_within },
+    ]);
+    steps.extend(blueprint.routes.keys().map(|endpoint| Step::PointRoute { endpoint: endpoint.clone() }));
+    steps.extend(blueprint.routes.keys().map(|endpoint| Step::ProbeRoute { endpoint: endpoint.clone() }));
+    steps.push(Step::WantRunning);
+    steps
+}
+
+fn take_down(grace: Seconds) -> Vec<Step> {
+    vec![Step::WantStopped, Step::CloseRoutes, Step::StopContainer { grace }, Step::ReleaseVolumes]
+}

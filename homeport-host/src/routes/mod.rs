@@ -1,0 +1,41 @@
+//! The public addresses as operations see them: a trait that the daemon keeps for real and a simulation keeps for tests.
+//! Never carries a byte of a client's connection.
+
+mod error;
+mod sim;
+
+pub use error::RoutesError;
+pub use sim::SimRoutes;
+
+use homeport_core::unit::PortNumber;
+use homeport_router::{ListenHost, RouteId, RouteStatus};
+
+use crate::engine::ContainerId;
+
+/// What operations ask of whoever holds the public sockets. Every method blocks until it is done.
+pub trait Routes: Send + Sync + std::fmt::Debug {
+    /// Sees to it that the sockets' holder runs; starts it where it does not.
+    fn ensure(&self) -> Result<(), RoutesError>;
+
+    /// Binds the first of these ports that is free, or finds the one that the route holds already. Until it is pointed,
+    /// clients wait.
+    ///
+    /// # Errors
+    /// [`RoutesError::Refused`] with the holder's name where none of them is free.
+    fn reserve(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Result<PortNumber, RoutesError>;
+
+    /// Leads the route to this port of the container. Its address is looked up anew: a stored one may be another's.
+    fn point(&self, id: &RouteId, container: &ContainerId, port: PortNumber) -> Result<(), RoutesError>;
+
+    /// Lets clients wait while a container is replaced. A route that is not there is fine.
+    fn hold(&self, id: &RouteId) -> Result<(), RoutesError>;
+
+    /// Turns clients away, and ends those that are connected. A route that is not there is fine.
+    fn close(&self, id: &RouteId) -> Result<(), RoutesError>;
+
+    /// Gives the address up. A route that is not there is fine; so is a holder that does not run, which holds nothing.
+    fn release(&self, id: &RouteId) -> Result<(), RoutesError>;
+
+    /// Every route as it is now.
+    fn status(&self) -> Result<Vec<RouteStatus>, RoutesError>;
+}

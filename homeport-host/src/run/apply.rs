@@ -1,0 +1,348 @@
+//! Owns how each step is carried out. Every step can be repeated: what is there already is found, not made again.
+//! Never decides the order, and never undoes anything.
+
+use homeport_core::name::{EndpointName, VolumeName};
+use homeport_core::unit::{PortNumber, Seconds};
+use homeport_router::{ListenAddress, ListenHost};
+use homeport_volumes::{Checked, UnixSeconds, compare_mount};
+
+use super::error::StepError;
+use super::ready::Waiting;
+use super::records;
+use super::session::Session;
+use crate::container::{ContainerParts, container_spec, labels};
+use crate::engine::{
+    ContainerId, ContainerRef, ContainerState, LabelFilter, NetworkSpec, PeerTraffic, Reach, StopOutcome,
+};
+use crate::host::{Probing, now};
+use crate::ledger::{Desired, HasData, LedgerError, RouteChoice, RouteRecord};
+use crate::notify::NotifySocket;
+use crate::plan::Step;
+use crate::probe::probe;
+use crate::progress::Event;
+use crate::request::PortChoice;
+
+/// How long a public address may take to answer after the port said that it is ready.
+const PROBE_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl Session<'_, '_> {
+    /// Carries one step out.
+    pub(super) fn apply(&mut self, step: &Step) -> Result<(), StepError> {
+        match step {
+            Step::MakeVolume { volume, uuid, .. } => self.make_volume(volume, *uuid),
+            Step::Record => self.record(),
+            Step::EnsureNetwork => self.ensure_network(),
+            Step::ReserveRoute { endpoint, host, ports } => self.reserve(endpoint, host.0, ports),
+            Step::HoldRoutes => {
+                self.each_route(|session, endpoint| session.host.routes.hold(&session.route_id(endpoint)))
+            }
+            Step::CloseRoutes => {
+                self.each_route(|session, endpoint| session.host.routes.close(&session.route_id(endpoint)))
+            }
+            Step::StopContainer { grace } => self.stop_container(*grace),
+            Step::RemoveOldContainer => self.remove_container(),
+            Step::UseVolumes => self.use_volumes(),
+            Step::PrepareRunDir => self.prepare_run_dir(),
+            Step::CreateContainer => self.create_container(),
+            Step::StartContainer => self.start_container(),
+            Step::AwaitReady { within } => self.await_ready(*within),
+            Step::PointRoute { endpoint } => self.point(endpoint),
+            Step::ProbeRoute { endpoint } => self.probe(endpoint),
+            Step::WantStopped => self.want(Desired::Stopped),
+            Step::ReleaseVolumes => self.release_volumes(),
+            Step::RemoveRunDir => Ok(self.run_dir().remove()?),
+            Step::ReleaseRoutes => {
+                self.each_route(|session, endpoint| session.host.routes.release(&session.route_id(endpoint)))
+            }
+            Step::RemoveNetwork => self.remove_network(),
+            Step::WantRunning | Step::Reconfigure | Step::Forget => Err(StepError::OutOfOrder {
+                step: step.name(),
+                missing: "the end of its operation, which it belongs to",
+            }),
+        }
+    }
+
+    fn make_volume(&mut self, volume: &VolumeName, uuid: homeport_volumes::VolumeUuid) -> Result<(), StepError> {
+        match self.checked.remove(volume) {
+            Some(Checked::Create(creatable)) => {
+                let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+                let created = UnixSeconds::new(seconds.map(|since| since.as_secs()).unwrap_or_default());
+                let made = creatable.create(uuid, created)?;
+                let record = records::volume(self.blueprint("make_volume")?, volume, made.ready.marker());
+                self.checked.insert(volume.clone(), Checked::Attach(Box::new(made.ready)));
+                self.writer.put_volume(&record)?;
+                Ok(())
+            }
+            other => {
+                self.checked.extend(other.map(|checked| (volume.clone(), checked)));
+                Err(StepError::OutOfOrder { step: "make_volume", missing: "a place that was checked" })
+            }
+        }
+    }
+
+    fn record(&mut self) -> Result<(), StepError> {
+        let blueprint = self.blueprint("record")?;
+        let instance = records::instance(blueprint);
+        let config = records::config(blueprint);
+        let volumes: Vec<_> = (self.checked.iter())
+            .filter_map(|(name, checked)| match checked {
+                Checked::Attach(ready) => Some(records::volume(blueprint, name, ready.marker())),
+                Checked::Create(_) => None,
+            })
+            .collect();
+        self.writer.together(|writer| -> Result<(), LedgerError> {
+            writer.put_instance(&instance)?;
+            writer.put_config(&instance.name, &config)?;
+            volumes.iter().try_for_each(|volume| writer.put_volume(volume).map(|_| ()))
+        })?;
+        Ok(())
+    }
+
+    /// Notes which container the instance has, where the ledger knows the instance.
+    pub(super) fn note_container(&mut self, container: Option<&ContainerId>) -> Result<(), StepError> {
+        if self.writer.instance(&self.instance)?.is_some() {
+            self.writer.set_container(&self.instance, container, &now())?;
+        }
+        Ok(())
+    }
+
+    fn ensure_network(&mut self) -> Result<(), StepError> {
+        let spec = NetworkSpec {
+            name: self.network_name()?,
+            labels: labels(&self.root),
+            peers: PeerTraffic::Blocked,
+            reach: Reach::Outside,
+        };
+        self.network = Some(self.host.engine.ensure_network(&spec)?.into_inner());
+        Ok(())
+    }
+
+    fn reserve(&mut self, endpoint: &EndpointName, host: ListenHost, ports: &[PortNumber]) -> Result<(), StepError> {
+        let plan = self.blueprint("reserve_route")?.routes.get(endpoint);
+        let plan = plan.ok_or(StepError::OutOfOrder { step: "reserve_route", missing: "the route" })?;
+        let (choice, target_port) = (plan.choice, plan.target);
+        self.host.routes.ensure()?;
+        let port = self.host.routes.reserve(&self.route_id(endpoint), host, ports)?;
+        self.writer.put_route(&RouteRecord {
+            instance: self.instance.clone(),
+            endpoint: endpoint.clone(),
+            listen: records::listen_text(host),
+            port,
+            choice: match choice {
+                PortChoice::Random => RouteChoice::Random,
+                PortChoice::Fixed(_) => RouteChoice::Fixed,
+            },
+            target_port,
+        })?;
+        Ok(())
+    }
+
+    /// Does something to every route that the ledger knows of the instance.
+    fn each_route(
+        &self,
+        act: impl Fn(&Self, &EndpointName) -> Result<(), crate::routes::RoutesError>,
+    ) -> Result<(), StepError> {
+        for route in self.writer.routes(&self.instance)? {
+            act(self, &route.endpoint)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn stop_container(&self, grace: Seconds) -> Result<(), StepError> {
+        let container = self.container_ref()?;
+        let running = self.host.engine.inspect(&container)?.is_some_and(|facts| facts.state.is_running());
+        if !running {
+            return Ok(());
+        }
+        if let StopOutcome::Stopped(exit) = self.host.engine.stop(&container, grace)?
+            && exit.code.get() != 0
+        {
+            let text = format!("the container ended with {}", super::evidence::exit_meaning(&exit));
+            self.host.progress.event(&Event::Warning { text });
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_container(&mut self) -> Result<(), StepError> {
+        let container = self.container_ref()?;
+        if let Some(facts) = self.host.engine.inspect(&container)? {
+            if facts.state.is_running() {
+                // Somebody else started it: it has its time to end, since it may hold data.
+                self.host.engine.stop(&container, Seconds::new(30))?;
+            }
+            self.host.engine.remove(&container)?;
+        }
+        self.note_container(None)?;
+        Ok(())
+    }
+
+    fn use_volumes(&mut self) -> Result<(), StepError> {
+        let mounts = self.mounts()?;
+        let manifest = self.manifest("use_volumes")?.clone();
+        for (name, volume) in &manifest.volumes {
+            let ready = match self.checked.remove(name) {
+                Some(Checked::Attach(ready)) => ready,
+                _ => return Err(StepError::OutOfOrder { step: "use_volumes", missing: "a volume that was checked" }),
+            };
+            let in_use = ready.begin_use()?;
+            let uuid = in_use.marker().uuid;
+            self.writer.set_volume_generation(&uuid.to_string(), in_use.generation().get())?;
+            let mounted = mounts.mount(in_use.data())?;
+            self.expected.insert(name.clone(), in_use.expected(volume.path.clone()));
+            self.mounted.insert(name.clone(), mounted);
+            self.in_use.insert(name.clone(), in_use);
+        }
+        Ok(())
+    }
+
+    fn prepare_run_dir(&mut self) -> Result<(), StepError> {
+        let run_dir = self.run_dir();
+        run_dir.prepare(&self.blueprint("prepare_run_dir")?.effective, &self.expected)?;
+        let socket = NotifySocket::bind(&run_dir.notify_socket());
+        self.notify =
+            Some(socket.map_err(|source| StepError::Io { action: "listen for the port's readiness", source })?);
+        Ok(())
+    }
+
+    fn create_container(&mut self) -> Result<(), StepError> {
+        let missing = |missing| StepError::OutOfOrder { step: "create_container", missing };
+        let blueprint = self.blueprint("create_container")?;
+        let volumes =
+            self.mounted.iter().map(|(name, mounted)| (name.clone(), mounted.path.as_path().to_owned())).collect();
+        let run_dir = self.run_dir();
+        let spec = container_spec(&ContainerParts {
+            root: &self.root,
+            instance: &self.instance,
+            manifest: &blueprint.image.manifest,
+            image: blueprint.image.id,
+            network: self.network.clone().ok_or(missing("the network"))?,
+            run_dir: run_dir.path(),
+            volumes: &volumes,
+            open_files_hard: open_files_hard(),
+        })?;
+        let created = self.host.engine.create(&spec)?;
+        for text in created.warnings {
+            self.host.progress.event(&Event::Warning { text });
+        }
+        self.note_container(Some(&created.id))?;
+        self.container = Some(created.id);
+        Ok(())
+    }
+
+    fn start_container(&mut self) -> Result<(), StepError> {
+        let container = self.container_ref()?;
+        self.host.engine.start(&container)?;
+        self.compare_mounts(&container)
+    }
+
+    /// What the container sees is what was checked, also where something was exchanged between check and start.
+    /// A container that has ended already is left to the wait for readiness. [spec: VOL-26]
+    fn compare_mounts(&self, container: &ContainerRef) -> Result<(), StepError> {
+        let Some(ContainerState::Running { pid, .. }) = self.host.engine.inspect(container)?.map(|facts| facts.state)
+        else {
+            return Ok(());
+        };
+        if self.host.probing == Probing::Simulated {
+            return Ok(());
+        }
+        let Ok(text) = std::fs::read(self.host.machine.proc.join(pid.to_string()).join("mountinfo")) else {
+            return Ok(());
+        };
+        for (name, mounted) in &self.mounted {
+            let target = self.manifest("start_container")?.volumes.get(name).map_or("", |volume| volume.path.as_str());
+            if let Err(fault) = compare_mount(&text, target, &mounted.location) {
+                return Err(StepError::OtherMount { volume: name.clone(), found: fault.actual });
+            }
+        }
+        Ok(())
+    }
+
+    fn await_ready(&mut self, within: Seconds) -> Result<(), StepError> {
+        let container = self.container_ref()?;
+        let missing = StepError::OutOfOrder { step: "await_ready", missing: "the socket" };
+        Waiting {
+            engine: &*self.host.engine,
+            container: &container,
+            socket: self.notify.as_ref().ok_or(missing)?,
+            progress: &*self.host.progress,
+            memory: self.manifest("await_ready")?.resources.memory_limit,
+        }
+        .until_ready(within)?;
+        self.note_data()
+    }
+
+    fn point(&self, endpoint: &EndpointName) -> Result<(), StepError> {
+        let missing = |missing| StepError::OutOfOrder { step: "point_route", missing };
+        let route = self.blueprint("point_route")?.routes.get(endpoint).ok_or(missing("the route"))?;
+        let container = self.container.as_ref().ok_or(missing("the container"))?;
+        Ok(self.host.routes.point(&self.route_id(endpoint), container, route.target)?)
+    }
+
+    fn probe(&self, endpoint: &EndpointName) -> Result<(), StepError> {
+        if self.host.probing == Probing::Simulated {
+            return Ok(());
+        }
+        let routes = self.writer.routes(&self.instance)?;
+        let route = routes.iter().find(|route| route.endpoint == *endpoint);
+        let declared = self.manifest("probe_route")?.endpoints.get(endpoint);
+        let (Some(route), Some(declared)) = (route, declared) else {
+            return Err(StepError::OutOfOrder { step: "probe_route", missing: "the route" });
+        };
+        let listen = ListenAddress::new(records::listen_host(&route.listen), route.port);
+        let listen =
+            listen.map_err(|error| StepError::Io { action: "read the route", source: std::io::Error::other(error) })?;
+        probe(listen, declared, PROBE_LIMIT)
+            .map_err(|source| StepError::Probe { endpoint: endpoint.to_string(), source })
+    }
+
+    fn want(&mut self, desired: Desired) -> Result<(), StepError> {
+        self.writer.set_desired(&self.instance, desired, &now())?;
+        Ok(())
+    }
+
+    pub(super) fn release_volumes(&mut self) -> Result<(), StepError> {
+        self.note_data()?;
+        self.in_use.clear();
+        self.mounted.clear();
+        let mounts = self.mounts()?;
+        for record in self.writer.volumes(&self.instance)? {
+            if let Ok(uuid) = record.uuid.parse() {
+                mounts.unmount(uuid)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes which mounted volumes hold something: from then on an empty one is a loss. [spec: VOL-19]
+    pub(super) fn note_data(&mut self) -> Result<(), StepError> {
+        let mounts = self.mounts()?;
+        for mut record in self.writer.volumes(&self.instance)? {
+            let Ok(uuid) = record.uuid.parse() else { continue };
+            let filled =
+                std::fs::read_dir(mounts.path_of(uuid).as_path()).is_ok_and(|mut names| names.next().is_some());
+            if filled && record.has_data == HasData::No {
+                record.has_data = HasData::Yes;
+                self.writer.put_volume(&record)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the network where no other instance of this HomePort is left.
+    pub(super) fn remove_network(&self) -> Result<(), StepError> {
+        let others = self.writer.instances()?.into_iter().any(|other| other.name != self.instance);
+        if others {
+            return Ok(());
+        }
+        let filter = LabelFilter::any().value(crate::container::LABEL_ROOT, self.root.to_string());
+        if let Some(network) = self.host.engine.network(&self.network_name()?, &filter)? {
+            self.host.engine.remove_network(&network)?;
+        }
+        Ok(())
+    }
+}
+
+/// The most open files that this machine lets a process have; a container's limit cannot be above it.
+fn open_files_hard() -> u64 {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(u64::MAX)
+}

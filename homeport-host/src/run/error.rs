@@ -1,0 +1,286 @@
+//! Owns why a step failed, why an operation failed, and what is left then. "The way back failed too" is a value of its own.
+//! Never decides what to do about it.
+
+use std::io;
+
+use homeport_core::fault::{Advice, Fault};
+use homeport_core::name::{InstanceName, VolumeName};
+use homeport_core::unit::{Bytes, Seconds};
+use homeport_volumes::VolumeError;
+
+use super::evidence::Evidence;
+use crate::container::ContainerError;
+use crate::engine::EngineError;
+use crate::ledger::LedgerError;
+use crate::plan::{Kind, Step};
+use crate::probe::ProbeError;
+use crate::routes::RoutesError;
+use crate::rundir::RunDirError;
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The engine did not do it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A route could not be had.
+    #[error(transparent)]
+    Routes(#[from] RoutesError),
+    /// A volume could not be made, checked or mounted.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    /// The ledger could not be written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// What the container finds in `/run/port` could not be written.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// The container cannot be described.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    /// The public address does not answer.
+    #[error("the public address of `{endpoint}` does not work")]
+    Probe {
+        /// The endpoint.
+        endpoint: String,
+        /// Why.
+        #[source]
+        source: ProbeError,
+    },
+    /// Something of the operating system failed.
+    #[error("failed to {action}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The port ended before it was ready.
+    #[error("the port ended before it was ready: {how}")]
+    Ended {
+        /// How.
+        how: String,
+    },
+    /// The port was killed for want of memory.
+    #[error("the port ran out of memory: {how}, its limit is {limit} bytes")]
+    OutOfMemory {
+        /// The limit.
+        limit: Bytes,
+        /// How it ended.
+        how: String,
+    },
+    /// The port did not get ready in time.
+    #[error("the port was not ready after {within} s{}", said.as_ref().map(|text| format!("; it last said `{text}`")).unwrap_or_default())]
+    NotReady {
+        /// The time that its manifest gives it.
+        within: Seconds,
+        /// What it last said of itself.
+        said: Option<String>,
+    },
+    /// The container is gone.
+    #[error("the container vanished while it was started")]
+    Vanished,
+    /// The container sees another directory than the one that was checked.
+    #[error("the container sees another directory as volume `{volume}` than the one that was checked: {found}")]
+    OtherMount {
+        /// The volume.
+        volume: VolumeName,
+        /// What it sees.
+        found: String,
+    },
+    /// A step needs what an earlier one would have made.
+    #[error("step `{step}` has nothing to work on: {missing}")]
+    OutOfOrder {
+        /// The step.
+        step: &'static str,
+        /// What is missing.
+        missing: &'static str,
+    },
+    /// Steps of an operation that was cut off could not be taken back.
+    #[error("not taken back: {what}")]
+    NotTakenBack {
+        /// Which, and why.
+        what: String,
+    },
+    /// A test made the step fail.
+    #[error("a simulated fault")]
+    Simulated,
+    /// A test made the process die. Return at once and touch nothing more.
+    #[error("the simulated process died")]
+    Died,
+}
+
+impl StepError {
+    /// Whether the simulated process is dead: nothing may be done any more.
+    pub(crate) fn is_death(&self) -> bool {
+        matches!(self, Self::Died | Self::Engine(EngineError::Died { .. }) | Self::Routes(RoutesError::Died))
+    }
+}
+
+impl Advice for StepError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Engine(error) => error.code(),
+            Self::Routes(error) => error.code(),
+            Self::Volume(error) => error.code(),
+            Self::Ledger(error) => error.code(),
+            Self::RunDir(error) => error.code(),
+            Self::Container(_) => "HP-OPN-001",
+            Self::Probe { .. } => "HP-OPN-002",
+            Self::Io { .. } => "HP-OPN-003",
+            Self::Ended { .. } => "HP-OPN-004",
+            Self::OutOfMemory { .. } => "HP-OPN-005",
+            Self::NotReady { .. } => "HP-OPN-006",
+            Self::Vanished => "HP-OPN-007",
+            Self::OtherMount { .. } => "HP-OPN-008",
+            Self::OutOfOrder { .. } => "HP-OPN-009",
+            Self::NotTakenBack { .. } => "HP-OPN-010",
+            Self::Simulated | Self::Died => "HP-OPN-099",
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Engine(error) => error.help(),
+            Self::Routes(error) => error.help(),
+            Self::Volume(error) => error.help(),
+            Self::Ledger(error) => error.help(),
+            Self::RunDir(error) => error.help(),
+            Self::Container(_) => Some("use a version of the port that does without it".to_owned()),
+            Self::Probe { .. } => {
+                Some("look at `homeport daemon status` and at the firewall of this machine".to_owned())
+            }
+            Self::Ended { .. } => {
+                Some("what the port reported stands above; correct it and repeat the command".to_owned())
+            }
+            Self::OutOfMemory { .. } => Some(
+                "the port needs more memory than its manifest allows (`resources.memory_recommended_bytes`)".to_owned(),
+            ),
+            Self::NotReady { .. } => {
+                Some("its log stands above; the time is `health.ready_seconds` of the port's manifest".to_owned())
+            }
+            Self::OtherMount { .. } => {
+                Some("something was mounted or moved meanwhile: look at it, then repeat the command".to_owned())
+            }
+            Self::Vanished => {
+                Some("something else removed it: look at `docker ps -a`, then repeat the command".to_owned())
+            }
+            Self::Io { .. } | Self::OutOfOrder { .. } | Self::NotTakenBack { .. } | Self::Simulated | Self::Died => {
+                None
+            }
+        }
+    }
+}
+
+/// A volume that a failed deploy made and that was not removed, because something is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptVolume {
+    /// The volume.
+    pub volume: VolumeName,
+    /// Where it is.
+    pub path: std::path::PathBuf,
+}
+
+/// Why an operation failed, and what is left.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A step failed; everything that was done was taken back.
+    #[error("{kind} of `{instance}` failed: could not {step}")]
+    Undone {
+        /// What was asked for.
+        kind: Kind,
+        /// Of which instance.
+        instance: InstanceName,
+        /// The step that failed.
+        step: Box<Step>,
+        /// Why.
+        #[source]
+        cause: Box<StepError>,
+        /// What the container left behind.
+        evidence: Box<Evidence>,
+        /// Volumes that were made and hold something.
+        kept: Vec<KeptVolume>,
+    },
+    /// A step failed, and so did taking back what was done: nothing else is done to the instance before a repair.
+    #[error("{kind} of `{instance}` failed: could not {step}; taking it back failed too")]
+    Stuck {
+        /// What was asked for.
+        kind: Kind,
+        /// Of which instance.
+        instance: InstanceName,
+        /// The step that failed.
+        step: Box<Step>,
+        /// Why.
+        #[source]
+        cause: Box<StepError>,
+        /// What could not be taken back, and why.
+        left: Vec<String>,
+        /// What the container left behind.
+        evidence: Box<Evidence>,
+    },
+    /// A step failed of an operation that is finished by the next command.
+    #[error("{kind} of `{instance}` is not finished: could not {step}")]
+    Unfinished {
+        /// What was asked for.
+        kind: Kind,
+        /// Of which instance.
+        instance: InstanceName,
+        /// The step that failed.
+        step: Box<Step>,
+        /// Why.
+        #[source]
+        cause: Box<StepError>,
+    },
+    /// The journal could not be written.
+    #[error("{kind} of `{instance}` could not be written to the journal")]
+    Journal {
+        /// What was asked for.
+        kind: Kind,
+        /// Of which instance.
+        instance: InstanceName,
+        /// Why.
+        #[source]
+        source: LedgerError,
+    },
+    /// The simulated process died.
+    #[error("the simulated process died during {kind} of `{instance}`")]
+    Died {
+        /// What was asked for.
+        kind: Kind,
+        /// Of which instance.
+        instance: InstanceName,
+    },
+}
+
+impl Advice for RunError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Undone { cause, .. } | Self::Unfinished { cause, .. } => cause.code(),
+            Self::Stuck { .. } => "HP-OPN-010",
+            Self::Journal { source, .. } => source.code(),
+            Self::Died { .. } => "HP-OPN-099",
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Undone { cause, .. } => cause.help(),
+            Self::Stuck { instance, .. } => Some(format!(
+                "mend what is named above; the next command for `{instance}` tries again to take it back, and refuses until that works"
+            )),
+            Self::Unfinished { cause, .. } => {
+                Some(cause.help().unwrap_or_else(|| "the next command finishes it".to_owned()))
+            }
+            Self::Journal { source, .. } => source.help(),
+            Self::Died { .. } => None,
+        }
+    }
+
+    fn faults(&self) -> &[Fault] {
+        match self {
+            Self::Undone { cause, .. } | Self::Stuck { cause, .. } | Self::Unfinished { cause, .. } => cause.faults(),
+            Self::Journal { .. } | Self::Died { .. } => &[],
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Owns what is kept of a container that failed, in its own words, before it is taken away.
+//! Never decides whether it failed.
+
+use homeport_core::entrypoint::{Diagnostic, ExitStatus};
+
+use crate::engine::{ContainerRef, ContainerState, Engine, ExitFacts, Flow, LogRequest, LogTail};
+use crate::rundir::RunDir;
+
+/// How many lines of the log are kept.
+const LINES: u32 = 40;
+/// The most bytes of one line that are kept.
+const LINE_LIMIT: usize = 500;
+
+/// What a container left behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// How its first process ended, if it did.
+    pub exit: Option<ExitFacts>,
+    /// The errors that init reported, oldest first.
+    pub errors: Vec<Diagnostic>,
+    /// The last lines of its log that are no diagnostics.
+    pub log: Vec<String>,
+}
+
+impl Evidence {
+    /// Gathers what there is; what cannot be had is left out, since the failure itself is what has to be told.
+    pub fn gather(engine: &dyn Engine, container: &ContainerRef, run_dir: &RunDir) -> Self {
+        let exit = match engine.inspect(container) {
+            Ok(Some(facts)) => match facts.state {
+                ContainerState::Exited(exit) => Some(exit),
+                _ => None,
+            },
+            _ => None,
+        };
+        let errors = match run_dir.termination() {
+            Some(termination) => termination.errors,
+            None => run_dir
+                .diagnostics()
+                .into_iter()
+                .filter(|d| d.level == homeport_core::entrypoint::Level::Error)
+                .collect(),
+        };
+        Self { exit, errors, log: log_tail(engine, container) }
+    }
+}
+
+/// What an exit code of an init says, for people. [spec: ENT-25]
+pub fn exit_meaning(exit: &ExitFacts) -> String {
+    let code = exit.code.get();
+    let known = u8::try_from(code).ok().and_then(ExitStatus::from_code);
+    match (known, code) {
+        (Some(status), _) => format!("exit code {code} ({})", status.meaning()),
+        (None, 137) => "exit code 137 (killed from outside)".to_owned(),
+        (None, 129..=192) => format!("exit code {code} (ended by signal {})", code - 128),
+        (None, _) => format!("exit code {code}, which the protocol gives no meaning"),
+    }
+}
+
+fn log_tail(engine: &dyn Engine, container: &ContainerRef) -> Vec<String> {
+    let mut text = Vec::new();
+    let mut sink = |_, bytes: &[u8]| {
+        text.extend_from_slice(bytes);
+        Flow::Continue
+    };
+    if engine.logs(container, &LogRequest::past(LogTail::Lines(LINES)), &mut sink).is_err() {
+        return Vec::new();
+    }
+    let text = String::from_utf8_lossy(&text);
+    let is_diagnostic = |line: &str| serde_json::from_str::<Diagnostic>(line).is_ok();
+    text.lines()
+        .filter(|line| !line.trim().is_empty() && !is_diagnostic(line))
+        .map(|line| homeport_core::text::clip(line, LINE_LIMIT))
+        .collect()
+}

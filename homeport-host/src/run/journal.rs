@@ -1,0 +1,265 @@
+//! Owns the order of acting and writing down: the loop that carries a plan out, and the one that takes it back.
+//! Never knows what a step does.
+
+use homeport_core::name::InstanceName;
+
+use super::error::{KeptVolume, RunError, StepError};
+use super::evidence::Evidence;
+use super::records;
+use super::session::Session;
+use crate::hazard::{Hazard, Moment, Point};
+use crate::host::now;
+use crate::ledger::{
+    Desired, EventRecord, LedgerError, LedgerWriter, NewOperation, NewStep, OperationEnd, OperationId, StepRecord,
+    StepState, VolumeState,
+};
+use crate::oplock::ProcessId;
+use crate::plan::{Course, Kind, Plan, Step};
+use crate::progress::Event;
+
+/// What was left when steps were taken back.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    /// Volumes that were made and hold something.
+    pub(super) kept: Vec<KeptVolume>,
+    /// What could not be taken back, and why.
+    pub(super) failed: Vec<String>,
+}
+
+impl Session<'_, '_> {
+    /// Carries a plan out; see the module for what happens when it can't.
+    pub(crate) fn run(&mut self, plan: &Plan) -> Result<(), RunError> {
+        let operation = self.begin(plan).map_err(|source| self.unwritten(source))?;
+        let count = plan.steps.len();
+        for (index, step) in plan.steps.iter().enumerate() {
+            self.host.progress.event(&Event::Step { number: index + 1, of: count, text: step.to_string() });
+            if let Err(cause) = self.take(operation, index, step, index + 1 == count) {
+                return Err(self.fail(operation, plan, index, cause));
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, plan: &Plan) -> Result<OperationId, LedgerError> {
+        let as_json = |step: &Step| serde_json::to_string(step).unwrap_or_default();
+        let steps = plan.steps.iter().map(|step| NewStep { name: step.name().to_owned(), detail: as_json(step) });
+        self.writer.begin_operation(&NewOperation {
+            kind: plan.kind.word().to_owned(),
+            instance: plan.instance.clone(),
+            pid: ProcessId::current(),
+            started: now(),
+            plan: serde_json::to_string(plan).unwrap_or_default(),
+            steps: steps.collect(),
+        })
+    }
+
+    /// One step: written down, carried out, written down.
+    pub(super) fn take(
+        &mut self,
+        operation: OperationId,
+        index: usize,
+        step: &Step,
+        is_last: bool,
+    ) -> Result<(), StepError> {
+        let place = place(index);
+        self.writer.step_begun(operation, place)?;
+        self.hazard(index, Moment::BeforeStep)?;
+        if is_last && step.is_commit() {
+            self.hazard(index, Moment::BeforeCommit)?;
+            return self.commit(operation, place, step);
+        }
+        self.apply(step)?;
+        self.hazard(index, Moment::AfterStep)?;
+        self.writer.step_done(operation, place)?;
+        if is_last {
+            self.hazard(index, Moment::BeforeCommit)?;
+            self.end(operation, OperationEnd::Done, "")?;
+        }
+        Ok(())
+    }
+
+    /// The last step and the end of its operation: both, or neither.
+    fn commit(&mut self, operation: OperationId, place: u32, step: &Step) -> Result<(), StepError> {
+        let config = match step {
+            Step::Reconfigure => Some(records::config(self.blueprint("reconfigure")?)),
+            _ => None,
+        };
+        let (instance, kind) = (self.instance.clone(), self.kind);
+        self.writer.together(|writer| -> Result<(), LedgerError> {
+            match (step, &config) {
+                (Step::Reconfigure, Some(config)) => {
+                    writer.put_config(&instance, config)?;
+                }
+                (Step::Forget, _) => forget(writer, &instance)?,
+                _ => {
+                    writer.set_desired(&instance, Desired::Running, &now())?;
+                }
+            }
+            writer.step_done(operation, place)?;
+            end(writer, operation, (kind, &instance), OperationEnd::Done, "")
+        })?;
+        Ok(())
+    }
+
+    /// Writes down how the operation ended, in the journal and in the instance's history.
+    pub(super) fn end(&mut self, operation: OperationId, how: OperationEnd, message: &str) -> Result<(), LedgerError> {
+        let (instance, kind) = (self.instance.clone(), self.kind);
+        self.writer.together(|writer| end(writer, operation, (kind, &instance), how, message))
+    }
+
+    /// What happens after a step failed.
+    fn fail(&mut self, operation: OperationId, plan: &Plan, index: usize, cause: StepError) -> RunError {
+        let (kind, instance) = (self.kind, self.instance.clone());
+        if cause.is_death() {
+            return RunError::Died { kind, instance };
+        }
+        let step = Box::new(plan.steps[index].clone());
+        // If not even this can be written, the journal says that the step began, which leads to the same way back.
+        self.writer.step_failed(operation, place(index)).ok();
+        if kind.course() == Course::On {
+            return RunError::Unfinished { kind, instance, step, cause: Box::new(cause) };
+        }
+        let evidence = Box::new(self.evidence(&plan.steps[..=index]));
+        self.host.progress.event(&Event::Undoing { text: format!("could not {step}: taking back what was done") });
+        let message = cause.to_string();
+        let steps: Vec<(usize, Step)> = plan.steps.iter().cloned().enumerate().take(index + 1).collect();
+        match self.take_back(operation, &steps, &message) {
+            Ok(left) if left.failed.is_empty() => {
+                RunError::Undone { kind, instance, step, cause: Box::new(cause), evidence, kept: left.kept }
+            }
+            Ok(left) => RunError::Stuck { kind, instance, step, cause: Box::new(cause), left: left.failed, evidence },
+            Err(_death) => RunError::Died { kind, instance },
+        }
+    }
+
+    /// What the container left behind, where one was made.
+    fn evidence(&self, steps: &[Step]) -> Evidence {
+        match self.container_ref() {
+            Ok(container) if steps.contains(&Step::CreateContainer) => {
+                Evidence::gather(&*self.host.engine, &container, &self.run_dir())
+            }
+            _ => Evidence::default(),
+        }
+    }
+
+    /// Takes steps back, the last one first. One that cannot be taken back does not keep the others from it.
+    ///
+    /// # Errors
+    /// Only where the simulated process died.
+    pub(super) fn take_back(
+        &mut self,
+        operation: OperationId,
+        steps: &[(usize, Step)],
+        message: &str,
+    ) -> Result<Leftovers, StepError> {
+        let mut left = Leftovers::default();
+        for (index, step) in steps.iter().rev() {
+            match self.take_one_back(operation, *index, step) {
+                Ok(kept) => left.kept.extend(kept),
+                Err(error) if error.is_death() => return Err(error),
+                Err(error) => {
+                    self.writer.step_failed(operation, place(*index)).ok();
+                    left.failed.push(format!("{step}: {}", with_causes(&error)));
+                }
+            }
+        }
+        let (end, message) = match left.failed.as_slice() {
+            [] => (OperationEnd::Undone, message.to_owned()),
+            failed => (OperationEnd::Stuck, format!("{message}; not taken back: {}", failed.join("; "))),
+        };
+        if let Err(error) = self.end(operation, end, &message) {
+            left.failed.push(format!("write the journal: {}", with_causes(&error)));
+        }
+        Ok(left)
+    }
+
+    fn take_one_back(
+        &mut self,
+        operation: OperationId,
+        index: usize,
+        step: &Step,
+    ) -> Result<Option<KeptVolume>, StepError> {
+        self.writer.step_undoing(operation, place(index))?;
+        self.hazard(index, Moment::BeforeUndo)?;
+        let kept = self.undo(step)?;
+        self.hazard(index, Moment::AfterUndo)?;
+        self.writer.step_undone(operation, place(index))?;
+        Ok(kept)
+    }
+
+    fn hazard(&self, step: usize, moment: Moment) -> Result<(), StepError> {
+        match self.host.hazards.at(&Point { step, moment }) {
+            Hazard::None => Ok(()),
+            Hazard::Fail => Err(StepError::Simulated),
+            Hazard::Die => Err(StepError::Died),
+        }
+    }
+
+    pub(super) fn unwritten(&self, source: LedgerError) -> RunError {
+        RunError::Journal { kind: self.kind, instance: self.instance.clone(), source }
+    }
+}
+
+fn end(
+    writer: &mut LedgerWriter<'_>,
+    operation: OperationId,
+    (kind, instance): (Kind, &InstanceName),
+    how: OperationEnd,
+    message: &str,
+) -> Result<(), LedgerError> {
+    writer.finish_operation(operation, how, message)?;
+    writer.append_event(&EventRecord {
+        time: now(),
+        instance: Some(instance.clone()),
+        operation: Some(operation),
+        kind: kind.word().to_owned(),
+        text: if message.is_empty() { how.to_string() } else { format!("{how}: {message}") },
+    })?;
+    Ok(())
+}
+
+/// Takes an instance out of the ledger; its volumes stay known.
+fn forget(writer: &mut LedgerWriter<'_>, instance: &InstanceName) -> Result<(), LedgerError> {
+    for record in writer.volumes(instance)? {
+        writer.set_volume_state(&record.uuid, VolumeState::Kept)?;
+    }
+    writer.remove_instance(instance)?;
+    Ok(())
+}
+
+/// The steps of a journal that have to be taken back: those that began, with their places.
+pub(super) fn begun(steps: &[StepRecord]) -> Result<Vec<(usize, Step)>, serde_json::Error> {
+    steps
+        .iter()
+        .filter(|record| !matches!(record.state, StepState::Planned | StepState::Undone))
+        .map(|record| Ok((index(record), serde_json::from_str(&record.detail)?)))
+        .collect()
+}
+
+/// The steps of a journal that are still to be carried out, with their places.
+pub(super) fn ahead(steps: &[StepRecord]) -> Result<Vec<(usize, Step)>, serde_json::Error> {
+    steps
+        .iter()
+        .filter(|record| record.state != StepState::Done)
+        .map(|record| Ok((index(record), serde_json::from_str(&record.detail)?)))
+        .collect()
+}
+
+fn index(record: &StepRecord) -> usize {
+    usize::try_from(record.index).unwrap_or(usize::MAX)
+}
+
+fn place(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// An error with all its causes in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,31 @@
+//! Carrying plans out: every step is in the journal before it begins and after it is done.
+//!
+//! ```text
+//!            ┌────────────── step ──────────────┐
+//! begin ──> begun ── apply ──> done ──> ... ──> end: done
+//!                      │ fails
+//!                      ├─ deploy, start, restart, config: evidence, then undo from here to the first step ──> undone
+//!                      │                                                  │ fails
+//!                      │                                                  └──> stuck: the next command tries again
+//!                      └─ stop, remove: stays open, the next command finishes it
+//! ```
+//!
+//! Where the process dies, at any of these points, the journal says how far it came, and `resume` goes on from there in
+//! the same direction. The last step of an operation and its end are one transaction, if the step only writes to the
+//! ledger. Never decides what the steps are.
+
+mod apply;
+mod error;
+mod evidence;
+mod journal;
+mod ready;
+pub(crate) mod records;
+mod resume;
+mod session;
+mod undo;
+
+pub use error::{KeptVolume, RunError, StepError};
+pub use evidence::{Evidence, exit_meaning};
+pub(crate) use journal::with_causes;
+pub(crate) use resume::resume;
+pub(crate) use session::Session;

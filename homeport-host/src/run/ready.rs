@@ -1,0 +1,69 @@
+//! Owns waiting for a port to be ready: until it says so itself, ends, or has no time left. [spec: ENT-30, ENT-31]
+//! Never starts or stops anything.
+
+use std::time::{Duration, Instant};
+
+use homeport_core::unit::{Bytes, Seconds};
+
+use super::error::StepError;
+use super::evidence::exit_meaning;
+use crate::engine::{ContainerRef, ContainerState, Engine, ExitFacts, MemoryEnd};
+use crate::notify::NotifySocket;
+use crate::progress::{Event, Progress};
+
+/// How often the container itself is looked at while it says nothing.
+const LOOK: Duration = Duration::from_millis(100);
+/// A port can ask for more time, up to this many times of what its manifest says.
+const EXTENSIONS: u32 = 10;
+
+/// What is waited for.
+pub(super) struct Waiting<'a> {
+    pub(super) engine: &'a dyn Engine,
+    pub(super) container: &'a ContainerRef,
+    pub(super) socket: &'a NotifySocket,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) memory: Bytes,
+}
+
+impl Waiting<'_> {
+    /// Returns when the container's first process has said that the port is ready.
+    pub(super) fn until_ready(&self, within: Seconds) -> Result<(), StepError> {
+        let begun = Instant::now();
+        let limit = Duration::from_secs(within.get().into());
+        let mut end = begun + limit;
+        let mut said = None;
+        loop {
+            let state = self.engine.inspect(self.container)?.map(|facts| facts.state);
+            let pid = match state {
+                Some(ContainerState::Running { pid, .. }) => pid,
+                Some(ContainerState::Exited(exit)) => return Err(self.ended(exit)),
+                _ => return Err(StepError::Vanished),
+            };
+            let look = Instant::now() + LOOK;
+            while Instant::now() < look {
+                let notice = self.socket.receive(pid, look.saturating_duration_since(Instant::now()));
+                let notice = notice.map_err(|source| StepError::Io { action: "listen to the port", source })?;
+                if notice.ready {
+                    return Ok(());
+                }
+                if let Some(more) = notice.extend {
+                    end = end.max((Instant::now() + more).min(begun + limit * EXTENSIONS));
+                }
+                if let Some(text) = notice.status {
+                    self.progress.event(&Event::PortSays { text: text.clone() });
+                    said = Some(text);
+                }
+            }
+            if Instant::now() >= end {
+                return Err(StepError::NotReady { within, said });
+            }
+        }
+    }
+
+    fn ended(&self, exit: ExitFacts) -> StepError {
+        match exit.memory {
+            MemoryEnd::OutOfMemory => StepError::OutOfMemory { limit: self.memory, how: exit_meaning(&exit) },
+            MemoryEnd::Enough => StepError::Ended { how: exit_meaning(&exit) },
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Owns what happens to operations that were cut off: they go on in the direction that their kind has.
+//! Never starts something new: which instances should run again is for the caller to see to.
+
+use homeport_core::name::InstanceName;
+
+use super::error::StepError;
+use super::journal::{ahead, begun, with_causes};
+use super::session::Session;
+use crate::host::Host;
+use crate::ledger::{LedgerError, LedgerWriter, OperationEnd, OperationRecord, RootId, StepRecord};
+use crate::plan::{Course, Kind};
+use crate::progress::Event;
+
+/// What became of operations that were cut off.
+#[derive(Debug, Default)]
+pub(crate) struct Resumed {
+    /// Instances whose operations could not be brought to an end, with the reason.
+    pub(crate) stuck: Vec<(InstanceName, String)>,
+    /// Instances whose container was being replaced: they may have none now.
+    pub(crate) interrupted: Vec<InstanceName>,
+    /// Whether the simulated process died.
+    pub(crate) died: bool,
+}
+
+/// Brings every operation that was cut off, or stuck, to its end, as far as that can be done.
+pub(crate) fn resume(host: &Host, writer: &mut LedgerWriter<'_>, root: &RootId) -> Result<Resumed, LedgerError> {
+    let mut resumed = Resumed::default();
+    let open = writer.open_operation()?.map(|(operation, _)| operation);
+    let waiting: Vec<OperationRecord> = writer.stuck_operations()?.into_iter().chain(open).collect();
+    for operation in waiting {
+        let Some((operation, steps)) = writer.operation(operation.id)? else { continue };
+        let (instance, what) = (operation.instance.clone(), format!("{} of `{}`", operation.kind, operation.instance));
+        host.progress.event(&Event::Resuming { what: what.clone() });
+        match bring_to_end(host, writer, root, &operation, &steps) {
+            Ok(kind) if matches!(kind, Kind::Restart | Kind::Config) => resumed.interrupted.push(instance),
+            Ok(_) => {}
+            Err(error) if error.is_death() => {
+                resumed.died = true;
+                return Ok(resumed);
+            }
+            Err(error) => {
+                let reason = format!("{what} was cut off and could not be brought to an end: {}", with_causes(&error));
+                writer.finish_operation(operation.id, OperationEnd::Stuck, &reason)?;
+                host.progress.event(&Event::Warning { text: reason.clone() });
+                resumed.stuck.push((instance, reason));
+            }
+        }
+    }
+    Ok(resumed)
+}
+
+fn bring_to_end(
+    host: &Host,
+    writer: &mut LedgerWriter<'_>,
+    root: &RootId,
+    operation: &OperationRecord,
+    steps: &[StepRecord],
+) -> Result<Kind, StepError> {
+    let unread = |error: String| StepError::Io { action: "read the journal", source: std::io::Error::other(error) };
+    let kind: Kind = operation.kind.parse().map_err(unread)?;
+    let mut session = Session::new(host, writer, root.clone(), kind, operation.instance.clone());
+    match kind.course() {
+        Course::Back => {
+            let steps = begun(steps).map_err(|error| unread(error.to_string()))?;
+            let left = session.take_back(operation.id, &steps, "it was cut off")?;
+            match left.failed.as_slice() {
+                [] => Ok(kind),
+                failed => Err(StepError::NotTakenBack { what: failed.join("; ") }),
+            }
+        }
+        Course::On => {
+            let ahead = ahead(steps).map_err(|error| unread(error.to_string()))?;
+            let count = ahead.len();
+            for (n, (index, step)) in ahead.iter().enumerate() {
+                session.take(operation.id, *index, step, n + 1 == count)?;
+            }
+            if count == 0 {
+                session.end(operation.id, OperationEnd::Done, "")?;
+            }
+            Ok(kind)
+        }
+    }
+}

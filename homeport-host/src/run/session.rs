@@ -1,0 +1,107 @@
+//! Owns what one running operation has in its hands: the lock, the journal, descriptors that were checked.
+//! Everything here is lost when the process dies; what has to outlive it is in the ledger.
+
+use std::collections::BTreeMap;
+
+use homeport_core::entrypoint::ExpectedVolumes;
+use homeport_core::manifest::Manifest;
+use homeport_core::name::{EndpointName, InstanceName, VolumeName};
+use homeport_router::RouteId;
+use homeport_volumes::{Checked, InUse, Mounted, Mounts};
+
+use super::error::StepError;
+use crate::container::container_name;
+use crate::engine::{ContainerId, ContainerRef, NetworkId, NetworkName};
+use crate::host::Host;
+use crate::ledger::{LedgerWriter, RootId};
+use crate::notify::NotifySocket;
+use crate::plan::{Blueprint, Kind};
+use crate::rundir::RunDir;
+
+/// One operation that runs.
+pub(crate) struct Session<'a, 'lock> {
+    pub(crate) host: &'a Host,
+    pub(crate) writer: &'a mut LedgerWriter<'lock>,
+    pub(crate) root: RootId,
+    pub(crate) kind: Kind,
+    pub(crate) instance: InstanceName,
+    /// What is to be; `None` where only something is taken away.
+    pub(crate) blueprint: Option<Blueprint>,
+    /// Volumes that were checked and are not in use yet.
+    pub(crate) checked: BTreeMap<VolumeName, Checked>,
+    /// Volumes that are in use: their locks are held.
+    pub(crate) in_use: BTreeMap<VolumeName, InUse>,
+    pub(crate) mounted: BTreeMap<VolumeName, Mounted>,
+    pub(crate) expected: ExpectedVolumes,
+    pub(crate) network: Option<NetworkId>,
+    pub(crate) container: Option<ContainerId>,
+    pub(crate) notify: Option<NotifySocket>,
+}
+
+impl<'a, 'lock> Session<'a, 'lock> {
+    pub(crate) fn new(
+        host: &'a Host,
+        writer: &'a mut LedgerWriter<'lock>,
+        root: RootId,
+        kind: Kind,
+        instance: InstanceName,
+    ) -> Self {
+        Self {
+            host,
+            writer,
+            root,
+            kind,
+            instance,
+            blueprint: None,
+            checked: BTreeMap::new(),
+            in_use: BTreeMap::new(),
+            mounted: BTreeMap::new(),
+            expected: ExpectedVolumes::new(),
+            network: None,
+            container: None,
+            notify: None,
+        }
+    }
+
+    /// The same session, with what is to be and the volumes that were checked for it.
+    #[must_use]
+    pub(crate) fn toward(mut self, blueprint: Blueprint, checked: BTreeMap<VolumeName, Checked>) -> Self {
+        self.blueprint = Some(blueprint);
+        self.checked = checked;
+        self
+    }
+
+    pub(crate) fn run_dir(&self) -> RunDir {
+        RunDir::new(self.host.layout.instance_run_dir(&self.instance))
+    }
+
+    /// The instance's container, by its name: there is one at a time.
+    pub(crate) fn container_ref(&self) -> Result<ContainerRef, StepError> {
+        let name = container_name(&self.root, &self.instance).map_err(crate::container::ContainerError::from)?;
+        Ok(ContainerRef::Name(name))
+    }
+
+    pub(crate) fn route_id(&self, endpoint: &EndpointName) -> RouteId {
+        RouteId { instance: self.instance.clone(), endpoint: endpoint.clone() }
+    }
+
+    pub(crate) fn blueprint(&self, step: &'static str) -> Result<&Blueprint, StepError> {
+        self.blueprint.as_ref().ok_or(StepError::OutOfOrder { step, missing: "what is to be" })
+    }
+
+    pub(crate) fn manifest(&self, step: &'static str) -> Result<&Manifest, StepError> {
+        Ok(&self.blueprint(step)?.image.manifest)
+    }
+
+    pub(crate) fn mounts(&self) -> Result<Mounts, StepError> {
+        self.host
+            .mounts()
+            .map_err(|error| StepError::Io { action: "name the place of mounts", source: std::io::Error::other(error) })
+    }
+
+    /// The network of this HomePort.
+    pub(crate) fn network_name(&self) -> Result<NetworkName, StepError> {
+        let name = format!("homeport-{}", self.root).parse();
+        Ok(name.map_err(crate::container::ContainerError::from)?)
+    }
+}

@@ -1,0 +1,114 @@
+//! Owns how each step is taken back. Every undo can be repeated, and works whether or not the step had its effect.
+//! Never removes a volume in which there is anything.
+
+use homeport_core::unit::{Gid, Mode, Uid};
+use homeport_volumes::{Before, Origin as VolumeOrigin, Owner, Removal, VolumePath};
+
+use super::error::{KeptVolume, StepError};
+use super::session::Session;
+use crate::ledger::{HasData, VolumeState};
+use crate::plan::{Kind, Step};
+
+impl Session<'_, '_> {
+    /// Takes one step back; returns the volume that it left because something is in it.
+    pub(super) fn undo(&mut self, step: &Step) -> Result<Option<KeptVolume>, StepError> {
+        match step {
+            Step::MakeVolume { volume, path, uuid, before } => {
+                return self.unmake_volume(volume, path, *uuid, *before);
+            }
+            Step::Record => self.unrecord()?,
+            Step::EnsureNetwork => self.remove_network()?,
+            Step::ReserveRoute { endpoint, .. } => {
+                let id = self.route_id(endpoint);
+                match self.kind {
+                    Kind::Deploy => self.host.routes.release(&id)?,
+                    _ => self.host.routes.close(&id)?,
+                }
+            }
+            Step::PointRoute { endpoint } => self.host.routes.close(&self.route_id(endpoint))?,
+            Step::HoldRoutes => {
+                for route in self.writer.routes(&self.instance)? {
+                    self.host.routes.close(&self.route_id(&route.endpoint))?;
+                }
+            }
+            Step::UseVolumes => self.release_volumes()?,
+            Step::PrepareRunDir => {
+                self.notify = None;
+                self.run_dir().remove()?;
+            }
+            Step::CreateContainer | Step::StartContainer => self.kill_container()?,
+            // These take away what can be made again, only look, or are one with the end of their operation.
+            Step::WantRunning
+            | Step::WantStopped
+            | Step::Reconfigure
+            | Step::StopContainer { .. }
+            | Step::RemoveOldContainer
+            | Step::CloseRoutes
+            | Step::AwaitReady { .. }
+            | Step::ProbeRoute { .. }
+            | Step::ReleaseVolumes
+            | Step::RemoveRunDir
+            | Step::ReleaseRoutes
+            | Step::RemoveNetwork
+            | Step::Forget => {}
+        }
+        Ok(None)
+    }
+
+    /// Takes the failed container away. It gets its time to end where it runs: it may be writing.
+    fn kill_container(&mut self) -> Result<(), StepError> {
+        let grace = self.blueprint.as_ref().map_or(10, |blueprint| blueprint.image.manifest.stop_within.get());
+        self.stop_container(homeport_core::unit::Seconds::new(grace.saturating_add(5)))?;
+        self.remove_container()
+    }
+
+    fn unrecord(&mut self) -> Result<(), StepError> {
+        for record in self.writer.volumes(&self.instance)? {
+            self.writer.set_volume_state(&record.uuid, VolumeState::Kept)?;
+        }
+        self.writer.remove_instance(&self.instance)?;
+        Ok(())
+    }
+
+    fn unmake_volume(
+        &mut self,
+        volume: &homeport_core::name::VolumeName,
+        path: &std::path::Path,
+        uuid: homeport_volumes::VolumeUuid,
+        before: Option<(u32, u32, u32)>,
+    ) -> Result<Option<KeptVolume>, StepError> {
+        self.checked.remove(volume);
+        self.in_use.remove(volume);
+        self.mounted.remove(volume);
+        let unnamed = |error: homeport_volumes::VolumePathError| StepError::Io {
+            action: "name a volume's place",
+            source: std::io::Error::other(error),
+        };
+        let place = VolumePath::try_from(path).map_err(unnamed)?;
+        let (origin, before) = match before {
+            Some((uid, gid, mode)) => {
+                let owner = Owner { uid: Uid::new(uid), gid: Gid::new(gid), mode: Mode::new(mode) };
+                (VolumeOrigin::Operator, Before::Directory(owner))
+            }
+            None => {
+                let data_root = VolumePath::try_from(self.host.layout.data_dir()).map_err(unnamed)?;
+                (VolumeOrigin::Default { data_root }, Before::Nothing)
+            }
+        };
+        let uuid_text = uuid.to_string();
+        match homeport_volumes::remove_if_blank(&place, uuid, &origin, before)? {
+            Removal::Removed | Removal::Absent => {
+                self.writer.forget_volume(&uuid_text)?;
+                Ok(None)
+            }
+            Removal::KeptWithData { .. } => {
+                if let Some(mut record) = self.writer.volume_by_uuid(&uuid_text)? {
+                    record.has_data = HasData::Yes;
+                    record.state = VolumeState::Kept;
+                    self.writer.put_volume(&record)?;
+                }
+                Ok(Some(KeptVolume { volume: volume.clone(), path: path.to_owned() }))
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Owns the directory that a container sees as `/run/port`: what the host puts there before a start, and how it reads what
+//! init left. What init wrote is not trusted: it is read with a limit and links are never followed.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use homeport_core::config::Effective;
+use homeport_core::entrypoint::{Diagnostic, ExpectedVolumes, Status, Termination};
+use rustix::fs::OFlags;
+
+/// The most bytes of a status file that are read.
+const STATUS_LIMIT: u64 = 256 << 10;
+/// The most bytes at the end of the diagnostics that are read.
+const DIAGNOSTICS_LIMIT: u64 = 256 << 10;
+
+/// One instance's directory.
+#[derive(Debug, Clone)]
+pub struct RunDir(PathBuf);
+
+/// Writing or reading the directory failed.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {action} `{}`", path.display())]
+pub struct RunDirError {
+    /// What was being done.
+    pub action: &'static str,
+    /// To what.
+    pub path: PathBuf,
+    /// Why it failed.
+    #[source]
+    pub source: io::Error,
+}
+
+impl homeport_core::fault::Advice for RunDirError {
+    fn code(&self) -> &'static str {
+        "HP-RUN-001"
+    }
+
+    fn help(&self) -> Option<String> {
+        Some("HomePort's run directory has to be writable for root and must not be full".to_owned())
+    }
+}
+
+impl RunDir {
+    /// The directory at this path, which need not exist yet.
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Its path on the host.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where the host listens for `READY=1`.
+    pub fn notify_socket(&self) -> PathBuf {
+        self.0.join("notify")
+    }
+
+    /// Makes it anew with what a start needs: configuration, secrets, and what is expected of each volume.
+    ///
+    /// What an earlier container left is gone afterwards. [spec: ENT-8, ENT-9, ENT-10, VOL-20]
+    pub fn prepare(&self, config: &Effective, volumes: &ExpectedVolumes) -> Result<(), RunDirError> {
+        self.remove()?;
+        let parent = self.0.parent().unwrap_or(&self.0);
+        let make = |path: &Path, mode: u32| {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(mode)
+                .create(path)
+                .map_err(|source| self.failed("create", path, source))
+        };
+        make(parent, 0o700)?;
+        make(&self.0, 0o755)?;
+        // The mode of a directory that was made is cut by the umask.
+        self.chmod(&self.0, 0o755)?;
+        let secrets = self.0.join("secrets");
+        make(&secrets, 0o700)?;
+        self.write("config.json", &json(&config.open), 0o644)?;
+        self.write("volumes.json", &json(volumes), 0o444)?;
+        for (key, value) in &config.secret {
+            self.write(&format!("secrets/{key}"), value.to_text().as_bytes(), 0o400)?;
+        }
+        Ok(())
+    }
+
+    /// Removes it with all that is in it. Nothing there is fine.
+    pub fn remove(&self) -> Result<(), RunDirError> {
+        match fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed("remove", &self.0, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What init says of itself; `None` where it has not said anything that can be understood.
+    pub fn status(&self) -> Option<Status> {
+        serde_json::from_slice(&self.read("status.json", STATUS_LIMIT)?).ok()
+    }
+
+    /// Why init ended, in its own words; `None` where it left none.
+    pub fn termination(&self) -> Option<Termination> {
+        let limit = homeport_core::entrypoint::MAX_TERMINATION_BYTES as u64;
+        serde_json::from_slice(&self.read("termination.json", limit)?).ok()
+    }
+
+    /// The diagnostics that init reported, oldest first; lines that are none are left out.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        let bytes = self.read("diag.jsonl", DIAGNOSTICS_LIMIT).unwrap_or_default();
+        bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+
+    /// Reads a regular file that init wrote, at most `limit` bytes of it; never follows a link, never blocks on a pipe.
+    fn read(&self, name: &str, limit: u64) -> Option<Vec<u8>> {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(self.0.join(name)).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), RunDirError> {
+        let path = self.0.join(name);
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&path)
+            .and_then(|mut file| file.write_all(bytes))
+            .map_err(|source| self.failed("write", &path, source))?;
+        self.chmod(&path, mode)
+    }
+
+    fn chmod(&self, path: &Path, mode: u32) -> Result<(), RunDirError> {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
+            .map_err(|source| self.failed("set the mode of", path, source))
+    }
+
+    fn failed(&self, action: &'static str, path: &Path, source: io::Error) -> RunDirError {
+        RunDirError { action, path: path.to_owned(), source }
+    }
+}
+
+/// JSON with a newline at its end. The types that come here have no failing serializer and only text keys.
+fn json<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use homeport_core::config::Value;
+
+    use super::*;
+
+    fn dir() -> (tempfile::TempDir, RunDir) {
+        let temp = tempfile::tempdir().unwrap();
+        let run = RunDir::new(temp.path().join("instances/a/port"));
+        (temp, run)
+    }
+
+    #[test]
+    fn a_start_finds_its_configuration_and_secrets_stay_apart() {
+        let (_temp, run) = dir();
+        let mut config = Effective::default();
+        config.open.insert("shell".parse().unwrap(), Value::Text("zsh".into()));
+        config.secret.insert("password".parse().unwrap(), Value::Text("s3cret".into()));
+        run.prepare(&config, &ExpectedVolumes::new()).unwrap();
+        assert!(!fs::read_to_string(run.path().join("config.json")).unwrap().contains("s3cret"));
+        let secret = run.path().join("secrets/password");
+        assert_eq!(fs::read_to_string(&secret).unwrap(), "s3cret");
+        assert_eq!(fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o400);
+        fs::write(run.path().join("status.json"), "{}").unwrap();
+        run.prepare(&config, &ExpectedVolumes::new()).unwrap();
+        assert!(!run.path().join("status.json").exists(), "what an earlier container left is gone");
+        run.remove().unwrap();
+        run.remove().unwrap();
+    }
+
+    #[test]
+    fn what_init_left_is_read_without_trust() {
+        let (temp, run) = dir();
+        run.prepare(&Effective::default(), &ExpectedVolumes::new()).unwrap();
+        assert_eq!(run.status(), None);
+        let termination = r#"{"hp":1,"exit":78,"phase":"run","errors":[],"omitted":0}"#;
+        let elsewhere = temp.path().join("elsewhere");
+        fs::write(&elsewhere, termination).unwrap();
+        let place = run.path().join("termination.json");
+        symlink(&elsewhere, &place).unwrap();
+        assert_eq!(run.termination(), None, "a link is not followed");
+        fs::remove_file(&place).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &place, rustix::fs::FileType::Fifo, 0o644.into(), 0).unwrap();
+        assert_eq!(run.termination(), None, "a pipe does not block");
+        fs::remove_file(&place).unwrap();
+        fs::write(&place, termination).unwrap();
+        assert_eq!(run.termination().unwrap().exit, 78);
+        fs::write(run.path().join("diag.jsonl"), "garbage\n\n{}\n").unwrap();
+        assert_eq!(run.diagnostics(), []);
+    }
+}

@@ -1,0 +1,330 @@
+//! Owns carrying out the phase that the host asks for: reads what the phase needs, calls the port, ends with a code.
+//! Never keeps services running: `supervise` does.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use homeport_core::config::Effective;
+use homeport_core::entrypoint::{
+    CONFIG_FILE, Condition, ENV_INSTANCE, ENV_PHASE, ENV_PROTOCOL, ENV_SNAPSHOT, ExitStatus, ExpectedVolumes, Level,
+    MANIFEST_FILE, Phase, Retry, SECRETS_DIR, STATUS_FILE, Status, VOLUMES_FILE,
+};
+use homeport_core::fault::{Advice as _, Fault};
+use homeport_core::manifest::{Manifest, parse};
+use homeport_core::name::{CommandName, InstanceName, VolumeName};
+use homeport_core::unit::Format;
+use homeport_core::version::ProtocolVersion;
+
+use super::clock;
+use super::configuration;
+use super::context::Context;
+use super::kernel::{SignalQueue, close_on_exec_above_stderr};
+use super::notify::Notifier;
+use super::port::{CommandEnd, MigrationFailure, Port, Step};
+use super::record::Record;
+use super::remains::Reach;
+use super::report::{Failure, Report};
+use super::supervise::{Parts, probe_patience, supervise};
+use super::volume::{Wanted, guard, guard_all, read_expected};
+
+/// Says to the `health` phase that init itself asks, and that it wants to wait until the port serves.
+pub(crate) const ENV_PROBE: &str = "HOMEPORT_INIT_PROBE";
+/// A probe that failed tries again after this.
+const PROBE_STEP: Duration = Duration::from_millis(10);
+/// What of init's own environment a probe gets.
+const INHERITED: [&str; 4] = [ENV_PROTOCOL, ENV_INSTANCE, ENV_PHASE, "TZ"];
+
+/// Carries out the phase that the arguments name.
+pub(crate) fn dispatch<P: Port>(port: &P) -> ExitCode {
+    let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let phase = match Phase::parse(&args) {
+        Ok(phase) => phase,
+        Err(error) => {
+            let fault = Fault::new("HP-INIT-004", "phase", error.to_string()).clause("ENT-3");
+            return code(Record::of_main("none").end(&Failure::new(ExitStatus::Usage, fault)));
+        }
+    };
+    let record = match &phase {
+        Phase::Describe => Record::quiet("describe"),
+        Phase::Health | Phase::Command { .. } => Record::beside(phase.name()),
+        Phase::Check | Phase::Migrate { .. } | Phase::Run => Record::of_main(phase.name()),
+    };
+    super::panic::tell_in(record.clone());
+    match carry_out(port, phase, &record) {
+        Ok(end) => ExitCode::from(end),
+        Err(failure) => code(record.end(&failure)),
+    }
+}
+
+fn code(status: ExitStatus) -> ExitCode {
+    ExitCode::from(status.code())
+}
+
+fn carry_out<P: Port>(port: &P, phase: Phase, record: &Record) -> Result<u8, Failure> {
+    let (bytes, manifest) = read_manifest()?;
+    if phase == Phase::Describe {
+        let mut stdout = std::io::stdout().lock();
+        let fault = || Fault::new("HP-INIT-005", "describe", "the manifest cannot be written to standard output");
+        return match stdout.write_all(&bytes).and_then(|()| stdout.flush()) {
+            Ok(()) => Ok(0),
+            Err(error) => Err(Failure::from_io(fault(), &error)),
+        };
+    }
+    let instance = greet(&manifest)?;
+    match phase {
+        Phase::Describe => Ok(0),
+        Phase::Check => check(port, manifest, instance, record),
+        Phase::Run => run(port, manifest, instance, record),
+        Phase::Health => health(port, manifest, instance, record),
+        Phase::Command { name, args } => command(port, manifest, instance, &name, &args),
+        Phase::Migrate { volume, from, to } => migrate(port, &manifest, &volume, from, to),
+    }
+}
+
+/// The manifest's bytes and what they say. [spec: MAN-1]
+fn read_manifest() -> Result<(Vec<u8>, Manifest), Failure> {
+    let internal = |fault: Fault| Failure::new(ExitStatus::Internal, fault);
+    let bytes = std::fs::read(MANIFEST_FILE).map_err(|error| {
+        let fault = Fault::new("HP-INIT-006", "manifest", format!("`{MANIFEST_FILE}` cannot be read"));
+        internal(fault.actual(error.to_string()).clause("MAN-1"))
+    })?;
+    let manifest = parse(&bytes).map_err(|error| {
+        let mut report = Report::default();
+        for fault in error.faults() {
+            report.error(ExitStatus::Internal, fault.clone());
+        }
+        let whole = Fault::new(error.code(), "manifest", error.to_string()).remedy(error.help().unwrap_or_default());
+        report.into_result().err().unwrap_or_else(|| internal(whole))
+    })?;
+    Ok((bytes, manifest))
+}
+
+/// Whether the host and this port can talk, and which instance this is. [spec: ENT-7]
+fn greet(manifest: &Manifest) -> Result<InstanceName, Failure> {
+    let said = std::env::var(ENV_PROTOCOL).unwrap_or_default();
+    let host: Option<ProtocolVersion> = said.parse().ok();
+    if !host.is_some_and(|host| host.understands(manifest.protocol)) {
+        let shown = if said.is_empty() { "nothing".to_owned() } else { homeport_core::text::clip(&said, 40) };
+        let fault = Fault::new("HP-INIT-007", ENV_PROTOCOL, "the host and the port do not speak the same protocol")
+            .actual(shown)
+            .expected(format!("a host that speaks protocol {}", manifest.protocol))
+            .remedy(
+                "upgrade HomePort, or use a version of the port for this HomePort; ports are started by HomePort only",
+            )
+            .clause("ENT-4");
+        return Err(Failure::new(ExitStatus::Protocol, fault));
+    }
+    let name = std::env::var(ENV_INSTANCE).unwrap_or_default();
+    name.parse::<InstanceName>().map_err(|error| {
+        let fault = Fault::new("HP-INIT-008", ENV_INSTANCE, error.to_string()).clause("ENT-7");
+        Failure::new(ExitStatus::InputMissing, fault)
+    })
+}
+
+/// The configuration that the host wrote, checked by the manifest.
+pub(crate) fn read_config(manifest: &Manifest) -> Result<Effective, Failure> {
+    configuration::read(&manifest.config, Path::new(CONFIG_FILE), Path::new(SECRETS_DIR))
+}
+
+/// The variables of init's own environment that a probe needs.
+pub(crate) fn inherited_env() -> BTreeMap<String, String> {
+    INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+}
+
+/// The time zone's name as the host gives it; `UTC` where it gives none, or one that is no name.
+fn time_zone() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
+    std::env::var("TZ").ok().filter(|tz| !tz.is_empty() && tz.chars().all(plain)).unwrap_or_else(|| "UTC".to_owned())
+}
+
+/// Everything that a port is told about its instance. With a look at the volumes where that is wanted; without volumes
+/// that the manifest does not declare there is nothing to expect of the host.
+fn context(
+    manifest: Manifest,
+    instance: InstanceName,
+    guarded: Option<Wanted>,
+    report: &mut Report,
+) -> Option<Context> {
+    let volumes = if manifest.volumes.is_empty() {
+        Some(ExpectedVolumes::new())
+    } else {
+        report.keep(read_expected(Path::new(VOLUMES_FILE)))
+    };
+    if let (Some(volumes), Some(wanted)) = (&volumes, guarded) {
+        guard_all(&manifest, volumes, wanted, report);
+    }
+    let config = report.keep(read_config(&manifest));
+    Some(Context { manifest, instance, config: config?, volumes: volumes?, tz: time_zone() })
+}
+
+/// Reports every problem and changes nothing. [spec: ENT-12]
+fn check<P: Port>(port: &P, manifest: Manifest, instance: InstanceName, record: &Record) -> Result<u8, Failure> {
+    let mut report = Report::default();
+    if let Some(cx) = context(manifest, instance, Some(Wanted::Readable), &mut report) {
+        port.check(&cx, &mut report);
+    }
+    warn(&report, record);
+    report.into_result().map(|()| 0)
+}
+
+fn warn(report: &Report, record: &Record) {
+    for fault in report.warnings() {
+        record.tell(Level::Warn, Retry::Never, fault);
+    }
+}
+
+fn run<P: Port>(port: &P, manifest: Manifest, instance: InstanceName, record: &Record) -> Result<u8, Failure> {
+    // Signals first: a stop that comes during the preparation is not lost.
+    let refused = |error: std::io::Error| {
+        let fault = Fault::new("HP-INIT-009", "signals", "the signal queue cannot be made").actual(error.to_string());
+        Failure::new(ExitStatus::OsRefused, fault)
+    };
+    let signals = SignalQueue::open().map_err(refused)?;
+    close_on_exec_above_stderr();
+    let reach = Reach::of_this_process();
+    record.begin();
+    let mut report = Report::default();
+    let cx = context(manifest, instance, Some(Wanted::Writable), &mut report);
+    if let Some(cx) = cx.as_ref().filter(|_| report.is_clean()) {
+        port.check(cx, &mut report);
+    }
+    warn(&report, record);
+    report.into_result()?;
+    let Some(cx) = cx else { return Ok(ExitStatus::Internal.code()) };
+    let notifier = Notifier::new(std::env::var_os("NOTIFY_SOCKET"));
+    notifier.status("preparing");
+    let services = port.prepare(&cx)?;
+    let parts = Parts { signals, reach, notifier, record: record.clone() };
+    match supervise(port, cx, services, parts) {
+        Ok(()) => Ok(0),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Answers whether the port works, and prints its status. Init's own probe waits for a yes. [spec: ENT-13]
+fn health<P: Port>(port: &P, manifest: Manifest, instance: InstanceName, record: &Record) -> Result<u8, Failure> {
+    let is_probe = std::env::var_os(ENV_PROBE).is_some();
+    let mut report = Report::default();
+    let cx = context(manifest, instance, None, &mut report);
+    report.into_result()?;
+    let Some(cx) = cx else { return Ok(ExitStatus::Internal.code()) };
+    if is_probe {
+        return Ok(probe(port, &cx, record));
+    }
+    let healthy = port.health(&cx).map_err(as_unhealthy);
+    if let Some(mut status) = read_status() {
+        if let Err(failure) = &healthy
+            && status.condition == Condition::Ready
+        {
+            status.condition = Condition::Degraded;
+            status.text = homeport_core::text::clip(&failure.to_string(), 300);
+        }
+        if let Ok(mut line) = serde_json::to_vec(&status) {
+            line.push(b'\n');
+            drop(std::io::stdout().lock().write_all(&line));
+        }
+    }
+    healthy.map(|()| 0)
+}
+
+/// Whatever a health check found: the phase knows two answers.
+fn as_unhealthy(failure: Failure) -> Failure {
+    let mut report = Report::default();
+    for problem in failure.problems() {
+        report.error(ExitStatus::ServiceFailed, problem.fault.clone());
+    }
+    report.into_result().err().unwrap_or(failure)
+}
+
+fn read_status() -> Option<Status> {
+    serde_json::from_slice(&std::fs::read(STATUS_FILE).ok()?).ok()
+}
+
+/// Asks until the port serves. Why it does not yet is a warning: init goes on.
+fn probe<P: Port>(port: &P, cx: &Context, record: &Record) -> u8 {
+    let until = clock::monotonic() + probe_patience(cx.manifest());
+    loop {
+        match port.ready(cx) {
+            Ok(()) => return 0,
+            Err(failure) if clock::monotonic() >= until => {
+                for problem in failure.problems() {
+                    record.tell(Level::Warn, Retry::Backoff, &problem.fault);
+                }
+                return ExitStatus::ServiceFailed.code();
+            }
+            Err(_) => std::thread::sleep(PROBE_STEP),
+        }
+    }
+}
+
+fn command<P: Port>(
+    port: &P,
+    manifest: Manifest,
+    instance: InstanceName,
+    name: &CommandName,
+    args: &[String],
+) -> Result<u8, Failure> {
+    if !manifest.commands.contains_key(name) {
+        let offered: Vec<&str> = manifest.commands.keys().map(CommandName::as_str).collect();
+        let fault = Fault::new("HP-INIT-012", "commands", format!("`{name}` is not a command of this port"))
+            .expected(if offered.is_empty() { "none: it has no commands".into() } else { offered.join(", ") })
+            .clause("ENT-6");
+        return Err(Failure::new(ExitStatus::Usage, fault));
+    }
+    let mut report = Report::default();
+    let cx = context(manifest, instance, Some(Wanted::Readable), &mut report);
+    report.into_result()?;
+    let Some(cx) = cx else { return Ok(ExitStatus::Internal.code()) };
+    match port.command(&cx, name, args)? {
+        CommandEnd::Done => Ok(0),
+        CommandEnd::Own(code) => Ok(code.get()),
+    }
+}
+
+/// Carries out one step, if it is one that the manifest knows and a snapshot was made. [spec: ENT-5]
+fn migrate<P: Port>(
+    port: &P,
+    manifest: &Manifest,
+    volume: &VolumeName,
+    from: Format,
+    to: Format,
+) -> Result<u8, Failure> {
+    let subject = format!("volumes.{volume}");
+    let clean = |fault: Fault| Failure::new(ExitStatus::MigrationFailedClean, fault.clause("ENT-5"));
+    let snapshot = std::env::var(ENV_SNAPSHOT).ok().filter(|snapshot| !snapshot.is_empty()).ok_or_else(|| {
+        let fault = Fault::new("HP-MIG-001", subject.clone(), "there is no snapshot to go back to");
+        clean(fault.expected(format!("its name in `{ENV_SNAPSHOT}`")).remedy("`homeport upgrade` makes one first"))
+    })?;
+    let is_step = |lower: Format, higher: Format| {
+        higher.get() == lower.get() + 1
+            && manifest.migrations.iter().any(|step| {
+                let reversible = from < to || step.down == homeport_core::manifest::Reversible::Yes;
+                step.volume == *volume && step.from == lower && reversible
+            })
+    };
+    let Some(declared) = manifest.volumes.get(volume).filter(|_| is_step(from.min(to), from.max(to))) else {
+        let message = format!("the manifest has no step for `{volume}` from format {from} to {to}");
+        return Err(clean(Fault::new("HP-MIG-002", subject, message)));
+    };
+    let expected = read_expected(Path::new(VOLUMES_FILE))?;
+    let mut report = Report::default();
+    // The step is judged by the format that it starts from, not by those that the new version runs with.
+    let as_it_is = homeport_core::manifest::Volume { format: from, min_format: from, ..declared.clone() };
+    guard([(volume, &as_it_is)].into_iter(), &expected, Wanted::Writable, &mut report);
+    report.into_result()?;
+    let step = Step { manifest, volume, path: &declared.path, from, to, snapshot: &snapshot };
+    port.migrate(&step).map(|()| 0).map_err(|failure| {
+        let (status, failure) = match failure {
+            MigrationFailure::Unchanged(failure) => (ExitStatus::MigrationFailedClean, failure),
+            MigrationFailure::MayBeChanged(failure) => (ExitStatus::MigrationFailedDirty, failure),
+        };
+        let mut report = Report::default();
+        for problem in failure.problems() {
+            report.error(status, problem.fault.clone());
+        }
+        report.into_result().err().unwrap_or(failure)
+    })
+}

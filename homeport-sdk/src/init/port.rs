@@ -1,0 +1,136 @@
+//! Owns what a port's author writes: the hooks of an init, each with a sensible default.
+//! Never calls them: `phase` and `supervise` do.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use homeport_core::entrypoint::ExitStatus;
+use homeport_core::fault::Fault;
+use homeport_core::manifest::{Manifest, Transport};
+use homeport_core::name::{CommandName, VolumeName};
+use homeport_core::unit::Format;
+
+use super::context::Context;
+use super::report::{Failure, Report};
+use super::service::Service;
+
+/// One step of a migration: one volume, one format up or down.
+#[derive(Debug, Clone)]
+pub struct Step<'a> {
+    /// The manifest of the image that migrates.
+    pub manifest: &'a Manifest,
+    /// The volume.
+    pub volume: &'a VolumeName,
+    /// Where it stands.
+    pub path: &'a str,
+    /// The format that its data has.
+    pub from: Format,
+    /// The format that its data shall have.
+    pub to: Format,
+    /// The snapshot that was made before.
+    pub snapshot: &'a str,
+}
+
+/// A migration that did not work. [spec: ENT-5]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MigrationFailure {
+    /// Not a byte of the volume was changed: exit 82.
+    Unchanged(Failure),
+    /// The volume may be half migrated: exit 83, and the host restores the snapshot.
+    MayBeChanged(Failure),
+}
+
+/// How a command ended. [spec: ENT-6]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandEnd {
+    /// It did what it should.
+    Done,
+    /// It says something else by a code of its own.
+    Own(OwnCode),
+}
+
+/// An exit code whose meaning is the port's own: 2 to 63.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnCode(u8);
+
+impl OwnCode {
+    /// The code; `None` where it is not from 2 to 63.
+    pub const fn new(code: u8) -> Option<Self> {
+        if code >= 2 && code <= 63 { Some(Self(code)) } else { None }
+    }
+
+    /// The code.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+/// A port, as its author writes it: what to check, what to run, when it works.
+pub trait Port {
+    /// Reports everything in configuration and volumes that the manifest's own rules cannot see. Writes nothing. It is
+    /// also called before `prepare`, which can rely on it.
+    fn check(&self, cx: &Context, report: &mut Report) {
+        let _ = (cx, report);
+    }
+
+    /// Makes what the services need (renders configuration to a file system in memory, fills new volumes) and names
+    /// the services, in the order in which they are started. A reload calls it again.
+    fn prepare(&self, cx: &Context) -> Result<Vec<Service>, Failure>;
+
+    /// Whether the port serves. It runs in a process of its own and is asked again every few milliseconds until it
+    /// says yes, so it should fail cheaply. [spec: ENT-30]
+    fn ready(&self, cx: &Context) -> Result<(), Failure> {
+        endpoints_answer(cx)?;
+        self.health(cx)
+    }
+
+    /// Whether the port works right now, as a user would find it. It runs in a process of its own and has 5 seconds.
+    /// It looks at nothing outside of the port.
+    fn health(&self, cx: &Context) -> Result<(), Failure> {
+        endpoints_answer(cx)
+    }
+
+    /// What an operator should see in `homeport status`; never a secret. It is asked after `prepare`.
+    fn facts(&self, cx: &Context) -> BTreeMap<String, String> {
+        let _ = cx;
+        BTreeMap::new()
+    }
+
+    /// Carries out a command of the manifest; commands that it does not know do not reach it.
+    fn command(&self, cx: &Context, name: &CommandName, args: &[String]) -> Result<CommandEnd, Failure> {
+        let _ = (cx, args);
+        let fault = Fault::new("HP-INIT-010", format!("commands.{name}"), format!("`{name}` is not implemented"));
+        Err(Failure::new(ExitStatus::Usage, fault))
+    }
+
+    /// Carries out one step of a migration. It may be killed at any moment and called again.
+    fn migrate(&self, step: &Step<'_>) -> Result<(), MigrationFailure> {
+        let subject = format!("volumes.{}", step.volume);
+        let message = format!("there is no step from format {} to {}", step.from, step.to);
+        let fault = Fault::new("HP-INIT-011", subject, message);
+        Err(MigrationFailure::Unchanged(Failure::new(ExitStatus::Internal, fault)))
+    }
+}
+
+/// Whether each TCP endpoint of the manifest takes a connection on the loopback address: that something listens, and
+/// no more. A port that can log in, or ask for a page, should do that instead.
+pub fn endpoints_answer(cx: &Context) -> Result<(), Failure> {
+    let mut report = Report::default();
+    for (name, endpoint) in &cx.manifest.endpoints {
+        if endpoint.transport == Transport::Tcp
+            && let Err(error) = connect(endpoint.port.get())
+        {
+            let message = format!("endpoint `{name}` does not answer on port {}", endpoint.port);
+            let fault = Fault::new("HP-RUN-010", format!("endpoints.{name}"), message).actual(error.to_string());
+            report.error(ExitStatus::ServiceFailed, fault);
+        }
+    }
+    report.into_result()
+}
+
+/// Takes a connection to a port of the loopback address, and lets it go.
+pub(crate) fn connect(port: u16) -> std::io::Result<()> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpStream::connect_timeout(&address, Duration::from_secs(1)).map(drop)
+}
