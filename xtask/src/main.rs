@@ -1,7 +1,13 @@
 //! HomePort's own tasks. Owns the command line of `cargo xtask`; each task is a module that does the work.
 
+mod build_on_base;
+mod build_port;
 mod say;
+mod schema;
 mod setup;
+mod static_build;
+mod tidy;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -21,11 +27,26 @@ enum Task {
     ///
     /// Says each thing that it does or finds done; harmless when repeated.
     Setup,
+    /// Build a port's image, without any registry, and load it into the engine.
+    ///
+    /// The same folder gives the same image, bit for bit.
+    BuildPort(build_port::BuildPort),
+    /// Write the JSON Schemas in spec/schema from the wire types.
+    Schema {
+        /// Write nothing; fail with the differences if a committed schema is out of date.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the rules of this repository that the compiler does not know.
+    Tidy,
 }
 
 fn main() -> ExitCode {
     let outcome = match Args::parse().task {
         Task::Setup => setup::run(),
+        Task::Schema { check } => schema::run(if check { schema::Mode::Check } else { schema::Mode::Write }),
+        Task::Tidy => tidy::run(),
+        Task::BuildPort(args) => build_port::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,6 +11,11 @@ pub(crate) fn line(text: impl Display) {
     let _gone = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// Says something that must not be overlooked.
+pub(crate) fn warning(text: impl Display) {
+    let _gone = writeln!(std::io::stderr().lock(), "warning: {text}");
+}
+
 /// Says why the task failed: the error and every cause below it, one a line.
 pub(crate) fn failure(error: &anyhow::Error) {
     let mut err = std::io::stderr().lock();

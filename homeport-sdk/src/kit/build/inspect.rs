@@ -1,0 +1,90 @@
+//! Looks over an image before it is made: what must never be in one, and what would not run.
+//! Never changes anything: it returns every fault.
+
+use std::collections::BTreeSet;
+
+use homeport_core::fault::Fault;
+
+use super::elf;
+use super::tree::{Node, Tree};
+
+/// Where the dynamic loader looks without a cache, which images of this kit do not have.
+const LIBRARY_DIRS: [&str; 4] = ["usr/lib/x86_64-linux-gnu/", "usr/lib/aarch64-linux-gnu/", "usr/lib/", "usr/lib64/"];
+
+/// Every fault of the whole image.
+pub(super) fn inspect(tree: &Tree) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let libraries: BTreeSet<&str> = tree.iter().filter_map(|(path, _)| library_name(path.as_str())).collect();
+    for (path, node) in tree.iter() {
+        let Node::File(_, bytes) = node else { continue };
+        if holds_private_key(bytes) {
+            let message = format!("`{path}` is a private key: whoever has the image would have it");
+            let remedy = "leave it out; a port makes its keys at the first start, in a volume";
+            faults.push(Fault::new("HP-KIT-120", path.to_string(), message).remedy(remedy));
+        }
+        let Some(wants) = elf::wants(bytes) else { continue };
+        if wants.own_path {
+            continue;
+        }
+        for name in wants.needed.iter().filter(|name| !libraries.contains(name.as_str())) {
+            let message = format!("`{path}` from `{}` wants `{name}`, which is not in the image", tree.origin(path));
+            let remedy = "do not leave out the package that brings it, or leave out this file as well";
+            faults.push(Fault::new("HP-KIT-121", path.to_string(), message).remedy(remedy));
+        }
+    }
+    faults
+}
+
+/// The name of something that stands right in a directory where the dynamic loader looks.
+fn library_name(path: &str) -> Option<&str> {
+    let name = LIBRARY_DIRS.iter().find_map(|dir| path.strip_prefix(dir))?;
+    (!name.contains('/')).then_some(name)
+}
+
+/// Whether a file begins as a private key does in any of the usual text forms.
+fn holds_private_key(bytes: &[u8]) -> bool {
+    let Some(first) = bytes.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty()) else { return false };
+    let first = first.trim_ascii();
+    first.starts_with(b"-----BEGIN ") && first.ends_with(b"PRIVATE KEY-----")
+        || first.starts_with(b"PuTTY-User-Key-File-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::ImagePath;
+    use super::*;
+    use crate::kit::build::Meta;
+    use std::sync::Arc;
+
+    fn tree(files: &[(&str, &[u8])]) -> Tree {
+        let mut tree = Tree::default();
+        for (path, bytes) in files {
+            let node = Node::File(Meta::root(0o644), Arc::from(*bytes));
+            tree.insert(ImagePath::from_recipe(path).unwrap(), node, "x").unwrap();
+        }
+        tree
+    }
+
+    #[test]
+    fn private_keys_are_found_by_what_they_say_not_by_their_name() {
+        let keys = tree(&[
+            ("/a", b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blb\n"),
+            ("/b", b"\n-----BEGIN RSA PRIVATE KEY-----\r\n"),
+            ("/c", b"-----BEGIN PRIVATE KEY-----"),
+            ("/d", b"PuTTY-User-Key-File-3: ssh-ed25519\n"),
+            ("/host_key", b"-----BEGIN CERTIFICATE-----\n"),
+            ("/script", b"#!/bin/sh\necho '-----BEGIN RSA PRIVATE KEY-----'\n"),
+        ]);
+        let found: Vec<String> = inspect(&keys).into_iter().map(|fault| fault.subject).collect();
+        assert_eq!(found, ["/a", "/b", "/c", "/d"]);
+    }
+
+    #[test]
+    fn a_program_without_its_libraries_is_a_fault() {
+        let program = std::fs::read("/bin/true").unwrap();
+        let faults = inspect(&tree(&[("/usr/bin/true", &program)]));
+        assert_eq!(faults[0].message, "`/usr/bin/true` from `x` wants `libc.so.6`, which is not in the image");
+        let with = tree(&[("/usr/bin/true", &program), ("/lib/x86_64-linux-gnu/libc.so.6", b"")]);
+        assert_eq!(inspect(&with), []);
+    }
+}
