@@ -162,9 +162,14 @@ impl Birth {
         rustix::thread::set_no_new_privs(true)?;
         close_on_exec_above_stderr();
         let none = empty_set();
+        let default = [0_u64; 4];
         for signal in 1..=64 {
-            // SAFETY: sets a default; numbers that libc keeps to itself, KILL and STOP are refused without harm.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
+            // SAFETY: `default` is a whole zeroed `struct sigaction` of the kernel, which means the default disposition;
+            // 8 is the size of the kernel's signal set. The system call is made directly because the C library keeps
+            // two of the numbers to itself; KILL and STOP are refused without harm.
+            unsafe {
+                libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8_usize)
+            };
         }
         // SAFETY: reads `none`, which is initialised; the old mask is not wanted.
         if unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) } != 0 {

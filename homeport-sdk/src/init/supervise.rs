@@ -167,7 +167,7 @@ impl<P: Port> Supervisor<'_, P> {
         let mut fds = vec![PollFd::new(&self.parts.signals, PollFlags::IN)];
         fds.extend(self.syslog.iter().map(|syslog| PollFd::new(syslog, PollFlags::IN)));
         // An interrupted wait is a short one.
-        drop(poll(&mut fds, timeout.as_ref()));
+        let _ = poll(&mut fds, timeout.as_ref());
     }
 
     /// Takes in every child that ended. Most of them may be orphans that nobody knows. [spec: ENT-39]
@@ -216,7 +216,9 @@ impl<P: Port> Supervisor<'_, P> {
                 // A stopped process would not see it.
                 let _ = kill_process_group(pid, Signal::CONT);
             }
-            Action::KillGroup(pid) => drop(kill_process_group(pid, Signal::KILL)),
+            Action::KillGroup(pid) => {
+                let _ = kill_process_group(pid, Signal::KILL);
+            }
             Action::Leftovers(at, pid) => {
                 if self.services.get(at).is_some_and(|service| service.leftovers == Leftovers::Kill) {
                     // Its id is not used again while the group has members, and numbers go round far later than this.
@@ -254,7 +256,7 @@ impl<P: Port> Supervisor<'_, P> {
         let fault = |code, message: String| {
             Fault::new(code, format!("services.{name}"), message).actual(ending.to_string()).clause("ENT-32")
         };
-        let in_seconds = |moment: Moment| format!("{:.1} s", moment.since(clock::monotonic()).as_secs_f32());
+        let in_seconds = |moment: Moment| format!("{} ms", moment.since(clock::monotonic()).as_millis());
         let record = &self.parts.record;
         match (verdict, criticality) {
             (Verdict::Again(when), _) => {

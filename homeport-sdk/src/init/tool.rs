@@ -141,7 +141,7 @@ impl Tool {
         let status = loop {
             if !in_time || clock::monotonic() > until {
                 let _ = kill_process_group(pid, Signal::KILL);
-                drop(rustix::io::retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty())));
+                let _ = rustix::io::retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()));
                 return Err(slow());
             }
             match waitpid(Some(pid), WaitOptions::NOHANG) {
