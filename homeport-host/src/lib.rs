@@ -12,7 +12,7 @@ mod notify;
 pub mod operation;
 pub mod oplock;
 pub mod plan;
-mod probe;
+pub mod probe;
 pub mod progress;
 pub mod request;
 pub mod routes;

@@ -19,22 +19,22 @@ const MESSAGE_LIMIT: usize = 4096;
 
 /// What an init said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// Whether it said that it is ready.
-    pub ready: bool,
+    pub(crate) ready: bool,
     /// What it said of what it is doing, the latest.
-    pub status: Option<String>,
+    pub(crate) status: Option<String>,
     /// By how much it asked to extend the time that it has.
-    pub extend: Option<Duration>,
+    pub(crate) extend: Option<Duration>,
 }
 
 /// The socket, bound; it goes away with its directory.
 #[derive(Debug)]
-pub struct NotifySocket(OwnedFd);
+pub(crate) struct NotifySocket(OwnedFd);
 
 impl NotifySocket {
     /// Binds the socket at `path`, which must not exist.
-    pub fn bind(path: &Path) -> io::Result<Self> {
+    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
         let socket =
             socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
         set_socket_passcred(&socket, true)?;
@@ -45,7 +45,7 @@ impl NotifySocket {
     }
 
     /// Waits at most `limit` for messages and returns what the process `pid` said in those that are there.
-    pub fn receive(&self, pid: u32, limit: Duration) -> io::Result<Notice> {
+    pub(crate) fn receive(&self, pid: u32, limit: Duration) -> io::Result<Notice> {
         let mut notice = Notice::default();
         let timeout =
             Timespec { tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: limit.subsec_nanos().into() };

@@ -42,7 +42,7 @@ pub enum ProbeError {
 }
 
 /// The address at which this machine itself reaches a public address.
-pub fn local_address(listen: ListenAddress) -> SocketAddr {
+pub(crate) fn local_address(listen: ListenAddress) -> SocketAddr {
     let ip = match listen.host() {
         ListenHost::Ip(ip) if !ip.is_unspecified() => ip,
         ListenHost::Ip(IpAddr::V6(_)) => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
@@ -52,7 +52,7 @@ pub fn local_address(listen: ListenAddress) -> SocketAddr {
 }
 
 /// Returns when the address answers as the endpoint's protocol does; tries again until `limit` is over. [spec: END-8]
-pub fn probe(listen: ListenAddress, endpoint: &Endpoint, limit: Duration) -> Result<(), ProbeError> {
+pub(crate) fn probe(listen: ListenAddress, endpoint: &Endpoint, limit: Duration) -> Result<(), ProbeError> {
     let address = local_address(listen);
     let end = Instant::now() + limit;
     loop {

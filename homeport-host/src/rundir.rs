@@ -69,12 +69,12 @@ impl RunDir {
                 .recursive(true)
                 .mode(mode)
                 .create(path)
-                .map_err(|source| self.failed("create", path, source))
+                .map_err(|source| failed("create", path, source))
         };
         make(parent, 0o700)?;
         make(&self.0, 0o755)?;
         // The mode of a directory that was made is cut by the umask.
-        self.chmod(&self.0, 0o755)?;
+        Self::chmod(&self.0, 0o755)?;
         let secrets = self.0.join("secrets");
         make(&secrets, 0o700)?;
         self.write("config.json", &json(&config.open), 0o644)?;
@@ -88,7 +88,7 @@ impl RunDir {
     /// Removes it with all that is in it. Nothing there is fine.
     pub fn remove(&self) -> Result<(), RunDirError> {
         match fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed("remove", &self.0, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", &self.0, error)),
             _ => Ok(()),
         }
     }
@@ -130,18 +130,18 @@ impl RunDir {
             .mode(mode)
             .open(&path)
             .and_then(|mut file| file.write_all(bytes))
-            .map_err(|source| self.failed("write", &path, source))?;
-        self.chmod(&path, mode)
+            .map_err(|source| failed("write", &path, source))?;
+        Self::chmod(&path, mode)
     }
 
-    fn chmod(&self, path: &Path, mode: u32) -> Result<(), RunDirError> {
+    fn chmod(path: &Path, mode: u32) -> Result<(), RunDirError> {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))
-            .map_err(|source| self.failed("set the mode of", path, source))
+            .map_err(|source| failed("set the mode of", path, source))
     }
+}
 
-    fn failed(&self, action: &'static str, path: &Path, source: io::Error) -> RunDirError {
-        RunDirError { action, path: path.to_owned(), source }
-    }
+fn failed(action: &'static str, path: &Path, source: io::Error) -> RunDirError {
+    RunDirError { action, path: path.to_owned(), source }
 }
 
 /// JSON with a newline at its end. The types that come here have no failing serializer and only text keys.

@@ -10,6 +10,10 @@ use crate::fault::Fault;
 
 /// What a member can hold. A form is kept by `check`, which has better words than "does not match".
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    not(feature = "schema"),
+    expect(dead_code, reason = "forms are kept by `check` here, and read by the schema")
+)]
 pub(crate) enum Bound {
     /// Whatever its type can.
     Free,

@@ -9,7 +9,7 @@ use crate::engine::ContainerId;
 use crate::plan::ListenHostText;
 
 /// The most bytes of one line.
-pub const LINE_LIMIT: usize = 1 << 20;
+pub(super) const LINE_LIMIT: usize = 1 << 20;
 
 /// What is asked of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

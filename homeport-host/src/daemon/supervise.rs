@@ -12,9 +12,9 @@ use crate::engine::{ExitFacts, MemoryEnd};
 /// After this many failures without a good time between them nothing is tried any more.
 const MOST_FAILURES: u32 = 5;
 /// The longest pause.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// An instance that ran for this long counts as good again.
-const GOOD: Duration = Duration::from_secs(600);
+const GOOD: Duration = Duration::from_mins(10);
 
 /// What is done about an instance that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

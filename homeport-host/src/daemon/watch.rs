@@ -22,6 +22,9 @@ const RECONNECT: Duration = Duration::from_secs(1);
 /// How often everything is looked at, in case an event was missed.
 const ROUND: Duration = Duration::from_secs(30);
 
+/// Instances that are to be started at a moment, with the container that ended.
+type Due = Vec<(Instant, InstanceName, Option<ContainerId>)>;
+
 /// Something that the supervisor has to look at.
 #[derive(Debug)]
 pub(super) enum Notice {
@@ -69,12 +72,12 @@ pub(super) fn follow(host: &Host, cancel: &Cancel, notices: &Sender<Notice>) {
 /// Starts again what should run and does not, until it is told to end.
 pub(super) fn supervise(host: &Host, router: &Router, notices: &Receiver<Notice>) {
     let mut failures = Failures::default();
-    let mut due: Vec<(Instant, InstanceName, Option<ContainerId>)> = Vec::new();
+    let mut due = Due::new();
     loop {
         let next = due.iter().map(|(at, ..)| *at).min().unwrap_or_else(|| Instant::now() + ROUND);
         match notices.recv_timeout(next.saturating_duration_since(Instant::now()).min(ROUND)) {
             Ok(Notice::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            Ok(Notice::Died(name, container)) => ended(host, router, &name, container, &mut failures, &mut due),
+            Ok(Notice::Died(name, container)) => ended(host, router, &name, &container, &mut failures, &mut due),
             Ok(Notice::Started(name)) => due.retain(|(_, waiting, _)| *waiting != name),
             Ok(Notice::Round) | Err(RecvTimeoutError::Timeout) => round(host, router, &mut failures, &mut due),
         }
@@ -82,12 +85,10 @@ pub(super) fn supervise(host: &Host, router: &Router, notices: &Receiver<Notice>
         let (ready, later): (Vec<_>, Vec<_>) = due.drain(..).partition(|(at, ..)| *at <= now);
         due = later;
         for (_, name, container) in ready {
-            try_again(host, &name, container, &mut failures, &mut due);
+            try_again(host, &name, container.as_ref(), &mut failures, &mut due);
         }
     }
 }
-
-type Due = Vec<(Instant, InstanceName, Option<ContainerId>)>;
 
 /// Looks at every instance that should run.
 fn round(host: &Host, router: &Router, failures: &mut Failures, due: &mut Due) {
@@ -100,7 +101,7 @@ fn round(host: &Host, router: &Router, failures: &mut Failures, due: &mut Due) {
             None => due.push((Instant::now(), record.name, None)),
             Some(id) => match host.engine.inspect(&ContainerRef::Id(id.clone())) {
                 Ok(Some(facts)) if facts.state.is_running() => {}
-                Ok(_) => ended(host, router, &record.name, id, failures, due),
+                Ok(_) => ended(host, router, &record.name, &id, failures, due),
                 Err(_) => {}
             },
         }
@@ -108,15 +109,15 @@ fn round(host: &Host, router: &Router, failures: &mut Failures, due: &mut Due) {
 }
 
 /// A container has ended. Its connections are ended too, since a killed container says nothing to its peers.
-fn ended(host: &Host, router: &Router, name: &InstanceName, id: ContainerId, failures: &mut Failures, due: &mut Due) {
+fn ended(host: &Host, router: &Router, name: &InstanceName, id: &ContainerId, failures: &mut Failures, due: &mut Due) {
     let Ok(ledger) = Ledger::open(&host.layout) else { return };
     let Ok(Some(record)) = ledger.instance(name) else { return };
     // While an operation has it in hand (it is being replaced, stopped or was not ready yet) nothing is done.
-    if record.container.as_ref() != Some(&id) || record.desired != Desired::Running || is_busy(&ledger, name) {
+    if record.container.as_ref() != Some(id) || record.desired != Desired::Running || is_busy(&ledger, name) {
         return;
     }
-    let exit = exit_of(host, &id);
-    let routes: Vec<RouteId> = ledger
+    let exit = exit_of(host, id);
+    let own_routes: Vec<RouteId> = ledger
         .routes(name)
         .unwrap_or_default()
         .into_iter()
@@ -126,7 +127,7 @@ fn ended(host: &Host, router: &Router, name: &InstanceName, id: ContainerId, fai
     let how = exit
         .as_ref()
         .map_or_else(|| "is gone".to_owned(), |exit| format!("ended with {}", crate::run::exit_meaning(exit)));
-    for route in &routes {
+    for route in &own_routes {
         match &decision {
             Decision::Again(_) => router.hold(route).ok(),
             Decision::Leave(_) => router.close(route).ok(),
@@ -138,14 +139,14 @@ fn ended(host: &Host, router: &Router, name: &InstanceName, id: ContainerId, fai
     match decision {
         Decision::Again(pause) => {
             super::serve::say(&format!("`{name}` {how}; it is started again in {} s", pause.as_secs()));
-            due.push((Instant::now() + pause, name.clone(), Some(id)));
+            due.push((Instant::now() + pause, name.clone(), Some(id.clone())));
         }
         Decision::Leave(why) => super::serve::say(&format!("`{name}` {how}; it is left alone: {why}")),
     }
 }
 
-fn try_again(host: &Host, name: &InstanceName, id: Option<ContainerId>, failures: &mut Failures, due: &mut Due) {
-    match start_again(host, name, id.as_ref()) {
+fn try_again(host: &Host, name: &InstanceName, id: Option<&ContainerId>, failures: &mut Failures, due: &mut Due) {
+    match start_again(host, name, id) {
         Ok(_) => {}
         Err(OperationError::NoInstance { .. }) => failures.forgive(name),
         Err(error) => {

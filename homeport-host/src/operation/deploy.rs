@@ -36,22 +36,28 @@ pub struct Deployed {
     pub running: Running,
 }
 
+/// What a deploy would do.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct DeployPlan {
+    /// The steps.
+    pub plan: Plan,
+    /// The public address of each endpoint that gets one; a random port is not picked yet.
+    pub routes: Vec<(EndpointName, String)>,
+}
+
 /// Deploys a port. On success its public addresses answer; after a failure nothing is left but what volumes hold.
 pub fn deploy(host: &Host, request: &DeployRequest) -> Result<Deployed, OperationError> {
     host.engine.ping()?;
     let image = find(&*host.engine, &request.port, request.version.as_ref(), &host.verified_images())?;
     let name = instance_name(request, &image)?;
     enter(host, Kind::Deploy, &name, |writer, root| match writer.instance(&name)? {
-        Some(record) => confirm(host, writer, root, request, &image, record),
+        Some(record) => confirm(host, writer, root, request, &image, &record),
         None => create(host, writer, root, request, &image, &name),
     })
 }
 
 /// What a deploy would do; changes nothing. `None` where the instance is there already.
-pub fn plan_deploy(
-    host: &Host,
-    request: &DeployRequest,
-) -> Result<Option<(Plan, Vec<(EndpointName, String)>)>, OperationError> {
+pub fn plan_deploy(host: &Host, request: &DeployRequest) -> Result<Option<DeployPlan>, OperationError> {
     host.engine.ping()?;
     let image = find(&*host.engine, &request.port, request.version.as_ref(), &host.verified_images())?;
     let name = instance_name(request, &image)?;
@@ -66,7 +72,7 @@ pub fn plan_deploy(
         _ => format!("{}:random", route.host),
     };
     let routes = blueprint.routes.iter().map(|(endpoint, route)| (endpoint.clone(), address(route))).collect();
-    Ok(Some((plan::deploy(&blueprint), routes)))
+    Ok(Some(DeployPlan { plan: plan::deploy(&blueprint), routes }))
 }
 
 fn surveyor<'a>(
@@ -112,14 +118,14 @@ fn confirm(
     root: &RootId,
     request: &DeployRequest,
     image: &PortImage,
-    record: InstanceRecord,
+    record: &InstanceRecord,
 ) -> Result<Deployed, OperationError> {
     let name = record.name.clone();
-    let faults = differences(writer, request, image, &record)?;
+    let faults = differences(writer, request, image, record)?;
     if !faults.is_empty() {
         return Err(OperationError::Refused { what: format!("deploy of `{name}`"), faults });
     }
-    let runs = record.desired == Desired::Running && super::observe::is_running(host, &record)?;
+    let runs = record.desired == Desired::Running && super::observe::is_running(host, record)?;
     if runs {
         return Ok(Deployed { outcome: DeployOutcome::Unchanged, running: running(host, writer, &name)? });
     }

@@ -67,7 +67,7 @@ fn bring_back(
                 .event(&Event::Warning { text: format!("`{name}` should run and could not be started: {error}") });
             Ok(())
         }
-        Ok(_) => Ok(()),
+        Ok(()) => Ok(()),
     }
 }
 

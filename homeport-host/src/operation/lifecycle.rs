@@ -103,7 +103,7 @@ pub fn stop(host: &Host, name: &InstanceName) -> Result<LifecycleOutcome, Operat
         if record.desired == Desired::Stopped && !super::observe::is_running(host, &record)? {
             return Ok(LifecycleOutcome::Unchanged);
         }
-        let plan = plan::stop(name, grace(&record)?);
+        let plan = plan::stop(name, grace(&record));
         Session::new(host, writer, root.clone(), Kind::Stop, name.clone()).run(&plan)?;
         Ok(LifecycleOutcome::Changed)
     })
@@ -149,8 +149,8 @@ pub(super) fn plan_grace(manifest: &homeport_core::manifest::Manifest) -> Second
 }
 
 /// The same for a recorded instance; one whose manifest cannot be read any more gets half a minute.
-pub(super) fn grace(record: &InstanceRecord) -> Result<Seconds, OperationError> {
-    Ok(recorded_image(record).map_or(Seconds::new(30), |image| plan_grace(&image.manifest)))
+pub(super) fn grace(record: &InstanceRecord) -> Seconds {
+    recorded_image(record).map_or(Seconds::new(30), |image| plan_grace(&image.manifest))
 }
 
 /// What runs now, for whoever asked for it.

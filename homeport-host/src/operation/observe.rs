@@ -146,9 +146,9 @@ fn view(
     host: &Host,
     ledger: &Ledger,
     record: InstanceRecord,
-    states: &BTreeMap<ContainerId, String>,
+    container_states: &BTreeMap<ContainerId, String>,
 ) -> Result<InstanceView, OperationError> {
-    let found = record.container.as_ref().and_then(|id| states.get(id));
+    let found = record.container.as_ref().and_then(|id| container_states.get(id));
     let status = RunDir::new(host.layout.instance_run_dir(&record.name)).status();
     let state = match (record.desired, found) {
         (Desired::Stopped, None) => "stopped".to_owned(),

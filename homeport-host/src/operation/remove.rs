@@ -39,14 +39,14 @@ pub fn remove(host: &Host, name: &InstanceName, execution: Execution) -> Result<
         return Ok(Removed {
             instance: name.clone(),
             kept: ledger.volumes(name)?.into_iter().map(|record| (record.name, record.path)).collect(),
-            plan: plan::remove(name, grace(&record)?),
+            plan: plan::remove(name, grace(&record)),
         });
     }
     host.engine.ping()?;
     enter(host, Kind::Remove, name, |writer, root| {
         let record = known(writer, name)?;
         let kept = writer.volumes(name)?.into_iter().map(|record| (record.name, record.path)).collect();
-        let plan = plan::remove(name, grace(&record)?);
+        let plan = plan::remove(name, grace(&record));
         Session::new(host, writer, root.clone(), Kind::Remove, name.clone()).run(&plan)?;
         Ok(Removed { instance: name.clone(), kept, plan })
     })

@@ -302,12 +302,9 @@ impl Surveyor<'_> {
                 }
                 continue;
             }
-            match self.ports(name, choice, &leased) {
-                Some(ports) => {
-                    leased.extend(ports.first());
-                    plans.insert(name.clone(), RoutePlan { host, choice, ports, target: endpoint.port });
-                }
-                None => continue,
+            if let Some(ports) = self.ports(name, choice, &leased) {
+                leased.extend(ports.first());
+                plans.insert(name.clone(), RoutePlan { host, choice, ports, target: endpoint.port });
             }
         }
         self.taken_addresses(&plans)?;

@@ -180,9 +180,8 @@ impl Session<'_, '_> {
         let mounts = self.mounts()?;
         let manifest = self.manifest("use_volumes")?.clone();
         for (name, volume) in &manifest.volumes {
-            let ready = match self.checked.remove(name) {
-                Some(Checked::Attach(ready)) => ready,
-                _ => return Err(StepError::OutOfOrder { step: "use_volumes", missing: "a volume that was checked" }),
+            let Some(Checked::Attach(ready)) = self.checked.remove(name) else {
+                return Err(StepError::OutOfOrder { step: "use_volumes", missing: "a volume that was checked" });
             };
             let in_use = ready.begin_use()?;
             let uuid = in_use.marker().uuid;

@@ -36,7 +36,7 @@ impl Waiting<'_> {
             let state = self.engine.inspect(self.container)?.map(|facts| facts.state);
             let pid = match state {
                 Some(ContainerState::Running { pid, .. }) => pid,
-                Some(ContainerState::Exited(exit)) => return Err(self.ended(exit)),
+                Some(ContainerState::Exited(exit)) => return Err(self.ended(&exit)),
                 _ => return Err(StepError::Vanished),
             };
             let look = Instant::now() + LOOK;
@@ -60,10 +60,10 @@ impl Waiting<'_> {
         }
     }
 
-    fn ended(&self, exit: ExitFacts) -> StepError {
+    fn ended(&self, exit: &ExitFacts) -> StepError {
         match exit.memory {
-            MemoryEnd::OutOfMemory => StepError::OutOfMemory { limit: self.memory, how: exit_meaning(&exit) },
-            MemoryEnd::Enough => StepError::Ended { how: exit_meaning(&exit) },
+            MemoryEnd::OutOfMemory => StepError::OutOfMemory { limit: self.memory, how: exit_meaning(exit) },
+            MemoryEnd::Enough => StepError::Ended { how: exit_meaning(exit) },
         }
     }
 }

@@ -85,27 +85,24 @@ impl Session<'_, '_> {
             source: std::io::Error::other(error),
         };
         let place = VolumePath::try_from(path).map_err(unnamed)?;
-        let (origin, before) = match before {
-            Some((uid, gid, mode)) => {
-                let owner = Owner { uid: Uid::new(uid), gid: Gid::new(gid), mode: Mode::new(mode) };
-                (VolumeOrigin::Operator, Before::Directory(owner))
-            }
-            None => {
-                let data_root = VolumePath::try_from(self.host.layout.data_dir()).map_err(unnamed)?;
-                (VolumeOrigin::Default { data_root }, Before::Nothing)
-            }
+        let (origin, former) = if let Some((uid, gid, mode)) = before {
+            let owner = Owner { uid: Uid::new(uid), gid: Gid::new(gid), mode: Mode::new(mode) };
+            (VolumeOrigin::Operator, Before::Directory(owner))
+        } else {
+            let data_root = VolumePath::try_from(self.host.layout.data_dir()).map_err(unnamed)?;
+            (VolumeOrigin::Default { data_root }, Before::Nothing)
         };
         let uuid_text = uuid.to_string();
-        match homeport_volumes::remove_if_blank(&place, uuid, &origin, before)? {
+        match homeport_volumes::remove_if_blank(&place, uuid, &origin, former)? {
             Removal::Removed | Removal::Absent => {
                 self.writer.forget_volume(&uuid_text)?;
                 Ok(None)
             }
             Removal::KeptWithData { .. } => {
-                if let Some(mut record) = self.writer.volume_by_uuid(&uuid_text)? {
-                    record.has_data = HasData::Yes;
-                    record.state = VolumeState::Kept;
-                    self.writer.put_volume(&record)?;
+                if let Some(mut known) = self.writer.volume_by_uuid(&uuid_text)? {
+                    known.has_data = HasData::Yes;
+                    known.state = VolumeState::Kept;
+                    self.writer.put_volume(&known)?;
                 }
                 Ok(Some(KeptVolume { volume: volume.clone(), path: path.to_owned() }))
             }
