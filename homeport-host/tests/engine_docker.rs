@@ -73,6 +73,7 @@ fn a_container_is_as_hardened_as_described() {
     };
     let spec = ContainerSpec {
         binds: vec![
+            bench.declared(),
             bind("rw", "/rw", Access::ReadWrite),
             bind("ro", "/ro", Access::ReadOnly),
             bind("below", "/loud/below", Access::ReadWrite),

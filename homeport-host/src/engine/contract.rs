@@ -82,7 +82,8 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// Makes a container and does not start it.
     ///
     /// # Errors
-    /// [`EngineError::Invalid`] where the description has faults of its own ([`ContainerSpec::check`]),
+    /// [`EngineError::Invalid`] where the description has faults of its own or does not cover the image's volumes
+    /// ([`ContainerSpec::check`]),
     /// [`EngineError::Conflict`] where the name is taken, [`EngineError::NotFound`] without the image,
     /// [`EngineError::Refused`] where the engine rejects the description, a missing bind source for example.
     fn create(&self, spec: &ContainerSpec) -> Result<ContainerCreated, EngineError>;

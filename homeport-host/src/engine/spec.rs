@@ -10,7 +10,7 @@ use homeport_core::unit::{Gid, Seconds, Uid};
 
 use super::label::Labels;
 use super::limit::Limits;
-use super::mount::{BindMount, TmpfsMount};
+use super::mount::{BindMount, MountPath, TmpfsMount};
 use super::name::{Capability, ContainerName, Hostname, NetworkId};
 
 /// What runs as the first process.
@@ -105,7 +105,10 @@ pub struct ContainerSpec {
 impl ContainerSpec {
     /// What is wrong with this description by itself; empty where nothing is. No engine makes a container of one with
     /// faults: Docker 20.10 takes a directory and a tmpfs at the same place, and one of them hides the other (measured).
-    pub fn check(&self) -> Vec<Fault> {
+    ///
+    /// `declared` are the paths for which the image wants a volume: one at which nothing is mounted would become a nameless
+    /// volume of the engine, and what is written there would be lost with the container.
+    pub fn check(&self, declared: &[String]) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut seen = BTreeSet::new();
         let targets = self.binds.iter().map(|bind| &bind.target).chain(self.tmpfs.iter().map(|tmpfs| &tmpfs.target));
@@ -125,6 +128,20 @@ impl ContainerSpec {
                 faults.push(
                     Fault::new("HP-ENG-203", format!("container.env.{key}"), message)
                         .expected("a key without `=`, and no zero byte in key or value"),
+                );
+            }
+        }
+        for path in declared {
+            let is_covered = |target: &MountPath| target.as_str() == path.trim_end_matches('/');
+            if !seen.iter().any(|target| is_covered(target)) {
+                faults.push(
+                    Fault::new(
+                        "HP-ENG-204",
+                        format!("container.mounts.{path}"),
+                        "the image declares a volume that nothing is mounted at",
+                    )
+                    .actual(format!("`VOLUME {path}`"))
+                    .remedy("declare the path as a volume or a tmpfs of the port, or build the image without it"),
                 );
             }
         }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use homeport_core::unit::{Bytes, Gid, Mode, Seconds, Uid};
 use homeport_host::engine::{
     Access, BindMount, ContainerRef, ContainerSpec, ContainerState, EngineError, Entrypoint, Exec, ExitCode,
-    KillOutcome, Limits, MemoryEnd, MountPath, PidLimit, RemoveOutcome, StartOutcome, StopOutcome, TmpfsMount,
-    WaitOutcome,
+    KillOutcome, Limits, MemoryEnd, MountKind, MountPath, PidLimit, RemoveOutcome, StartOutcome, StopOutcome,
+    TmpfsMount, WaitOutcome,
 };
 
 use super::Bench;
@@ -52,7 +52,7 @@ pub(crate) fn a_missing_source_is_refused_and_not_made(bench: &Bench) {
         target: "/data".parse().unwrap(),
         access: Access::ReadWrite,
     };
-    let spec = ContainerSpec { binds: vec![bind], ..bench.spec("a", &["serve"]) };
+    let spec = ContainerSpec { binds: vec![bench.declared(), bind], ..bench.spec("a", &["serve"]) };
     let result = bench.engine.create(&spec);
     let Err(EngineError::Refused { status: 400, message, .. }) = &result else { panic!("{result:?}") };
     assert!(message.contains(source.to_str().unwrap()), "{message}");
@@ -76,9 +76,9 @@ pub(crate) fn a_wrong_description_is_refused(bench: &Bench) {
     };
     let spec = || bench.spec("a", &["serve"]);
     let twice = [
-        ContainerSpec { binds: vec![bind(), bind()], ..spec() },
+        ContainerSpec { binds: vec![bench.declared(), bind(), bind()], ..spec() },
         ContainerSpec { tmpfs: vec![tmpfs(), tmpfs()], ..spec() },
-        ContainerSpec { binds: vec![bind()], tmpfs: vec![tmpfs()], ..spec() },
+        ContainerSpec { binds: vec![bench.declared(), bind()], tmpfs: vec![tmpfs()], ..spec() },
         ContainerSpec { entrypoint: Entrypoint::Exactly(Vec::new()), ..spec() },
         ContainerSpec { env: [("a=b".to_owned(), String::new())].into(), ..spec() },
     ];
@@ -90,6 +90,29 @@ pub(crate) fn a_wrong_description_is_refused(bench: &Bench) {
     let result = bench.engine.create(&small);
     assert!(matches!(result, Err(EngineError::Refused { status: 400, .. })), "{result:?}");
     assert_eq!(bench.engine.list(&bench.filter()).unwrap(), []);
+}
+
+pub(crate) fn a_declared_volume_is_covered_or_refused(bench: &Bench) {
+    let bare = bench.engine.create(&ContainerSpec { binds: Vec::new(), ..bench.spec("bare", &["serve"]) });
+    let Err(EngineError::Invalid { faults, .. }) = &bare else { panic!("{bare:?}") };
+    assert_eq!(faults.iter().map(|fault| fault.code).collect::<Vec<_>>(), ["HP-ENG-204"]);
+    assert_eq!(bench.engine.list(&bench.filter()).unwrap(), []);
+
+    let tmpfs = TmpfsMount {
+        target: "/declared".parse().unwrap(),
+        size: Bytes::new(1 << 20),
+        mode: Mode::new(0o700),
+        uid: Uid::new(0),
+        gid: Gid::new(0),
+        exec: Exec::Refused,
+    };
+    let in_memory = ContainerSpec { binds: Vec::new(), tmpfs: vec![tmpfs], ..bench.spec("memory", &["serve"]) };
+    for spec in [in_memory, bench.spec("bound", &["serve"])] {
+        let container = ContainerRef::from(bench.engine.create(&spec).unwrap().id);
+        bench.engine.start(&container).unwrap();
+        let mounts = bench.engine.inspect(&container).unwrap().unwrap().mounts;
+        assert!(mounts.iter().all(|mount| mount.kind == MountKind::Bind), "{mounts:?}");
+    }
 }
 
 pub(crate) fn who_ignores_the_stop_is_killed(bench: &Bench) {

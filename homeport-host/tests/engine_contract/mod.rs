@@ -16,9 +16,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use homeport_core::digest::Digest;
 use homeport_core::unit::{Bytes, Seconds};
 use homeport_host::engine::{
-    Capability, ContainerName, ContainerRef, ContainerSpec, ContainerUser, Engine, Entrypoint, ExecOutcome, ExecSpec,
-    ExecStreams, Flow, ImageName, LabelFilter, Labels, Limits, NetworkId, NetworkMode, NetworkName, NetworkSpec,
-    PeerTraffic, PidLimit, Reach, Stream,
+    Access, BindMount, Capability, ContainerName, ContainerRef, ContainerSpec, ContainerUser, Engine, Entrypoint,
+    ExecOutcome, ExecSpec, ExecStreams, Flow, ImageName, LabelFilter, Labels, Limits, MountPath, NetworkId,
+    NetworkMode, NetworkName, NetworkSpec, PeerTraffic, PidLimit, Reach, Stream,
 };
 
 /// The label of everything that a test makes.
@@ -75,11 +75,20 @@ impl Bench {
             hostname: "contract".parse().unwrap(),
             network: NetworkMode::None,
             extra_hosts: Vec::new(),
-            binds: Vec::new(),
+            binds: vec![self.declared()],
             tmpfs: Vec::new(),
             capabilities: BTreeSet::from([Capability::SETUID, Capability::SETGID, Capability::KILL]),
             limits: Limits::new(Bytes::new(64 << 20), PidLimit::new(64)),
             stop_grace: Seconds::new(2),
+        }
+    }
+
+    /// What covers the volume that the image declares.
+    pub(crate) fn declared(&self) -> BindMount {
+        BindMount {
+            source: MountPath::try_from(self.dir.path()).unwrap(),
+            target: "/declared".parse().unwrap(),
+            access: Access::ReadWrite,
         }
     }
 
@@ -210,6 +219,7 @@ macro_rules! contract_tests {
             containers: a_container_lives_and_every_step_can_be_repeated,
                 a_missing_source_is_refused_and_not_made,
                 a_wrong_description_is_refused,
+                a_declared_volume_is_covered_or_refused,
                 who_ignores_the_stop_is_killed,
                 a_kill_ends_it,
                 an_end_has_its_code,

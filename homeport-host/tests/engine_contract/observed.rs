@@ -15,11 +15,14 @@ pub(crate) fn facts_show_what_was_asked_for(bench: &Bench) {
     let network = bench.network();
     let spec = ContainerSpec {
         network: NetworkMode::Attached(network),
-        binds: vec![BindMount {
-            source: MountPath::try_from(bench.dir.path()).unwrap(),
-            target: "/data".parse().unwrap(),
-            access: Access::ReadOnly,
-        }],
+        binds: vec![
+            bench.declared(),
+            BindMount {
+                source: MountPath::try_from(bench.dir.path()).unwrap(),
+                target: "/data".parse().unwrap(),
+                access: Access::ReadOnly,
+            },
+        ],
         labels: bench.labels().with("more", "1"),
         ..bench.spec("a", &["serve"])
     };

@@ -15,7 +15,7 @@ use homeport_core::unit::Seconds;
 
 use super::connect::Call;
 use super::failure::has_status;
-use super::{body, inspect};
+use super::{body, image, inspect};
 use crate::engine::error::EngineError;
 use crate::engine::name::{ContainerId, ContainerRef};
 use crate::engine::observe::{ContainerFacts, ContainerState};
@@ -35,7 +35,9 @@ pub(super) fn stop_limit(grace: Seconds) -> Duration {
 }
 
 pub(super) async fn create(call: &Call, spec: &ContainerSpec) -> Result<ContainerCreated, EngineError> {
-    let faults = spec.check();
+    let image = image::find(call, &spec.image.into()).await?;
+    let declared = image.map(|image| image.volumes).unwrap_or_default();
+    let faults = spec.check(&declared);
     if !faults.is_empty() {
         return Err(EngineError::Invalid { action: call.action.clone(), faults });
     }
@@ -89,7 +91,7 @@ pub(super) async fn remove(call: &Call, container: &ContainerRef) -> Result<Remo
     remove_id(call, &facts.id).await
 }
 
-/// Removes by id. Nameless volumes are left: what is in one is nobody's to delete here.
+/// Removes by id. A nameless volume, which no container of HomePort's has, is left: what is in it is nobody's to delete here.
 async fn remove_id(call: &Call, id: &ContainerId) -> Result<RemoveOutcome, EngineError> {
     let options = RemoveContainerOptions { force: true, v: false, link: false };
     match call.docker.remove_container(id.as_str(), Some(options)).await {

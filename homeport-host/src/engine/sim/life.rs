@@ -17,7 +17,8 @@ const LEAST_MEMORY: u64 = 6 << 20;
 
 impl World {
     pub(super) fn create(&mut self, action: &Action, spec: &ContainerSpec) -> Result<ContainerCreated, EngineError> {
-        let faults = spec.check();
+        let declared = self.images.get(&spec.image).map(|image| image.facts.volumes.clone()).unwrap_or_default();
+        let faults = spec.check(&declared);
         if !faults.is_empty() {
             return Err(EngineError::Invalid { action: action.clone(), faults });
         }
