@@ -70,7 +70,7 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-fn apply(document: &mut Value, at: &Index, change: &Change) {
+fn apply(document: &mut Value, at: Index, change: &Change) {
     let mut all = Vec::new();
     pointers(document, "", &mut all);
     let Some(pointer) = (!all.is_empty()).then(|| at.get(&all)) else { return };
@@ -118,7 +118,7 @@ proptest! {
         BASE.with(|(validator, good)| {
             let mut document = which.get(good).clone();
             for (at, change) in &changes {
-                apply(&mut document, at, change);
+                apply(&mut document, *at, change);
             }
             let accepted = parse(document.to_string().as_bytes());
             let complaints = complaints(validator, &document);
@@ -140,7 +140,7 @@ proptest! {
         BASE.with(|(validator, good)| {
             let mut document = which.get(good).clone();
             for (at, change) in &changes {
-                apply(&mut document, at, change);
+                apply(&mut document, *at, change);
             }
             if let Err(ManifestError::Faults(faults)) = parse(document.to_string().as_bytes())
                 && faults.iter().any(|fault| SHAPE.contains(&fault.code))
