@@ -19,9 +19,9 @@ pub(crate) enum Mode {
 
 /// Writes or compares every schema below the workspace's root.
 pub(crate) fn run(mode: Mode) -> anyhow::Result<()> {
-    let made = [("spec/schema/manifest.json", homeport_core::manifest::schema())];
+    let schemas = [("spec/schema/manifest.json", homeport_core::manifest::schema())];
     let mut stale = 0;
-    for (name, schema) in made {
+    for (name, schema) in schemas {
         let path = root().join(name);
         let text = render(&schema)?;
         let found = match std::fs::read_to_string(&path) {

@@ -34,9 +34,8 @@ fn allowed(name: &str) -> Option<&'static [&'static str]> {
         "homeport-core" => &[],
         "homeport-volumes" | "homeport-router" => &["homeport-core"],
         "homeport-host" => &["homeport-core", "homeport-volumes", "homeport-router"],
-        // The kit builds and tests images on the author's machine; check_linked keeps it out of the default features.
-        "homeport-sdk" => &["homeport-core", "homeport-host"],
-        "homeport-cli" => &["homeport-core", "homeport-host"],
+        // The sdk's kit builds and tests images on the author's machine; check_linked keeps it out of default features.
+        "homeport-sdk" | "homeport-cli" => &["homeport-core", "homeport-host"],
         "xtask" => return None,
         _ => &["homeport-core", "homeport-sdk"],
     })

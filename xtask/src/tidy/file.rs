@@ -21,13 +21,17 @@ impl File {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
+    fn ending(&self) -> Option<&str> {
+        self.name().rsplit_once('.').map(|(_, ending)| ending)
+    }
+
     pub(super) fn is_rust(&self) -> bool {
-        self.path.ends_with(".rs")
+        self.ending() == Some("rs")
     }
 
     /// A document of the specification.
     pub(super) fn is_document(&self) -> bool {
-        self.path.strip_prefix("spec/").is_some_and(|rest| rest.ends_with(".md") && !rest.contains('/'))
+        self.ending() == Some("md") && self.path.strip_prefix("spec/").is_some_and(|rest| !rest.contains('/'))
     }
 
     /// Whether the file holds nothing but tests.

@@ -1,6 +1,8 @@
 //! Owns the words that have no place in the repository: who or what wrote it, and the hosts of package registries.
 //! Never spells one: words are known by their hash, so that the list is not what it refuses.
 
+use std::collections::BTreeSet;
+
 use super::file::{Complaint, File};
 
 /// FNV-1a hashes of the words in small letters.
@@ -55,11 +57,12 @@ pub(super) fn check_message(text: &str) -> Vec<Complaint> {
 
 /// Words with their dots and dashes, and each part of them.
 fn refused(line: &str) -> impl Iterator<Item = &str> {
-    line.split(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-')
-        .flat_map(|word| {
-            std::iter::once(word.trim_matches(['.', '-'])).chain(word.split('.')).chain(word.split(['.', '-']))
-        })
-        .filter(|word| !word.is_empty() && REFUSED.contains(&hash(&word.to_ascii_lowercase())))
+    let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-');
+    words.flat_map(|word| {
+        let whole = std::iter::once(word.trim_matches(['.', '-']));
+        let parts: BTreeSet<&str> = whole.chain(word.split('.')).chain(word.split(['.', '-'])).collect();
+        parts.into_iter().filter(|part| !part.is_empty() && REFUSED.contains(&hash(&part.to_ascii_lowercase())))
+    })
 }
 
 const fn hash(word: &str) -> u64 {
