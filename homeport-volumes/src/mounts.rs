@@ -8,6 +8,7 @@
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::fs::{CWD, OFlags};
 use rustix::io::Errno;
@@ -220,8 +221,18 @@ fn remount(directory: &VolumePath, flags: MountFlags) -> Result<(), VolumeError>
     rustix::mount::mount_remount(directory.as_path(), FLAGS | flags, c"").map_err(VolumeError::io("remount", directory))
 }
 
+/// Unmounts. A mount that is busy is tried again for 200 ms: a child that another thread is just starting has copies of
+/// all descriptors until its `exec`.
 fn detach(path: &VolumePath) -> Result<(), VolumeError> {
-    rustix::mount::unmount(path.as_path(), UnmountFlags::NOFOLLOW).map_err(VolumeError::io("unmount", path))
+    let mut done = Ok(());
+    for _ in 0..10 {
+        done = rustix::mount::unmount(path.as_path(), UnmountFlags::NOFOLLOW);
+        if done != Err(Errno::BUSY) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    done.map_err(VolumeError::io("unmount", path))
 }
 
 fn changed(path: &VolumePath, what: &str) -> VolumeError {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::stand::{Disk, MountGuard, Stand, run};
+use crate::stand::{Disk, MountGuard, Stand, run, unmount};
 use homeport_volumes::{Change, Request, Unmounted, VolumeError, compare_mount};
 
 const MIB: u64 = 1024 * 1024;
@@ -63,7 +63,7 @@ fn nobody_can_make_a_directory_where_a_volume_is_not_mounted() {
     let target = MountGuard(mounted.path.as_path().to_owned());
     refused("x");
     // A mount that somebody else took away shows an empty directory that nothing can be written to.
-    run("umount", &[mounted.path.as_str()]);
+    unmount(mounted.path.as_path());
     refused(&format!("{}/mail", known.uuid));
     assert_eq!(mounts.mount(ready.data()).unwrap().change, Change::Made);
     fs::write(mounted.path.as_path().join("mail"), "x").unwrap();
@@ -80,8 +80,8 @@ fn everything_is_made_again_after_a_reboot() {
     let ready = stand.ready(&request, Some(&known));
     let path = mounts.mount(ready.data()).unwrap().path;
     // A boot takes all mounts away and empties /run.
-    run("umount", &[path.as_str()]);
-    run("umount", &[stand.at("run/mnt").to_str().unwrap()]);
+    unmount(path.as_path());
+    unmount(&stand.at("run/mnt"));
     fs::remove_dir_all(stand.at("run")).unwrap();
     fs::create_dir(stand.at("run")).unwrap();
     let mounted = mounts.mount(ready.data()).unwrap();

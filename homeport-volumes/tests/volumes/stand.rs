@@ -185,7 +185,7 @@ impl Disk {
 
     pub(crate) fn unmount(&mut self) {
         let point = self.point.take().unwrap();
-        run("umount", &[point.to_str().unwrap()]);
+        unmount(&point);
     }
 }
 
@@ -195,6 +195,16 @@ impl Drop for Disk {
             detach(&point);
         }
     }
+}
+
+/// Unmounts a path. The children that other tests are just starting have copies of all descriptors until their `exec`.
+pub(crate) fn unmount(point: &Path) {
+    let tries = std::iter::repeat_with(|| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        rustix::mount::unmount(point, rustix::mount::UnmountFlags::NOFOLLOW)
+    });
+    let done = tries.take(100).find(|done| *done != Err(rustix::io::Errno::BUSY));
+    assert_eq!(done, Some(Ok(())), "{}", point.display());
 }
 
 /// Unmounts a path when it goes, however often something is mounted there.
