@@ -91,7 +91,7 @@ fn a_lock_that_comes_free_while_waiting_is_taken() {
     let (_directory, layout) = prepared();
     let first = take(&layout, Wait::No).unwrap();
     let mut first = Some(first);
-    let second = OperationLock::acquire(&layout, Wait::For(Duration::from_secs(60)), "second", now(), |_| {
+    let second = OperationLock::acquire(&layout, Wait::For(Duration::from_mins(1)), "second", now(), |_| {
         first.take();
     });
     assert!(second.is_ok());

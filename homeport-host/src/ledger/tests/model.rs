@@ -36,14 +36,14 @@ struct Model {
 /// `Ok` says whether something changes; `Err` is the code of the refusal.
 type Verdict = Result<Change, &'static str>;
 
-fn put<K: Ord, V: PartialEq>(map: &mut BTreeMap<K, V>, key: K, value: V) -> Verdict {
+fn put<K: Ord, V: PartialEq>(map: &mut BTreeMap<K, V>, key: K, value: V) -> Change {
     let same = map.get(&key) == Some(&value);
     map.insert(key, value);
-    Ok(if same { Change::Unchanged } else { Change::Changed })
+    if same { Change::Unchanged } else { Change::Changed }
 }
 
-fn gone<V>(removed: Option<V>) -> Verdict {
-    Ok(if removed.is_some() { Change::Changed } else { Change::Unchanged })
+fn take<K: Ord, V>(map: &mut BTreeMap<K, V>, key: &K) -> Change {
+    if map.remove(key).is_some() { Change::Changed } else { Change::Unchanged }
 }
 
 impl Model {
@@ -53,37 +53,37 @@ impl Model {
                 let name = record.name.to_string();
                 match self.instances.get(&name) {
                     Some(found) if found.port != record.port => Err("HP-LED-027"),
-                    _ => put(&mut self.instances, name, record),
+                    _ => Ok(put(&mut self.instances, name, record)),
                 }
             }
             Write::RemoveInstance(n) => {
                 self.configs.remove(NAMES[n]);
                 self.routes.retain(|_, route| route.instance.as_str() != NAMES[n]);
-                gone(self.instances.remove(NAMES[n]))
+                Ok(take(&mut self.instances, &NAMES[n].to_owned()))
             }
             Write::SetDesired(n, desired) => {
                 let record = self.instances.get(NAMES[n]).cloned().ok_or("HP-LED-026")?;
-                put(&mut self.instances, NAMES[n].into(), InstanceRecord { desired, ..record })
+                Ok(put(&mut self.instances, NAMES[n].into(), InstanceRecord { desired, ..record }))
             }
             Write::PutConfig(n, number) => {
                 self.instances.get(NAMES[n]).ok_or("HP-LED-026")?;
-                put(&mut self.configs, NAMES[n].into(), config(number))
+                Ok(put(&mut self.configs, NAMES[n].into(), config(number)))
             }
             Write::PutVolume(record) => self.put_volume(record),
             Write::SetState(n, state) => {
                 let record = self.volume(n)?;
-                put(&mut self.volumes, record.uuid.clone(), VolumeRecord { state, ..record })
+                Ok(put(&mut self.volumes, record.uuid.clone(), VolumeRecord { state, ..record }))
             }
             Write::SetGeneration(n, generation) => {
                 let record = self.volume(n)?;
                 if generation < record.generation {
                     return Err("HP-LED-032");
                 }
-                put(&mut self.volumes, record.uuid.clone(), VolumeRecord { generation, ..record })
+                Ok(put(&mut self.volumes, record.uuid.clone(), VolumeRecord { generation, ..record }))
             }
             Write::Forget(n) => match self.volume(n) {
                 Ok(record) if record.has_data == HasData::Yes => Err("HP-LED-033"),
-                Ok(record) => gone(self.volumes.remove(&record.uuid)),
+                Ok(record) => Ok(take(&mut self.volumes, &record.uuid)),
                 Err(_) => Ok(Change::Unchanged),
             },
             Write::PutRoute(record) => self.put_route(record),
@@ -92,7 +92,7 @@ impl Model {
                 let ours =
                     |found: &&RouteRecord| (&found.instance, &found.endpoint) == (&record.instance, &record.endpoint);
                 match self.routes.get(&key).filter(ours) {
-                    Some(_) => gone(self.routes.remove(&key)),
+                    Some(_) => Ok(take(&mut self.routes, &key)),
                     None => Ok(Change::Unchanged),
                 }
             }
@@ -123,7 +123,7 @@ impl Model {
         if others.any(|other| place(other) == place(&record)) {
             return Err("HP-LED-030");
         }
-        put(&mut self.volumes, record.uuid.clone(), record)
+        Ok(put(&mut self.volumes, record.uuid.clone(), record))
     }
 
     fn put_route(&mut self, record: RouteRecord) -> Verdict {
@@ -143,7 +143,7 @@ impl Model {
                 return Err("HP-LED-034");
             }
         }
-        put(&mut self.routes, key, record)
+        Ok(put(&mut self.routes, key, record))
     }
 
     fn check(&self, ledger: &Ledger) {

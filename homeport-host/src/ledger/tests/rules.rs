@@ -42,13 +42,13 @@ fn what_is_put_is_read_back_equal() {
     }
     let reader = root.ledger();
     assert_eq!(reader.root_id().unwrap(), Some(id));
-    assert_eq!(reader.instances().unwrap(), [alice.clone()]);
+    assert_eq!(reader.instances().unwrap(), std::slice::from_ref(&alice));
     assert_eq!(reader.instance(&name).unwrap(), Some(alice));
     assert_eq!(reader.config(&name).unwrap(), config(1));
-    assert_eq!(reader.volumes(&name).unwrap(), [home.clone()]);
+    assert_eq!(reader.volumes(&name).unwrap(), std::slice::from_ref(&home));
     assert_eq!(reader.volume_by_path(Path::new("/srv/1")).unwrap(), Some(home.clone()));
     assert_eq!(reader.volume_by_uuid(&home.uuid).unwrap(), Some(home));
-    assert_eq!(reader.routes(&name).unwrap(), [ssh.clone()]);
+    assert_eq!(reader.routes(&name).unwrap(), std::slice::from_ref(&ssh));
     assert_eq!(reader.leased_ports().unwrap(), [ssh.port].into());
     assert_eq!(reader.events(Some(&name), 10).unwrap(), [said]);
     assert_eq!(reader.events(Some(&"bob".parse().unwrap()), 10).unwrap(), []);
@@ -140,7 +140,7 @@ fn a_volume_is_one_thing_in_one_place() {
     ];
     for (record, code, text) in rows {
         refused(writer.put_volume(&record), code, &text);
-        assert_eq!(writer.all_volumes().unwrap(), [home.clone()]);
+        assert_eq!(writer.all_volumes().unwrap(), std::slice::from_ref(&home));
     }
     let moved = VolumeRecord { path: "/mnt/new".into(), generation: 6, state: VolumeState::Kept, ..home };
     assert_eq!(writer.put_volume(&moved).unwrap(), Change::Changed);
@@ -188,7 +188,7 @@ fn a_public_port_has_one_owner() {
     assert_eq!(writer.put_route(&fixed).unwrap(), Change::Changed);
     assert_eq!(writer.put_route(&route("bob", "ssh", "::", 22)).unwrap(), Change::Changed);
     assert_eq!(writer.remove_route(&route("bob", "ssh", "127.0.0.1", 22)).unwrap(), Change::Unchanged);
-    assert_eq!(writer.routes(&"alice".parse().unwrap()).unwrap(), [fixed.clone()]);
+    assert_eq!(writer.routes(&"alice".parse().unwrap()).unwrap(), std::slice::from_ref(&fixed));
     assert_eq!(writer.remove_route(&fixed).unwrap(), Change::Changed);
     assert_eq!(writer.remove_route(&fixed).unwrap(), Change::Unchanged);
     for (listen, port) in [("localhost", 1), ("[::1]", 1), ("", 1), ("*", 0)] {
