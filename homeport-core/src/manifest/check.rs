@@ -110,7 +110,7 @@ fn port(wire: wire::Port, at: &Pointer, f: &mut Findings) -> Option<Port> {
 }
 
 fn volume(wire: wire::Volume, at: &Pointer, f: &mut Findings) -> Option<Volume> {
-    f.container_path(&wire.path, &at.child("path"), "VOL-2");
+    f.container_path(&wire.path, &at.child("path"));
     let mode = mode(&wire.mode, &at.child("mode"), f);
     let min_format = wire.min_format.unwrap_or(wire.format);
     if min_format > wire.format {

@@ -99,7 +99,7 @@ pub(super) fn privileges(wire: Option<wire::Privileges>, at: &Pointer, f: &mut F
     let mut tmpfs = Vec::new();
     for (n, wire) in wire.tmpfs.into_iter().enumerate() {
         let at = at.child("tmpfs").child(&n.to_string());
-        f.container_path(&wire.path, &at.child("path"), "MAN-23");
+        f.container_path(&wire.path, &at.child("path"));
         let text = wire.mode.unwrap_or_else(|| "0755".to_owned());
         let mode = if text == "1777" { Some(Mode::new(0o1777)) } else { mode(&text, &at.child("mode"), f) };
         if let Some(mode) = mode {
@@ -135,7 +135,7 @@ pub(super) fn places(volumes: &BTreeMap<VolumeName, Volume>, tmpfs: &[Tmpfs], at
             HOMEPORTS_PLACES.iter().find(|place| **place != volume.path && is_within(place, &volume.path))
         {
             let message = format!("`{}` is not a place that a volume can have", at.child("path").text());
-            let fault = f.add("HP-MAN-013", "VOL-4", &at.child("path"), message);
+            let fault = f.add("HP-MAN-013", "MAN-46", &at.child("path"), message);
             fault.set_actual(format!("`{}`", volume.path));
             fault.set_expected(format!("a path that does not hold `{place}`"));
         }
@@ -149,9 +149,10 @@ pub(super) fn places(volumes: &BTreeMap<VolumeName, Volume>, tmpfs: &[Tmpfs], at
             }
         }
         for mount in tmpfs {
-            if is_within(&mount.path, path) {
-                let message = format!("a file system in memory would hide data of `{}`", at.text());
-                f.add("HP-MAN-044", "VOL-4", at, message).set_actual(format!("`{}` in `{path}`", mount.path));
+            if is_within(&mount.path, path) || is_within(path, &mount.path) {
+                let message = format!("`{}` and a file system in memory stand in one another's place", at.text());
+                let fault = f.add("HP-MAN-044", "VOL-4", at, message);
+                fault.set_actual(format!("`{path}` and `{}`", mount.path));
             }
         }
     }
@@ -159,7 +160,7 @@ pub(super) fn places(volumes: &BTreeMap<VolumeName, Volume>, tmpfs: &[Tmpfs], at
         if tmpfs[..n].iter().any(|other| other.path == mount.path) {
             let at = at.child("privileges").child("tmpfs").child(&n.to_string());
             let message = format!("`{}` stands in another one's place", at.text());
-            f.add("HP-MAN-043", "VOL-4", &at, message).set_actual(format!("`{}`", mount.path));
+            f.add("HP-MAN-043", "MAN-23", &at, message).set_actual(format!("`{}`", mount.path));
         }
     }
 }

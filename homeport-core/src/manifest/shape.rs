@@ -70,13 +70,13 @@ impl Findings {
     }
 
     /// Checks a path inside the container: absolute, normal, plain characters, and not one of HomePort's own places.
-    pub(crate) fn container_path(&mut self, path: &str, at: &Pointer, clause: &'static str) {
+    pub(crate) fn container_path(&mut self, path: &str, at: &Pointer) {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let parts_ok = path.strip_prefix('/').is_some_and(|rest| {
             rest.split('/').all(|part| !part.is_empty() && part != "." && part != ".." && part.chars().all(plain))
         });
         if !parts_ok || path.len() > 200 {
-            let fault = self.add("HP-MAN-012", clause, at, format!("`{}` is not a path in a container", at.text()));
+            let fault = self.add("HP-MAN-012", "MAN-45", at, format!("`{}` is not a path in a container", at.text()));
             fault.set_actual(format!("`{}`", crate::text::clip(path, 80)));
             fault.set_expected(
                 "an absolute path of plain names: letters, digits, `.`, `_`, `-`, no `..`, at most 200 bytes",
@@ -85,8 +85,12 @@ impl Findings {
         }
         for taken in HOMEPORTS_PLACES {
             if is_within(path, taken) {
-                let fault =
-                    self.add("HP-MAN-013", clause, at, format!("`{}` is not a place that a port can have", at.text()));
+                let fault = self.add(
+                    "HP-MAN-013",
+                    "MAN-46",
+                    at,
+                    format!("`{}` is not a place that a port can have", at.text()),
+                );
                 fault.set_actual(format!("`{path}`"));
                 fault.set_expected(format!("a path outside of `{taken}`"));
                 return;
@@ -108,7 +112,7 @@ mod tests {
     fn a_container_path_is_plain_and_leaves_homeports_places_alone() {
         let verdict = |path: &str| {
             let mut findings = Findings::default();
-            findings.container_path(path, &Pointer::default(), "VOL-2");
+            findings.container_path(path, &Pointer::default());
             findings.into_faults().first().map(|fault| fault.code)
         };
         for good in ["/home/user", "/var/lib/hostkeys", "/run", "/run/x", "/srv/a.b-c_d", "/portable"] {
