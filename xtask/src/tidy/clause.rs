@@ -149,7 +149,8 @@ pub(super) fn check(files: &[File]) -> Vec<Complaint> {
                 found.push(file.complain(clause.line, format!("`{}` stands already in {path}:{line}", clause.id)));
             }
         }
-        let loose = prose.into_iter().filter(|(_, text)| Level::of(text).is_some());
+        // The paragraph that says how the words are meant names them without binding anybody.
+        let loose = prose.into_iter().filter(|(_, text)| Level::of(text).is_some() && !text.contains("RFC 2119"));
         found.extend(loose.map(|(n, _)| file.complain(n, "a binding sentence has no id")));
     }
     let areas: BTreeSet<&str> = known.keys().filter_map(|id| id.split_once('-')).map(|(area, _)| area).collect();
@@ -201,6 +202,7 @@ mod tests {
     #[test]
     fn a_binding_sentence_without_an_id_is_found() {
         assert_eq!(messages("A port MUST be kind.\n", ""), ["a binding sentence has no id"]);
+        assert_eq!(messages("MUST is meant as in RFC 2119.\n", ""), Vec::<String>::new());
         assert_eq!(messages("`MUST` is a word.\n\n```\nMUST\n```\n", ""), Vec::<String>::new());
         assert_eq!(messages("**ZZ-1.** It MUST be.\n\nIt MUST not end there.\n", ""), ["a binding sentence has no id"]);
     }

@@ -26,7 +26,6 @@ const REFUSED: &[u64] = &[
     0xa233_cd01_de1d_da83,
     0xc550_f37d_20f6_ca83,
     0xca83_44c0_6d53_1884,
-    0xcda7_dca2_79da_668d,
     0xd50e_a8be_af53_9e13,
     0xde35_e608_c3c2_ca95,
     0xea9e_60ad_81da_16f1,
