@@ -184,8 +184,8 @@ impl Disk {
     }
 
     pub(crate) fn unmount(&mut self) {
-        let point = self.point.take().unwrap();
-        unmount(&point);
+        unmount(self.point.as_ref().unwrap());
+        self.point = None;
     }
 }
 
