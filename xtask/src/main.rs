@@ -1,7 +1,12 @@
 //! HomePort's own tasks. Owns the command line of `cargo xtask`; each task is a module that does the work.
 
+mod bench;
 mod build_on_base;
 mod build_port;
+mod ci;
+mod demo;
+mod leftovers;
+mod run;
 mod say;
 mod schema;
 mod setup;
@@ -37,6 +42,18 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Show the whole: set up, build the shell port, deploy it, log in, replace the container, log in again.
+    Demo,
+    /// Run every check of this repository.
+    Ci,
+    /// Measure against a peer, interleaved, and print medians.
+    Bench {
+        /// What to measure.
+        name: bench::Name,
+        /// How many pairs.
+        #[arg(long, default_value_t = 12)]
+        pairs: usize,
+    },
     /// Check the rules of this repository that the compiler does not know.
     Tidy,
 }
@@ -46,6 +63,9 @@ fn main() -> ExitCode {
         Task::Setup => setup::run(),
         Task::Schema { check } => schema::run(if check { schema::Mode::Check } else { schema::Mode::Write }),
         Task::Tidy => tidy::run(),
+        Task::Demo => demo::run(),
+        Task::Ci => ci::run(),
+        Task::Bench { name, pairs } => bench::run(name, pairs),
         Task::BuildPort(args) => build_port::run(&args),
     };
     match outcome {

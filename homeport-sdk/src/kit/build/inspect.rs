@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use homeport_core::fault::Fault;
+use homeport_core::unit::Mode;
 
 use super::elf;
+use super::path::ImagePath;
 use super::tree::{Node, Tree};
 
 /// Where the dynamic loader looks without a cache, which images of this kit do not have.
@@ -16,11 +18,17 @@ pub(super) fn inspect(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
     let libraries: BTreeSet<&str> = tree.iter().filter_map(|(path, _)| library_name(path.as_str())).collect();
     for (path, node) in tree.iter() {
-        let Node::File(_, bytes) = node else { continue };
+        let Node::File(meta, bytes) = node else { continue };
         if holds_private_key(bytes) {
             let message = format!("`{path}` is a private key: whoever has the image would have it");
             let remedy = "leave it out; a port makes its keys at the first start, in a volume";
             faults.push(Fault::new("HP-KIT-120", path.to_string(), message).remedy(remedy));
+        }
+        if let Some(interpreter) = interpreter(meta.mode, bytes).filter(|path| tree.get(path).is_none()) {
+            let message =
+                format!("`{path}` from `{}` is run by `{interpreter}`, which is not in the image", tree.origin(path));
+            let remedy = "do not leave out the package that brings it, or leave out this file as well";
+            faults.push(Fault::new("HP-KIT-122", path.to_string(), message).remedy(remedy));
         }
         let Some(wants) = elf::wants(bytes) else { continue };
         if wants.own_path {
@@ -33,6 +41,14 @@ pub(super) fn inspect(tree: &Tree) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// The program that runs a script, if it is one that can be run.
+fn interpreter(mode: Mode, file: &[u8]) -> Option<ImagePath> {
+    let line = file.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
+    let program = line.trim_ascii().split(u8::is_ascii_whitespace).next()?;
+    let path = ImagePath::from_recipe(std::str::from_utf8(program).ok()?).ok()?;
+    (mode.get() & 0o111 != 0).then_some(path)
 }
 
 /// The name of something that stands right in a directory where the dynamic loader looks.
@@ -51,7 +67,6 @@ fn holds_private_key(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::path::ImagePath;
     use super::*;
     use crate::kit::build::Meta;
     use std::sync::Arc;
@@ -77,6 +92,21 @@ mod tests {
         ]);
         let found: Vec<String> = inspect(&keys).into_iter().map(|fault| fault.subject).collect();
         assert_eq!(found, ["/a", "/b", "/c", "/d"]);
+    }
+
+    #[test]
+    fn a_script_without_its_interpreter_is_a_fault() {
+        let mut image = tree(&[("/usr/bin/perl-like", b"")]);
+        for (path, mode, text) in [
+            ("/a", 0o755, "#!/bin/perl-like -w\n"),
+            ("/b", 0o755, "#! /usr/bin/python3\nx"),
+            ("/c", 0o644, "#!/usr/bin/python3\n"),
+            ("/d", 0o755, "no script"),
+        ] {
+            image.insert(ImagePath::from_recipe(path).unwrap(), Node::text(mode, text), "x").unwrap();
+        }
+        let messages: Vec<String> = inspect(&image).into_iter().map(|fault| fault.message).collect();
+        assert_eq!(messages, ["`/b` from `x` is run by `/usr/bin/python3`, which is not in the image"]);
     }
 
     #[test]

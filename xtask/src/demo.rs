@@ -1,0 +1,161 @@
+//! Shows the whole on this machine: setup, the shell port, an instance, a login, and that data outlives the container.
+//! Never touches the machine's own HomePort: it has one of its own, below `ROOT`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use homeport_sdk::kit::build::debs::LockPolicy;
+use serde_json::Value;
+
+use crate::workspace::Workspace;
+use crate::{build_port, ci, run, say, setup};
+
+/// Where the demo's HomePort has everything. Short, because the names of sockets below it may not be long.
+pub(crate) const ROOT: &str = "/var/lib/homeport-demo";
+/// The demo's instance.
+const NAME: &str = "demo";
+/// What is written to the home directory and has to be there afterwards.
+const FILE: &str = "hello-from-the-demo";
+
+/// Runs the demo; at its end the instance runs, and the output says how to connect to it.
+pub(crate) fn run() -> Result<()> {
+    let begun = Instant::now();
+    let workspace = Workspace::find()?;
+    say::line("demo: 1 of 6: making this machine ready");
+    setup::run()?;
+    say::line("demo: 2 of 6: building `homeport` and the shell port (a few minutes the first time)");
+    let homeport = ci::homeport(&workspace)?;
+    let shell = workspace.root().join("ports/shell");
+    build_port::load(&build_port::archive(&workspace, &shell, LockPolicy::RefreshIfGone, None)?)?;
+
+    say::line("demo: 3 of 6: deploying an instance");
+    let demo = Demo::new(homeport)?;
+    if demo.is_deployed()? {
+        say::line("demo: an instance of an earlier run is there; removing it keeps its data");
+        demo.homeport(&["remove", NAME])?;
+    }
+    let keys = format!("authorized_keys={}", demo.key.with_extension("pub").display());
+    demo.homeport(&["deploy", "shell", "--name", NAME, "--set-file", &keys, "--route", "ssh=127.0.0.1:random"])?;
+    let login = demo.login()?;
+
+    say::line(format_args!("demo: 4 of 6: logging in with `{}`", login.words()));
+    let text = format!("written by the demo, process {}", std::process::id());
+    login.run(&format!("echo '{text}' > ~/{FILE} && echo \"logged in as $(whoami) on $(hostname), shell $SHELL\""))?;
+
+    say::line("demo: 5 of 6: replacing the container");
+    let before = demo.container()?;
+    demo.homeport(&["restart", NAME])?;
+    ensure!(demo.container()? != before, "the container was not replaced");
+
+    say::line("demo: 6 of 6: logging in again, same address, same host key");
+    let found = login.run(&format!("cat ~/{FILE}"))?;
+    ensure!(
+        found.trim() == text,
+        "the file in the home directory is another one: found `{}`, wanted `{text}`",
+        found.trim()
+    );
+    say::line(format_args!("demo: `~/{FILE}` is still there: {}", found.trim()));
+
+    say::line(format_args!("demo: done in {} s. Connect with:", begun.elapsed().as_secs()));
+    say::line(format_args!("  {}", login.words()));
+    say::line(format_args!("and remove it, with its data, with:"));
+    let homeport = demo.homeport.display();
+    say::line(format_args!(
+        "  {homeport} --root {ROOT} remove {NAME} && {homeport} --root {ROOT} daemon stop && rm -r {ROOT}"
+    ));
+    Ok(())
+}
+
+/// The demo's HomePort.
+struct Demo {
+    homeport: PathBuf,
+    key: PathBuf,
+}
+
+impl Demo {
+    fn new(homeport: PathBuf) -> Result<Self> {
+        let client = Path::new(ROOT).join("client");
+        fs::create_dir_all(&client).with_context(|| format!("cannot make `{}`", client.display()))?;
+        let key = client.join("id_ed25519");
+        if !key.exists() {
+            let mut command = Command::new("ssh-keygen");
+            run::take(command.args(["-q", "-t", "ed25519", "-N", "", "-C", "homeport-demo", "-f"]).arg(&key))?;
+        }
+        Ok(Self { homeport, key })
+    }
+
+    /// Runs one command of the demo's HomePort, with its output passed on.
+    fn homeport(&self, args: &[&str]) -> Result<()> {
+        say::line(format_args!("$ homeport {}", args.join(" ")));
+        run::pass(Command::new(&self.homeport).args(["--root", ROOT]).args(args))
+    }
+
+    /// Runs one command and reads its JSON.
+    fn json(&self, args: &[&str]) -> Result<Value> {
+        let text = run::take(Command::new(&self.homeport).args(["--root", ROOT, "--json"]).args(args))?;
+        serde_json::from_str(&text).with_context(|| format!("`homeport {}` gave no JSON: {text}", args.join(" ")))
+    }
+
+    fn is_deployed(&self) -> Result<bool> {
+        let list = self.json(&["list"])?;
+        let list = list.as_array().context("`homeport list` gave no list")?;
+        Ok(list.iter().any(|instance| instance["name"] == NAME))
+    }
+
+    fn container(&self) -> Result<String> {
+        let status = self.json(&["status", NAME])?;
+        status["container"].as_str().map(str::to_owned).context("the instance has no container")
+    }
+
+    /// How to log in, with the host key that HomePort told.
+    fn login(&self) -> Result<Login> {
+        let status = self.json(&["status", NAME])?;
+        let address = status["routes"]["ssh"].as_str().context("the instance has no public address")?;
+        let (host, port) = address.rsplit_once(':').context("the public address has no port")?;
+        let facts = &status["status"]["facts"];
+        let key = facts["host_key"].as_str().context("the instance tells no host key")?;
+        let user = facts["ssh_user"].as_str().context("the instance tells no user")?;
+        let known_hosts = Path::new(ROOT).join("client/known_hosts");
+        let lines: String = key.lines().map(|key| format!("[{host}]:{port} {key}\n")).collect();
+        fs::write(&known_hosts, lines).with_context(|| format!("cannot write `{}`", known_hosts.display()))?;
+        Ok(Login {
+            args: vec![
+                "-i".into(),
+                self.key.display().to_string(),
+                "-o".into(),
+                "StrictHostKeyChecking=yes".into(),
+                "-o".into(),
+                format!("UserKnownHostsFile={}", known_hosts.display()),
+                "-p".into(),
+                port.into(),
+                format!("{user}@{host}"),
+            ],
+        })
+    }
+}
+
+/// A way to log in.
+struct Login {
+    args: Vec<String>,
+}
+
+impl Login {
+    fn words(&self) -> String {
+        format!("ssh {}", self.args.join(" "))
+    }
+
+    /// Runs something over SSH; no question is ever asked.
+    fn run(&self, script: &str) -> Result<String> {
+        let mut command = Command::new("ssh");
+        command
+            .args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"])
+            .args(&self.args)
+            .arg(script);
+        let text = run::take(&mut command)?;
+        say::line(format_args!("  {}", text.trim_end()));
+        Ok(text)
+    }
+}

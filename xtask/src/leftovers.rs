@@ -1,0 +1,97 @@
+//! Owns finding what tests left behind: containers, networks, mounts, loop devices, processes. Never removes anything.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use crate::run;
+
+/// What there is on the machine that a test could have made.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Snapshot(BTreeSet<String>);
+
+impl Snapshot {
+    /// Looks at the machine.
+    pub(crate) fn take() -> Result<Self> {
+        let mut found = BTreeSet::new();
+        let mut docker = |what: &str, args: &[&str]| -> Result<()> {
+            let listed = run::take(Command::new("docker").args(args))?;
+            found.extend(listed.lines().map(|line| format!("{what} {line}")));
+            Ok(())
+        };
+        docker("container", &["ps", "--all", "--no-trunc", "--format", "{{.Names}} ({{.ID}})"])?;
+        docker("network", &["network", "ls", "--no-trunc", "--format", "{{.Name}} ({{.ID}})"])?;
+        docker("volume", &["volume", "ls", "--format", "{{.Name}}"])?;
+        docker("image", &["image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} ({{.ID}})"])?;
+        found.extend(mounts(&fs::read_to_string("/proc/self/mountinfo")?));
+        found.extend(loops()?);
+        found.extend(daemons()?);
+        Ok(Self(found))
+    }
+
+    /// Fails with everything that is there now and was not before.
+    pub(crate) fn compare(&self) -> Result<()> {
+        let now = Self::take()?;
+        let left: Vec<&str> = now.0.difference(&self.0).map(String::as_str).collect();
+        ensure!(left.is_empty(), "tests left something behind:\n  {}", left.join("\n  "));
+        Ok(())
+    }
+}
+
+/// Mount points outside of the engine's own directories.
+fn mounts(mountinfo: &str) -> Vec<String> {
+    let points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
+    points
+        .filter(|point| !["/var/lib/docker", "/run/docker", "/var/run/docker"].iter().any(|own| point.starts_with(own)))
+        .map(|point| format!("mount {point}"))
+        .collect()
+}
+
+/// Loop devices that have a file.
+fn loops() -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/sys/block")? {
+        let path = entry?.path().join("loop/backing_file");
+        if let Ok(file) = fs::read_to_string(path) {
+            found.push(format!("loop device on {}", file.trim()));
+        }
+    }
+    Ok(found)
+}
+
+/// Processes that tests start in the background.
+fn daemons() -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let path = entry?.path();
+        let Ok(line) = fs::read(path.join("cmdline")) else { continue };
+        let words: Vec<String> =
+            line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        let program = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
+        if matches!(program, "homeport" | "homeport-init" | "shell-init" | "sshd") {
+            found.push(format!("process {} {}", path.display(), words.join(" ").trim()));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_that_is_the_engines_own_is_no_leftover() {
+        let text =
+            "22 1 8:1 / /tmp/x rw - ext4 /dev/x rw\n23 1 0:50 / /var/lib/docker/overlay2/a/merged rw - overlay o rw\n";
+        assert_eq!(mounts(text), ["mount /tmp/x"]);
+    }
+
+    #[test]
+    fn what_is_new_is_told() {
+        let before = Snapshot(BTreeSet::from(["container a".to_owned()]));
+        let now = Snapshot(BTreeSet::from(["container a".to_owned(), "mount /tmp/x".to_owned()]));
+        assert_eq!(now.0.difference(&before.0).collect::<Vec<_>>(), ["mount /tmp/x"]);
+    }
+}
