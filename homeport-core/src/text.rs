@@ -1,7 +1,8 @@
 //! Owns how text from outside is shown inside a message: cut to a length, control characters escaped.
 //! Never decides what may be shown: secrets do not come here.
 
-/// The text, at most `max` characters of it, with control characters escaped so that it can't forge a line.
+/// The text, at most `max` characters of it, with what is not seen escaped, so that it can't forge a line or turn the
+/// order of what is read.
 pub fn clip(text: &str, max: usize) -> String {
     let mut shown = String::new();
     for (n, c) in text.chars().enumerate() {
@@ -9,9 +10,14 @@ pub fn clip(text: &str, max: usize) -> String {
             shown.push('…');
             break;
         }
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if c.is_control() || is_unseen(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     shown
+}
+
+/// Characters that have no shape of their own: joiners, marks of direction, line and paragraph separators.
+const fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The offered word that differs least from `found`, if any is near enough to be a likely slip.
@@ -47,6 +53,7 @@ mod tests {
     fn what_is_shown_cannot_forge_a_line() {
         assert_eq!(clip("a\nb\u{1b}[31m", 60), "a\\nb\\u{1b}[31m");
         assert_eq!(clip("äöü", 2), "äö…");
+        assert_eq!(clip("a\u{202e}b\u{2028}c", 60), "a\\u{202e}b\\u{2028}c");
     }
 
     #[test]
