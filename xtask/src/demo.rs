@@ -61,7 +61,7 @@ pub(crate) fn run() -> Result<()> {
 
     say::line(format_args!("demo: done in {} s. Connect with:", begun.elapsed().as_secs()));
     say::line(format_args!("  {}", login.words()));
-    say::line(format_args!("and remove it, with its data, with:"));
+    say::line("and remove it, with its data, with:");
     let homeport = demo.homeport.display();
     say::line(format_args!(
         "  {homeport} --root {ROOT} remove {NAME} && {homeport} --root {ROOT} daemon stop && rm -r {ROOT}"
@@ -119,8 +119,9 @@ impl Demo {
         let key = facts["host_key"].as_str().context("the instance tells no host key")?;
         let user = facts["ssh_user"].as_str().context("the instance tells no user")?;
         let known_hosts = Path::new(ROOT).join("client/known_hosts");
-        let lines: String = key.lines().map(|key| format!("[{host}]:{port} {key}\n")).collect();
-        fs::write(&known_hosts, lines).with_context(|| format!("cannot write `{}`", known_hosts.display()))?;
+        let lines: Vec<String> = key.lines().map(|key| format!("[{host}]:{port} {key}")).collect();
+        fs::write(&known_hosts, lines.join("\n") + "\n")
+            .with_context(|| format!("cannot write `{}`", known_hosts.display()))?;
         Ok(Login {
             args: vec![
                 "-i".into(),

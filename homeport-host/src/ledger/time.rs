@@ -1,4 +1,4 @@
-//! Owns a moment as the ledger writes it. Never reads a clock: the caller brings the moment.
+//! Owns a moment as the ledger writes it. The clock is read in `now` and nowhere else; everything else is pure.
 
 use std::fmt;
 use std::str::FromStr;
