@@ -51,10 +51,11 @@ pub(crate) fn command(
 
 /// The environment that every child gets: nothing of init's own but the time zone. [spec: ENT-36]
 pub(crate) fn base_env(tz: &str) -> BTreeMap<String, String> {
-    [("PATH", PATH), ("HOME", "/"), ("LANG", "C.UTF-8"), ("TZ", tz)]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    let mut env = BTreeMap::new();
+    for (name, value) in [("PATH", PATH), ("HOME", "/"), ("LANG", "C.UTF-8"), ("TZ", tz)] {
+        env.insert(name.to_owned(), value.to_owned());
+    }
+    env
 }
 
 /// Starts a service; its output is init's output.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 
 use homeport_core::config::{Effective, Value};
 use homeport_core::entrypoint::ExpectedVolumes;
@@ -32,7 +33,7 @@ pub struct Mounted<'a> {
 /// The instance, as its init sees it. Values are those that the manifest's rules accepted.
 #[derive(Clone)]
 pub struct Context {
-    pub(crate) manifest: Manifest,
+    pub(crate) manifest: Rc<Manifest>,
     pub(crate) instance: InstanceName,
     pub(crate) config: Effective,
     pub(crate) volumes: ExpectedVolumes,
@@ -40,6 +41,17 @@ pub struct Context {
 }
 
 impl Context {
+    /// A context made by hand, for tests of a port; a running init makes its own.
+    pub fn new(
+        manifest: Manifest,
+        instance: InstanceName,
+        config: Effective,
+        volumes: ExpectedVolumes,
+        tz: impl Into<String>,
+    ) -> Self {
+        Self { manifest: Rc::new(manifest), instance, config, volumes, tz: tz.into() }
+    }
+
     /// The port's manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

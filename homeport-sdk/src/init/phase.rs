@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 use homeport_core::config::Effective;
@@ -131,7 +132,13 @@ pub(crate) fn read_config(manifest: &Manifest) -> Result<Effective, Failure> {
 
 /// The variables of init's own environment that a probe needs.
 pub(crate) fn inherited_env() -> BTreeMap<String, String> {
-    INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+    let mut env = BTreeMap::new();
+    for name in INHERITED {
+        if let Ok(value) = std::env::var(name) {
+            env.insert(name.to_owned(), value);
+        }
+    }
+    env
 }
 
 /// The time zone's name as the host gives it; `UTC` where it gives none, or one that is no name.
@@ -157,7 +164,7 @@ fn context(
         guard_all(&manifest, volumes, wanted, report);
     }
     let config = report.keep(read_config(&manifest));
-    Some(Context { manifest, instance, config: config?, volumes: volumes?, tz: time_zone() })
+    Some(Context { manifest: Rc::new(manifest), instance, config: config?, volumes: volumes?, tz: time_zone() })
 }
 
 /// Reports every problem and changes nothing. [spec: ENT-12]

@@ -48,7 +48,10 @@ impl StatusFile {
 }
 
 fn compose(cx: &Context, facts: &BTreeMap<String, String>, machine: &Machine) -> Status {
-    let services = machine.units().iter().map(|unit| (unit.name.clone(), service(unit))).collect();
+    let mut services = BTreeMap::new();
+    for unit in machine.units() {
+        services.insert(unit.name.clone(), service(unit));
+    }
     Status {
         hp: 1,
         port: cx.manifest.port.id.clone(),
