@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use homeport_core::config::Effective;
 use homeport_core::entrypoint::{
-    CONFIG_FILE, Condition, ENV_INSTANCE, ENV_PHASE, ENV_PROTOCOL, ENV_SNAPSHOT, ExitStatus, ExpectedVolumes, Level,
-    MANIFEST_FILE, Phase, Retry, SECRETS_DIR, STATUS_FILE, Status, VOLUMES_FILE,
+    CONFIG_FILE, ENV_INSTANCE, ENV_PHASE, ENV_PROTOCOL, ENV_SNAPSHOT, ExitStatus, ExpectedVolumes, Level,
+    MANIFEST_FILE, Phase, Retry, SECRETS_DIR, STATUS_FILE, VOLUMES_FILE,
 };
 use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::manifest::{Manifest, parse};
@@ -222,17 +222,9 @@ fn health<P: Port>(port: &P, manifest: Manifest, instance: InstanceName, record:
         return Ok(probe(port, &cx, record));
     }
     let healthy = port.health(&cx).map_err(as_unhealthy);
-    if let Some(mut status) = read_status() {
-        if let Err(failure) = &healthy
-            && status.condition == Condition::Ready
-        {
-            status.condition = Condition::Degraded;
-            status.text = homeport_core::text::clip(&failure.to_string(), 300);
-        }
-        if let Ok(mut line) = serde_json::to_vec(&status) {
-            line.push(b'\n');
-            drop(std::io::stdout().lock().write_all(&line));
-        }
+    if let Some(mut line) = status_line(healthy.as_ref().err()) {
+        line.push(b'\n');
+        let _ = std::io::stdout().lock().write_all(&line);
     }
     healthy.map(|()| 0)
 }
@@ -246,8 +238,18 @@ fn as_unhealthy(failure: Failure) -> Failure {
     report.into_result().err().unwrap_or(failure)
 }
 
-fn read_status() -> Option<Status> {
-    serde_json::from_slice(&std::fs::read(STATUS_FILE).ok()?).ok()
+/// What the running init says of itself, and what the check found where that is worse. The file is init's own and is
+/// changed as a document: its types would be a tenth of a small init.
+fn status_line(unhealthy: Option<&Failure>) -> Option<Vec<u8>> {
+    let bytes = std::fs::read(STATUS_FILE).ok()?;
+    let Some(failure) = unhealthy else { return Some(bytes) };
+    let mut status: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    let members = status.as_object_mut()?;
+    if members.get("condition").and_then(serde_json::Value::as_str) == Some("ready") {
+        members.insert("condition".to_owned(), "degraded".into());
+        members.insert("text".to_owned(), homeport_core::text::clip(&failure.to_string(), 300).into());
+    }
+    serde_json::to_vec(&status).ok()
 }
 
 /// Asks until the port serves. Why it does not yet is a warning: init goes on.
