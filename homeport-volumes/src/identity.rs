@@ -42,6 +42,11 @@ impl RootId {
     /// The rule in words, for messages.
     pub const WANTED: &'static str = "8 lowercase hexadecimal digits";
 
+    /// The id with these bytes.
+    pub fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self(format!("{:08x}", u32::from_be_bytes(bytes)))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -167,6 +172,7 @@ mod tests {
     #[test]
     fn identities_have_one_spelling() {
         assert_eq!("0a1b2c3d".parse::<RootId>().unwrap().as_str(), "0a1b2c3d");
+        assert_eq!(RootId::from_bytes([0, 0x1b, 0xff, 3]).as_str(), "001bff03");
         for bad in ["", "0a1b2c3", "0A1B2C3D", "0a1b2c3d4", "0a1b2c3g"] {
             assert!(bad.parse::<RootId>().is_err(), "{bad}");
         }

@@ -1,6 +1,7 @@
 //! Owns the way from an operation to the daemon: the control socket, and starting the daemon where it does not run.
 //! Never opens a public socket.
 
+use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -24,12 +25,20 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct DaemonClient {
     layout: Layout,
     program: PathBuf,
+    arguments: Vec<OsString>,
 }
 
 impl DaemonClient {
     /// For the daemon of this layout; `program` is the `homeport` that is started where none runs.
     pub fn new(layout: Layout, program: PathBuf) -> Self {
-        Self { layout, program }
+        Self { layout, program, arguments: Vec::new() }
+    }
+
+    /// The same, with these arguments for a daemon that is started, beside `daemon run` and the root.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: Vec<OsString>) -> Self {
+        self.arguments = arguments;
+        self
     }
 
     /// How the daemon is; `None` where it does not run.
@@ -117,7 +126,7 @@ impl Routes for DaemonClient {
         if self.daemon_status()?.is_some() {
             return Ok(());
         }
-        spawn::start(&self.layout, &self.program, || matches!(self.daemon_status(), Ok(Some(_))))
+        spawn::start(&self.layout, &self.program, &self.arguments, || matches!(self.daemon_status(), Ok(Some(_))))
     }
 
     fn reserve(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Result<PortNumber, RoutesError> {

@@ -1,6 +1,7 @@
 //! Owns starting the daemon in the background, where no service manager does, and waiting until it has ended.
 //! Never decides whether it should run.
 
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
 use std::path::Path;
@@ -16,7 +17,12 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Starts `program daemon run` with its output in the log, and returns when it answers. The daemon leaves the session itself.
-pub(super) fn start(layout: &Layout, program: &Path, answers: impl Fn() -> bool) -> Result<(), RoutesError> {
+pub(super) fn start(
+    layout: &Layout,
+    program: &Path,
+    arguments: &[OsString],
+    answers: impl Fn() -> bool,
+) -> Result<(), RoutesError> {
     let failed = |source| RoutesError::Spawn { program: program.to_owned(), source };
     let log_path = layout.daemon_log();
     if let Some(parent) = log_path.parent() {
@@ -25,7 +31,7 @@ pub(super) fn start(layout: &Layout, program: &Path, answers: impl Fn() -> bool)
     let mut log = OpenOptions::new().create(true).append(true).open(&log_path).map_err(failed)?;
     let before = log.seek(SeekFrom::End(0)).map_err(failed)?;
     let mut command = Command::new(program);
-    command.args(["daemon", "run"]).args(layout.root_arguments());
+    command.args(["daemon", "run"]).args(layout.root_arguments()).args(arguments);
     command.stdin(Stdio::null()).stdout(log.try_clone().map_err(failed)?).stderr(log).current_dir("/");
     let mut child = command.spawn().map_err(failed)?;
     let end = Instant::now() + START_LIMIT;

@@ -43,7 +43,8 @@ pub(super) fn follow(host: &Host, cancel: &Cancel, notices: &Sender<Notice>) {
     while !cancel.is_cancelled() {
         let root = Ledger::open(&host.layout).ok().and_then(|ledger| ledger.root_id().ok().flatten());
         if let Some(root) = root {
-            let request = EventRequest { since: None, filter: LabelFilter::any().value(LABEL_ROOT, root.to_string()) };
+            let since = Some(time::OffsetDateTime::now_utc());
+            let request = EventRequest { since, filter: LabelFilter::any().value(LABEL_ROOT, root.to_string()) };
             // What ended before the stream began is found by looking at everything once.
             notices.send(Notice::Round).ok();
             let ended = host.engine.events(&request, cancel, &mut |event| {

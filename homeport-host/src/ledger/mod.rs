@@ -40,7 +40,7 @@ mod writer;
 pub use change::Change;
 pub use error::LedgerError;
 pub use event::EventRecord;
-pub use id::{OperationId, RootId, RootIdError};
+pub use id::{OperationId, RootId};
 pub use instance::{Desired, InstanceRecord};
 pub use instance_config::InstanceConfig;
 pub use operation::{NewOperation, OperationEnd, OperationRecord, OperationState};

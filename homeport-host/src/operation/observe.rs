@@ -10,6 +10,7 @@ use homeport_router::{ListenAddress, RouteStatus};
 
 use super::enter::known;
 use super::error::OperationError;
+use super::survey::recorded_image;
 use crate::container::LABEL_ROOT;
 use crate::engine::{ContainerId, ContainerRef, ContainerState, LabelFilter};
 use crate::host::Host;
@@ -40,6 +41,8 @@ pub struct InstanceView {
     pub created: Time,
     /// Its public addresses.
     pub routes: BTreeMap<EndpointName, ListenAddress>,
+    /// The protocol of each endpoint; empty where the stored manifest cannot be read any more.
+    pub protocols: BTreeMap<EndpointName, String>,
     /// Where its data is.
     pub volumes: Vec<VolumeView>,
     /// What the port says of itself.
@@ -161,12 +164,15 @@ fn view(
         (_, Some(found)) => found.clone(),
     };
     let routes = ledger.routes(&record.name)?;
+    let protocols = recorded_image(&record)
+        .map(|image| image.manifest.endpoints.into_iter().map(|(name, endpoint)| (name, endpoint.protocol)).collect());
     let volumes = ledger.volumes(&record.name)?.into_iter().filter(|volume| volume.state == VolumeState::Attached);
     Ok(InstanceView {
         routes: routes
             .iter()
             .filter_map(|route| Some((route.endpoint.clone(), records::listen_address(route)?)))
             .collect(),
+        protocols: protocols.unwrap_or_default(),
         volumes: volumes
             .map(|volume| VolumeView {
                 name: volume.name,

@@ -147,7 +147,7 @@ impl Surveyor<'_> {
             });
             let Some((path, origin)) = self.place(name, wished.get(name), record) else { continue };
             let request = Request {
-                root: volume_root(self.root)?,
+                root: self.root.clone(),
                 port: manifest.port.id.clone(),
                 instance: self.instance.clone(),
                 volume: name.clone(),
@@ -381,13 +381,6 @@ fn operators_directory(request: &Request) -> Option<(u32, u32, u32)> {
     }
     let facts = std::fs::symlink_metadata(request.path.as_path()).ok()?;
     Some((facts.uid(), facts.gid(), facts.mode() & 0o7777))
-}
-
-fn volume_root(root: &RootId) -> Result<homeport_volumes::RootId, OperationError> {
-    root.as_str().parse().map_err(|error: homeport_volumes::IdentityError| OperationError::Refused {
-        what: "the request".to_owned(),
-        faults: vec![Fault::new("HP-LED-010", "ledger.root", error.to_string())],
-    })
 }
 
 /// The port of a recorded instance, as it was deployed.

@@ -25,6 +25,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "docker.io", program: "dockerd", reason: "the engine that runs the ports" },
     Package { name: "iptables", program: "iptables", reason: "dockerd publishes and isolates networks with it" },
     Package { name: "openssh-client", program: "ssh", reason: "demo and tests log into the shell port with it" },
+    Package { name: "busybox-static", program: "busybox", reason: "tests make ports without code from it" },
     Package { name: "rsync", program: "rsync", reason: "tests copy trees into the shell port with it" },
     Package { name: "iproute2", program: "ip", reason: "tests make network namespaces of their own with it" },
     Package { name: "e2fsprogs", program: "mkfs.ext4", reason: "tests put volumes on loop devices with it" },
