@@ -5,10 +5,11 @@ mod error;
 mod sim;
 
 pub use error::RoutesError;
-pub use sim::SimRoutes;
+pub use homeport_router::{ListenAddress, ListenHost, RouteState, RouteStatus};
+pub use sim::{SimLead, SimRoutes};
 
 use homeport_core::unit::PortNumber;
-use homeport_router::{ListenHost, RouteId, RouteStatus};
+use homeport_router::RouteId;
 
 use crate::engine::ContainerId;
 

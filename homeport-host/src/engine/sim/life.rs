@@ -69,16 +69,17 @@ impl World {
             NetworkMode::Attached(network) => Some(self.free_address(network)),
         };
         let (number, _) = self.next_id();
+        let pid = 1000 + number;
         let since = Some(self.now());
         if let Some(found) = self.containers.get_mut(&id) {
-            found.state = ContainerState::Running { pid: 1000 + number, since };
+            found.state = ContainerState::Running { pid, since };
             found.address = address;
             found.runs += 1;
             // Until the script has said what it does.
             found.on_stop = OnStop::Ignores;
         }
         let program = self.program_of(&spec);
-        Ok(Some(Boot { id, spec, earlier_runs, program, output: Vec::new() }))
+        Ok(Some(Boot { id, spec, earlier_runs, pid, program, output: Vec::new() }))
     }
 
     pub(super) fn finish_start(
@@ -103,6 +104,9 @@ impl World {
             Fate::Runs(on_stop) => {
                 if let Some(found) = self.containers.get_mut(&id) {
                     found.on_stop = on_stop;
+                    if let ContainerState::Running { pid, .. } = &mut found.state {
+                        *pid = boot.pid;
+                    }
                 }
             }
             Fate::Exits(code) => self.end(&id, code, MemoryEnd::Enough),

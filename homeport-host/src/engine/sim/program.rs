@@ -30,6 +30,9 @@ pub struct Boot {
     pub spec: ContainerSpec,
     /// How many times it ran before.
     pub earlier_runs: u32,
+    /// Its first process as the host numbers it. A script that says that it is ready puts its own process here: nobody
+    /// else is believed.
+    pub pid: u32,
     pub(super) program: Program,
     pub(super) output: Vec<(Stream, Vec<u8>)>,
 }
