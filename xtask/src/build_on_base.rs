@@ -21,7 +21,7 @@ pub(crate) fn run(workspace: &Workspace, dir: &Path, base: &str) -> Result<()> {
         .with_context(|| format!("cannot read `{}`, which says how to install packages on a base", file.display()))?;
     let init = static_build::build(workspace, &Init::of(dir, source.recipe.init.as_deref()))?;
     let BaseContext { files, labels, tag } =
-        onto_base(&source, &dockerfile, init).map_err(|error| explained(&error))?;
+        onto_base(&source, &dockerfile, init).map_err(|error| explained(&error, dir))?;
     let context = Context::new(workspace)?;
     for (name, bytes) in files {
         fs::write(context.0.join(name), bytes).with_context(|| format!("cannot write `{name}` for the builder"))?;

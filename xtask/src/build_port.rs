@@ -101,7 +101,9 @@ pub(crate) fn archive(workspace: &Workspace, dir: &Path, policy: LockPolicy, out
 
 /// Reads a port's folder.
 pub(crate) fn read(dir: &Path) -> Result<Source> {
-    Source::read(dir).map_err(|error| explained(&error)).with_context(|| format!("cannot build `{}`", dir.display()))
+    Source::read(dir)
+        .map_err(|error| explained(&error, dir))
+        .with_context(|| format!("cannot build `{}`", dir.display()))
 }
 
 fn refresh_lock(dir: &Path) -> Result<()> {
@@ -109,7 +111,7 @@ fn refresh_lock(dir: &Path) -> Result<()> {
     let packages = source.recipe.packages.as_ref();
     let packages =
         packages.with_context(|| format!("`{}` wants no packages: there is nothing to lock", dir.display()))?;
-    let lock = debs::choose(packages, &mut tell).map_err(|error| explained(&error))?;
+    let lock = debs::choose(packages, &mut tell).map_err(|error| explained(&error, dir))?;
     let file = source.lock_path();
     fs::write(&file, lock.to_string()).with_context(|| format!("cannot write `{}`", file.display()))?;
     say::line(format_args!("lock: {} packages of {}, in `{}`", lock.debs.len(), lock.date, file.display()));
@@ -120,9 +122,10 @@ fn refresh_lock(dir: &Path) -> Result<()> {
 fn provide(workspace: &Workspace, source: &Source, policy: LockPolicy) -> Result<Option<Provided>> {
     let Some(packages) = &source.recipe.packages else { return Ok(None) };
     let lock = source.lock.as_ref().ok_or_else(|| BuildError::NoLock { lock: source.lock_path() });
-    let lock = lock.map_err(|error| explained(&error))?;
+    let lock = lock.map_err(|error| explained(&error, &source.dir))?;
     let cache = Cache::new(workspace.deb_cache());
-    let provided = debs::provide(packages, lock, &cache, policy, &mut tell).map_err(|error| explained(&error))?;
+    let provided =
+        debs::provide(packages, lock, &cache, policy, &mut tell).map_err(|error| explained(&error, &source.dir))?;
     if !provided.replaced.is_empty() {
         let file = workspace.target().join("locks").join(format!("{}.lock", source.manifest.port.id));
         fs::create_dir_all(file.parent().unwrap_or(&file)).context("cannot make a directory for the lock")?;
@@ -150,10 +153,10 @@ fn assemble(source: &Source, provided: Option<Provided>, init: Vec<u8>) -> Resul
         date = lock.date;
         for (deb, bytes) in lock.debs.into_iter().zip(files) {
             let read = Deb::read(&bytes).map_err(|source| BuildError::Deb { package: deb.name.clone(), source });
-            debs.push((deb.name, read.map_err(|error| explained(&error))?));
+            debs.push((deb.name, read.map_err(|error| explained(&error, &source.dir))?));
         }
     }
-    build::assemble(Parts { source, debs, date, init }).map_err(|error| explained(&error))
+    build::assemble(Parts { source, debs, date, init }).map_err(|error| explained(&error, &source.dir))
 }
 
 /// Writes the archive beside its place and then moves it there: nobody ever sees half of one.
@@ -210,7 +213,7 @@ fn tell(notice: Notice) {
 }
 
 /// The error with all that it can say: every fault, the causes, and what to do next.
-pub(crate) fn explained(error: &BuildError) -> anyhow::Error {
+pub(crate) fn explained(error: &BuildError, dir: &Path) -> anyhow::Error {
     let mut text = format!("{error} [{}]", error.code());
     let mut cause = std::error::Error::source(error);
     while let Some(deeper) = cause {
@@ -224,6 +227,7 @@ pub(crate) fn explained(error: &BuildError) -> anyhow::Error {
         }
     }
     if let Some(help) = error.help() {
+        let help = help.replace("DIR", &dir.display().to_string());
         text.push_str(&format!("\n  help: {help}"));
     }
     anyhow::Error::msg(text)

@@ -12,8 +12,8 @@ use super::image::Image;
 use super::lock::Sha256;
 
 /// The media types of the blobs, by what they are.
-#[derive(Debug, Clone, Copy)]
-pub enum MediaLayout {
+#[derive(Clone, Copy)]
+enum MediaType {
     /// The image configuration.
     Config,
     /// The list of configuration and layers.
@@ -22,9 +22,9 @@ pub enum MediaLayout {
     Layer,
 }
 
-impl MediaLayout {
+impl MediaType {
     /// The media type as the OCI image specification names it.
-    pub const fn as_str(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Config => "application/vnd.oci.image.config.v1+json",
             Self::Manifest => "application/vnd.oci.image.manifest.v1+json",
@@ -67,7 +67,7 @@ struct DockerEntry<'a> {
     layers: Vec<String>,
 }
 
-fn descriptor(kind: MediaLayout, bytes: &[u8]) -> Descriptor {
+fn descriptor(kind: MediaType, bytes: &[u8]) -> Descriptor {
     let digest = Sha256::of(bytes).digest();
     Descriptor { media_type: kind.as_str(), digest, size: bytes.len() as u64, annotations: BTreeMap::new() }
 }
@@ -78,16 +78,16 @@ fn blob(digest: &Digest) -> String {
 
 /// Writes the archive, its members in the order of their names.
 pub(super) fn write(image: &Image, date: Date, out: impl Write) -> io::Result<()> {
-    let layers: Vec<Descriptor> = image.layer_tars().map(|tar| descriptor(MediaLayout::Layer, tar)).collect();
+    let layers: Vec<Descriptor> = image.layer_tars().map(|tar| descriptor(MediaType::Layer, tar)).collect();
     let docker = [DockerEntry {
         config: blob(&image.id()),
         repo_tags: [image.tag()],
         layers: layers.iter().map(|layer| blob(&layer.digest)).collect(),
     }];
-    let config = descriptor(MediaLayout::Config, image.config());
-    let manifest = OciManifest { schema_version: 2, media_type: MediaLayout::Manifest.as_str(), config, layers };
+    let config = descriptor(MediaType::Config, image.config());
+    let manifest = OciManifest { schema_version: 2, media_type: MediaType::Manifest.as_str(), config, layers };
     let manifest = serde_json::to_vec(&manifest)?;
-    let mut entry = descriptor(MediaLayout::Manifest, &manifest);
+    let mut entry = descriptor(MediaType::Manifest, &manifest);
     let version = image.tag().rsplit(':').next().unwrap_or_default().to_owned();
     entry.annotations.insert("io.containerd.image.name", format!("docker.io/{}", image.tag()));
     entry.annotations.insert("org.opencontainers.image.ref.name", version);

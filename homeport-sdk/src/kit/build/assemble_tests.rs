@@ -223,3 +223,23 @@ fn two_packages_that_bring_different_files_are_refused_by_name() {
     let error = build(&source, vec![hello(), ("other".to_owned(), other.unwrap())]).unwrap_err();
     assert_eq!(error.to_string(), "`/usr/bin/hello` comes from `hello` and, different, from `other`");
 }
+
+#[test]
+fn on_a_base_the_port_is_added_after_the_authors_own_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = folder(dir.path(), RECIPE);
+    let dockerfile = "ARG BASE=x\nFROM ${BASE}\nRUN install\n\n";
+    let context = crate::kit::build::onto_base(&source, dockerfile, b"static".to_vec()).unwrap();
+    let text = String::from_utf8(context.files["Dockerfile"].clone()).unwrap();
+    assert!(text.starts_with("ARG BASE=x\nFROM ${BASE}\nRUN install\n# Added by"), "{text}");
+    assert!(text.ends_with("ADD init.tar /\nUSER 0:0\nWORKDIR /\nHEALTHCHECK NONE\nSTOPSIGNAL SIGTERM\nENTRYPOINT [\"/port/init\"]\nCMD [\"run\"]\n"));
+    let paths = |name: &str| -> Vec<String> {
+        let mut archive = tar::Archive::new(&context.files[name][..]);
+        archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect()
+    };
+    assert!(paths("port.tar").contains(&"etc/hello/secret".to_owned()));
+    assert!(!paths("port.tar").contains(&"etc/hello/all".to_owned()), "joins are left to the base");
+    assert_eq!(paths("init.tar"), ["port/", "port/init", "port/manifest.json"]);
+    assert_eq!(context.labels["io.homeport.manifest"].as_bytes(), source.manifest_bytes);
+    assert_eq!(context.tag, "homeport/hello:1.2.3");
+}

@@ -125,6 +125,7 @@ impl BuildError {
     }
 }
 
+/// In the help, `DIR` stands for the port's folder.
 impl Advice for BuildError {
     fn code(&self) -> &'static str {
         match self {

@@ -40,7 +40,6 @@ mod rootfs;
 mod source;
 mod tree;
 
-pub use archive::MediaLayout;
 pub use assemble::{Parts, assemble};
 pub use date::Date;
 pub use deb::{Deb, DebError};
