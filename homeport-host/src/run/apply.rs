@@ -48,6 +48,7 @@ impl Session<'_, '_> {
             Step::AwaitReady { within } => self.await_ready(*within),
             Step::PointRoute { endpoint } => self.point(endpoint),
             Step::ProbeRoute { endpoint } => self.probe(endpoint),
+            Step::WantRunning => self.want(Desired::Running),
             Step::WantStopped => self.want(Desired::Stopped),
             Step::ReleaseVolumes => self.release_volumes(),
             Step::RemoveRunDir => Ok(self.run_dir().remove()?),
@@ -55,7 +56,7 @@ impl Session<'_, '_> {
                 self.each_route(|session, endpoint| session.host.routes.release(&session.route_id(endpoint)))
             }
             Step::RemoveNetwork => self.remove_network(),
-            Step::WantRunning | Step::Reconfigure | Step::Forget => Err(StepError::OutOfOrder {
+            Step::Reconfigure | Step::Forget => Err(StepError::OutOfOrder {
                 step: step.name(),
                 missing: "the end of its operation, which it belongs to",
             }),
