@@ -85,12 +85,17 @@ impl Session<'_, '_> {
         let blueprint = self.blueprint("record")?;
         let instance = records::instance(blueprint);
         let config = records::config(blueprint);
-        let volumes: Vec<_> = (self.checked.iter())
-            .filter_map(|(name, checked)| match checked {
-                Checked::Attach(ready) => Some(records::volume(blueprint, name, ready.marker())),
-                Checked::Create(_) => None,
-            })
-            .collect();
+        let mut volumes = Vec::new();
+        for (name, checked) in &self.checked {
+            if let Checked::Attach(ready) = checked {
+                let mut volume = records::volume(blueprint, name, ready.marker());
+                // What was known of it before stays known: that it holds data is never forgotten.
+                if let Some(known) = self.writer.volume_by_uuid(&volume.uuid)? {
+                    (volume.has_data, volume.created) = (known.has_data, known.created);
+                }
+                volumes.push(volume);
+            }
+        }
         self.writer.together(|writer| -> Result<(), LedgerError> {
             writer.put_instance(&instance)?;
             writer.put_config(&instance.name, &config)?;
