@@ -6,6 +6,7 @@ use homeport_volumes::{Before, Origin as VolumeOrigin, Owner, Removal, VolumePat
 
 use super::error::{KeptVolume, StepError};
 use super::session::Session;
+use crate::engine::ContainerRef;
 use crate::ledger::{HasData, VolumeState};
 use crate::plan::{Kind, Step};
 
@@ -26,11 +27,7 @@ impl Session<'_, '_> {
                 }
             }
             Step::PointRoute { endpoint } => self.host.routes.close(&self.route_id(endpoint))?,
-            Step::HoldRoutes => {
-                for route in self.writer.routes(&self.instance)? {
-                    self.host.routes.close(&self.route_id(&route.endpoint))?;
-                }
-            }
+            Step::HoldRoutes => self.unhold_routes()?,
             Step::UseVolumes => self.release_volumes()?,
             Step::PrepareRunDir => {
                 self.notify = None;
@@ -53,6 +50,27 @@ impl Session<'_, '_> {
             | Step::Forget => {}
         }
         Ok(None)
+    }
+
+    /// Leads the routes to where they led before, if the container that they led to still runs.
+    fn unhold_routes(&self) -> Result<(), StepError> {
+        let container = self.writer.instance(&self.instance)?.and_then(|record| record.container);
+        let container = match container {
+            Some(id) if self.runs(&ContainerRef::Id(id.clone()))? => Some(id),
+            _ => None,
+        };
+        for route in self.writer.routes(&self.instance)? {
+            let id = self.route_id(&route.endpoint);
+            match &container {
+                Some(container) => self.host.routes.point(&id, container, route.target_port)?,
+                None => self.host.routes.close(&id)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn runs(&self, container: &ContainerRef) -> Result<bool, StepError> {
+        Ok(self.host.engine.inspect(container)?.is_some_and(|facts| facts.state.is_running()))
     }
 
     /// Takes the failed container away. It gets its time to end where it runs: it may be writing.
