@@ -34,12 +34,17 @@ impl Session<'_, '_> {
                 self.run_dir().remove()?;
             }
             Step::CreateContainer | Step::StartContainer => self.kill_container()?,
+            // It cannot be brought back; whether it is gone has to be known.
+            Step::RemoveOldContainer => {
+                if self.host.engine.inspect(&self.container_ref()?)?.is_none() {
+                    self.note_container(None)?;
+                }
+            }
             // These take away what can be made again, only look, or are one with the end of their operation.
             Step::WantRunning
             | Step::WantStopped
             | Step::Reconfigure
             | Step::StopContainer { .. }
-            | Step::RemoveOldContainer
             | Step::CloseRoutes
             | Step::AwaitReady { .. }
             | Step::ProbeRoute { .. }
