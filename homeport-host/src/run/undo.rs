@@ -18,7 +18,8 @@ impl Session<'_, '_> {
                 return self.unmake_volume(volume, path, *uuid, *before);
             }
             Step::Record => self.unrecord()?,
-            Step::EnsureNetwork => self.remove_network()?,
+            // Only a deploy may have made it for nobody else: an instance that is there needs it again.
+            Step::EnsureNetwork if self.kind == Kind::Deploy => self.remove_network()?,
             Step::ReserveRoute { endpoint, .. } => {
                 let id = self.route_id(endpoint);
                 match self.kind {
@@ -41,7 +42,8 @@ impl Session<'_, '_> {
                 }
             }
             // These take away what can be made again, only look, or are one with the end of their operation.
-            Step::WantRunning
+            Step::EnsureNetwork
+            | Step::WantRunning
             | Step::WantStopped
             | Step::Reconfigure
             | Step::StopContainer { .. }
