@@ -16,7 +16,7 @@ use crate::progress::Event;
 pub(crate) struct Resumed {
     /// Instances whose operations could not be brought to an end, with the reason.
     pub(crate) stuck: Vec<(InstanceName, String)>,
-    /// Instances whose container was being replaced: they may have none now.
+    /// Instances whose container was being replaced or started: they may have none now.
     pub(crate) interrupted: Vec<InstanceName>,
     /// Whether the simulated process died.
     pub(crate) died: bool,
@@ -32,7 +32,7 @@ pub(crate) fn resume(host: &Host, writer: &mut LedgerWriter<'_>, root: &RootId) 
         let (instance, what) = (operation.instance.clone(), format!("{} of `{}`", operation.kind, operation.instance));
         host.progress.event(&Event::Resuming { what: what.clone() });
         match bring_to_end(host, writer, root, &operation, &steps) {
-            Ok(Kind::Restart | Kind::Config) => resumed.interrupted.push(instance),
+            Ok(Kind::Start | Kind::Restart | Kind::Config) => resumed.interrupted.push(instance),
             Ok(_) => {}
             Err(error) if error.is_death() => {
                 resumed.died = true;
