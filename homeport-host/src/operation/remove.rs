@@ -8,6 +8,7 @@ use super::enter::{enter, known};
 use super::error::OperationError;
 use super::lifecycle::grace;
 use crate::host::Host;
+use crate::ledger::{Ledger, OperationRecord};
 use crate::plan::{self, Kind, Plan};
 use crate::run::Session;
 
@@ -33,21 +34,39 @@ pub enum Execution {
 
 /// Removes an instance: its container, its addresses and its configuration. Its volumes stay.
 pub fn remove(host: &Host, name: &InstanceName, execution: Execution) -> Result<Removed, OperationError> {
+    let ledger = Ledger::open(&host.layout)?;
     if execution == Execution::DryRun {
-        let ledger = crate::ledger::Ledger::open(&host.layout)?;
-        let record = known(&ledger, name)?;
-        return Ok(Removed {
-            instance: name.clone(),
-            kept: ledger.volumes(name)?.into_iter().map(|record| (record.name, record.path)).collect(),
-            plan: plan::remove(name, grace(&record)),
-        });
+        return removal(&ledger, name);
     }
     host.engine.ping()?;
-    enter(host, Kind::Remove, name, |writer, root| {
-        let record = known(writer, name)?;
-        let kept = writer.volumes(name)?.into_iter().map(|record| (record.name, record.path)).collect();
-        let plan = plan::remove(name, grace(&record));
-        Session::new(host, writer, root.clone(), Kind::Remove, name.clone()).run(&plan)?;
-        Ok(Removed { instance: name.clone(), kept, plan })
+    let cut_off = ledger.at_one_moment(|ledger| cut_off(ledger, name))?;
+    drop(ledger);
+    enter(host, Kind::Remove, name, |writer, root| match (writer.instance(name)?, cut_off) {
+        // What an earlier command began was finished on the way in here.
+        (None, Some(removed)) => Ok(removed),
+        _ => {
+            let removed = removal(writer, name)?;
+            Session::new(host, writer, root.clone(), Kind::Remove, name.clone()).run(&removed.plan)?;
+            Ok(removed)
+        }
     })
+}
+
+/// What removing an instance does, and what it keeps.
+fn removal(ledger: &Ledger, name: &InstanceName) -> Result<Removed, OperationError> {
+    let record = known(ledger, name)?;
+    let kept = ledger.volumes(name)?.into_iter().map(|record| (record.name, record.path)).collect();
+    Ok(Removed { instance: name.clone(), kept, plan: plan::remove(name, grace(&record)) })
+}
+
+/// What an earlier command that was to remove the instance has not finished.
+fn cut_off(ledger: &Ledger, name: &InstanceName) -> Result<Option<Removed>, OperationError> {
+    let open = ledger.open_operation()?.map(|(operation, _)| operation);
+    let waiting = ledger.stuck_operations()?.into_iter().chain(open);
+    let is_removal = |operation: &OperationRecord| operation.instance == *name && operation.kind == Kind::Remove.word();
+    if waiting.into_iter().any(|operation| is_removal(&operation)) && ledger.instance(name)?.is_some() {
+        removal(ledger, name).map(Some)
+    } else {
+        Ok(None)
+    }
 }
