@@ -2,6 +2,8 @@
 //!
 //! The packages come from the cache that `cargo xtask build-port` uses; what it lacks is fetched from the archive.
 
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test's helpers fail and tell as the test itself does")]
+
 use std::io::Read as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

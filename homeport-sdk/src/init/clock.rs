@@ -11,7 +11,8 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) struct Moment(Duration);
 
 impl Moment {
-    /// The moment this long after the clock's beginning.
+    /// The moment this long after the clock's beginning, for tests.
+    #[cfg(test)]
     pub(crate) const fn after_start(elapsed: Duration) -> Self {
         Self(elapsed)
     }

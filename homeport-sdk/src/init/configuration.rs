@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn every_fault_is_found_at_once() {
-        let rows: [(Option<&str>, Option<&[u8]>, &[(u8, &str)]); 9] = [
+        type Row = (Option<&'static str>, Option<&'static [u8]>, &'static [(u8, &'static str)]);
+        let rows: [Row; 9] = [
             (None, None, &[(66, "HP-CFG-101")]),
             (Some("[]"), None, &[(78, "HP-CFG-102")]),
             (Some("{}"), None, &[(78, "HP-CFG-001")]),

@@ -8,7 +8,7 @@
 //!      │                                    │  └──────────────────┘ Degraded
 //!      │ TERM, INT, or a critical service gave up (then the exit status is 69)
 //!      ▼
-//!   Stopping: TERM to each group, last started first ─▶ none runs ─▶ TERM and HUP to whatever is left ─▶ nothing left:
+//!   Stopping: TERM to each group, last started first ─▶ none runs ─▶ TERM, later HUP, to what is left ─▶ nothing left:
 //!   exit 0, or 69; the deadline passed in between: KILL to everything ─▶ exit 85, or 69
 //! ```
 
@@ -27,6 +27,8 @@ mod tests;
 
 /// Of the time to stop so much is kept for killing and reaping, so that the host never has to kill. [spec: ENT-33]
 const KILL_RESERVE: Duration = Duration::from_secs(2);
+/// What is left is asked by TERM, and after this long by HUP, which interactive shells take and TERM they do not.
+const HANG_UP_AFTER: Duration = Duration::from_millis(200);
 /// After a probe that failed the next one waits this long.
 const PROBE_PAUSE: Duration = Duration::from_millis(500);
 /// A probe that takes longer than its own patience by this much hangs, and is killed.
@@ -141,6 +143,8 @@ pub(crate) enum Action {
     SayStopping,
     /// Ask every process that is left to end.
     TermRest,
+    /// Tell every process that is left that its terminal is gone.
+    HangUpRest,
     /// Kill every process that is left.
     KillRest,
     /// Tell the host that the port is ready.
@@ -176,8 +180,10 @@ enum Mode {
 enum Sweep {
     /// The services were asked.
     Services,
-    /// What was left was asked.
-    Rest,
+    /// What was left was asked, and is asked in another way at this moment.
+    Rest(Moment),
+    /// What was left was asked in every way.
+    HungUp,
     /// Everything was killed.
     Killed,
 }
@@ -233,6 +239,7 @@ impl Machine {
         match self.mode {
             Mode::Up => units.chain(probe).min(),
             Mode::Stopping { leave_at, sweep: Sweep::Killed, .. } => Some(leave_at),
+            Mode::Stopping { kill_at, sweep: Sweep::Rest(hang_up_at), .. } => Some(kill_at.min(hang_up_at)),
             Mode::Stopping { kill_at, .. } => Some(kill_at),
             Mode::Gone => None,
         }
@@ -432,10 +439,14 @@ impl Machine {
                 actions.push(Action::KillRest);
             }
             Sweep::Services if none_runs => {
-                *sweep = Sweep::Rest;
+                *sweep = Sweep::Rest(now + HANG_UP_AFTER);
                 actions.push(Action::TermRest);
             }
-            Sweep::Services | Sweep::Rest => {}
+            Sweep::Rest(hang_up_at) if *hang_up_at <= now => {
+                *sweep = Sweep::HungUp;
+                actions.push(Action::HangUpRest);
+            }
+            Sweep::Services | Sweep::Rest(_) | Sweep::HungUp => {}
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Owns telling the host how init is doing: sd_notify messages to its datagram socket.
+//! Owns telling the host how init is doing: `sd_notify` messages to its datagram socket.
 //! Never waits and never fails: a host that does not listen is no reason not to run. [spec: ENT-30, ENT-31]
 
 use std::ffi::OsString;

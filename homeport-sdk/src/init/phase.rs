@@ -224,7 +224,7 @@ fn health<P: Port>(port: &P, manifest: Manifest, instance: InstanceName, record:
     let healthy = port.health(&cx).map_err(as_unhealthy);
     if let Some(mut line) = status_line(healthy.as_ref().err()) {
         line.push(b'\n');
-        let _ = std::io::stdout().lock().write_all(&line);
+        drop(std::io::stdout().lock().write_all(&line));
     }
     healthy.map(|()| 0)
 }

@@ -14,13 +14,13 @@ const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// The delay after that, doubled each time.
 const NEXT_DELAY: Duration = Duration::from_secs(1);
 /// The greatest delay, and the distance of the attempts with a service that is not critical.
-const GREATEST_DELAY: Duration = Duration::from_secs(60);
+const GREATEST_DELAY: Duration = Duration::from_mins(1);
 /// A service that was up this long counts as sound again.
-const SOUND_AFTER: Duration = Duration::from_secs(60);
+const SOUND_AFTER: Duration = Duration::from_mins(1);
 /// So many deaths ...
 const DEATHS: usize = 5;
 /// ... within this time are a crash loop.
-const WINDOW: Duration = Duration::from_secs(120);
+const WINDOW: Duration = Duration::from_mins(2);
 /// A service says by these exit codes that trying again is of no use: a permission, the configuration. [spec: ENT-32]
 const FINAL_CODES: [i32; 2] = [77, 78];
 

@@ -111,10 +111,10 @@ fn open_syslog(cx: &Context) -> Result<Option<SyslogSocket>, Failure> {
     if !cx.manifest.syslog {
         return Ok(None);
     }
-    let fault = |_| Fault::new("HP-INIT-003", "logs.syslog", format!("`{}` cannot be bound", super::syslog::SOCKET));
+    let fault = || Fault::new("HP-INIT-003", "logs.syslog", format!("`{}` cannot be bound", super::syslog::SOCKET));
     SyslogSocket::bind(super::syslog::SOCKET.as_ref())
         .map(Some)
-        .map_err(|error| Failure::from_io(fault(()).clause("ENT-37"), &error))
+        .map_err(|error| Failure::from_io(fault().clause("ENT-37"), &error))
 }
 
 impl<P: Port> Supervisor<'_, P> {
@@ -226,8 +226,8 @@ impl<P: Port> Supervisor<'_, P> {
                 }
             }
             Action::SayStopping => self.parts.notifier.stopping(),
-            // Interactive shells pass over TERM and take HUP.
-            Action::TermRest => self.parts.reach.signal(&[Signal::TERM, Signal::HUP, Signal::CONT]),
+            Action::TermRest => self.parts.reach.signal(&[Signal::TERM, Signal::CONT]),
+            Action::HangUpRest => self.parts.reach.signal(&[Signal::HUP, Signal::CONT]),
             Action::KillRest => self.parts.reach.signal(&[Signal::KILL]),
             Action::SayReady => self.parts.notifier.ready("ready"),
             Action::TellEnded(at, ending, verdict) => self.tell_ended(at, ending, verdict),

@@ -2,8 +2,8 @@
 //! Never waits for any process but its own, so that PID 1 loses no other one's end by it.
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::os::fd::AsFd;
+use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::process::Stdio;
 use std::time::Duration;
 

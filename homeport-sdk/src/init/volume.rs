@@ -220,11 +220,13 @@ mod tests {
     const SOUND: Found =
         Found { device: 1, inode: 2, uid: 7, gid: 8, writable: true, free_bytes: 100, free_inodes: 10 };
 
-    fn verdict(expected: Option<ExpectedVolume>, sight: &Sight, wanted: Wanted) -> Vec<(u8, &'static str)> {
+    type Row = (Option<ExpectedVolume>, Sight, Wanted, Vec<(u8, &'static str)>);
+
+    fn verdict(expected: Option<&ExpectedVolume>, sight: &Sight, wanted: Wanted) -> Vec<(u8, &'static str)> {
         let manifest = manifest();
         let (name, volume) = manifest.volumes.iter().next().unwrap();
         let mut report = Report::default();
-        judge(name, volume, expected.as_ref(), sight, wanted, &mut report);
+        judge(name, volume, expected, sight, wanted, &mut report);
         let Err(failure) = report.into_result() else { return Vec::new() };
         failure.problems().iter().map(|p| (p.status.code(), p.fault.code)).collect()
     }
@@ -234,7 +236,7 @@ mod tests {
         use Wanted::{Readable, Writable};
         let dir = Sight::Directory;
         let with = |format| Some(ExpectedVolume { format: Format::new(format), ..expected() });
-        let rows: Vec<(Option<ExpectedVolume>, Sight, Wanted, Vec<(u8, &'static str)>)> = vec![
+        let rows: Vec<Row> = vec![
             (Some(expected()), dir(SOUND), Writable, vec![]),
             (with(2), dir(SOUND), Writable, vec![]),
             (None, dir(SOUND), Writable, vec![(66, "HP-VOL-102")]),
@@ -263,7 +265,7 @@ mod tests {
             ),
         ];
         for (expected, sight, wanted, codes) in rows {
-            assert_eq!(verdict(expected.clone(), &sight, wanted), codes, "{expected:?} {sight:?}");
+            assert_eq!(verdict(expected.as_ref(), &sight, wanted), codes, "{expected:?} {sight:?}");
         }
     }
 

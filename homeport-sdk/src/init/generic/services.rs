@@ -180,13 +180,10 @@ fn read_texts(node: &Node, at: &str, what: &str, faults: &mut Vec<Fault>) -> Vec
         _ => None,
     };
     let texts: Option<Vec<String>> = texts;
-    match texts.filter(|texts| texts.iter().all(|text| !text.contains('\0'))) {
-        Some(texts) => texts,
-        None => {
-            faults.push(wrong(node, at, &format!("a list of {what}, as texts")));
-            Vec::new()
-        }
-    }
+    texts.filter(|texts| texts.iter().all(|text| !text.contains('\0'))).unwrap_or_else(|| {
+        faults.push(wrong(node, at, &format!("a list of {what}, as texts")));
+        Vec::new()
+    })
 }
 
 fn read_command(node: &Node, at: &str, faults: &mut Vec<Fault>) -> Option<(String, Vec<String>)> {

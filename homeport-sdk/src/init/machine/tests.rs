@@ -144,6 +144,17 @@ fn a_stop_asks_in_reverse_then_asks_what_is_left_then_exits_with_nothing() {
 }
 
 #[test]
+fn what_is_left_and_passes_over_the_first_signal_is_hung_up() {
+    let mut machine = ready(&[Critical]);
+    machine.step(at(0), Event::Stop);
+    machine.step(at(10), Event::Ended(pid(10), Ending::Exited(0)));
+    assert_eq!(machine.wake_at(), Some(at(210)));
+    assert_eq!(machine.step(at(210), Event::Tick), [Action::HangUpRest]);
+    assert_eq!(machine.wake_at(), Some(at(8000)));
+    assert_eq!(machine.step(at(8000), Event::Tick), [Action::KillRest]);
+}
+
+#[test]
 fn what_does_not_end_is_killed_two_seconds_before_the_host_would() {
     let mut machine = ready(&[Critical]);
     machine.step(at(0), Event::Stop);
@@ -268,7 +279,11 @@ impl World {
                     Action::SayReady => self.ready += 1,
                     Action::Exit(status) => self.exit = Some(status),
                     Action::Term(at, asked) => assert!(self.alive.contains(&(at, asked)), "only who lives is asked"),
-                    Action::Leftovers(..) | Action::SayStopping | Action::TermRest | Action::TellEnded(..) => {}
+                    Action::Leftovers(..)
+                    | Action::SayStopping
+                    | Action::TermRest
+                    | Action::HangUpRest
+                    | Action::TellEnded(..) => {}
                 }
             }
         }

@@ -29,11 +29,12 @@ fn failed(path: &Path, what: &str, error: &std::io::Error) -> Failure {
 
 /// Makes a directory with this mode, or gives it to one that is there.
 pub(crate) fn directory(path: &Path, mode: u32) -> Result<(), Failure> {
-    let made = match DirBuilder::new().mode(mode).create(path) {
+    let outcome = match DirBuilder::new().mode(mode).create(path) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
     };
-    made.and_then(|()| std::fs::set_permissions(path, Permissions::from_mode(mode)))
+    outcome
+        .and_then(|()| std::fs::set_permissions(path, Permissions::from_mode(mode)))
         .map_err(|error| failed(path, "cannot be made", &error))
 }
 

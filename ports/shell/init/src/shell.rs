@@ -52,7 +52,12 @@ fn rendered(cx: &Context, settings: &Settings) -> Vec<(PathBuf, u32, String)> {
 }
 
 fn authorized_keys(settings: &Settings, probe: &str) -> String {
-    settings.authorized_keys.iter().map(String::as_str).chain([probe]).map(|line| format!("{line}\n")).collect()
+    let mut text = String::new();
+    for line in settings.authorized_keys.iter().map(String::as_str).chain([probe]) {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
 }
 
 impl Port for Shell {
