@@ -202,7 +202,7 @@ fn tell(notice: Notice) {
             say::line(format_args!("packages: fetching {count}, {:.1} MB", megabytes(size.get())));
         }
         Notice::BadCache(file) => {
-            say::warning(format_args!("`{}` is not the locked package; fetching it", file.display()))
+            say::warning(format_args!("`{}` is not the locked package; fetching it", file.display()));
         }
         Notice::Gone(faults) => {
             for fault in faults {
@@ -214,23 +214,20 @@ fn tell(notice: Notice) {
 
 /// The error with all that it can say: every fault, the causes, and what to do next.
 pub(crate) fn explained(error: &BuildError, dir: &Path) -> anyhow::Error {
-    let mut text = format!("{error} [{}]", error.code());
+    let mut lines = vec![format!("{error} [{}]", error.code())];
     let mut cause = std::error::Error::source(error);
     while let Some(deeper) = cause {
-        text.push_str(&format!("\n  cause: {deeper}"));
+        lines.push(format!("cause: {deeper}"));
         cause = deeper.source();
     }
     for fault in error.faults() {
-        text.push_str(&format!("\n  {} {}: {fault}", fault.code, fault.subject));
+        lines.push(format!("{} {}: {fault}", fault.code, fault.subject));
         if !fault.remedy.is_empty() {
-            text.push_str(&format!("\n    help: {}", fault.remedy));
+            lines.push(format!("  help: {}", fault.remedy));
         }
     }
-    if let Some(help) = error.help() {
-        let help = help.replace("DIR", &dir.display().to_string());
-        text.push_str(&format!("\n  help: {help}"));
-    }
-    anyhow::Error::msg(text)
+    lines.extend(error.help().map(|help| format!("help: {}", help.replace("DIR", &dir.display().to_string()))));
+    anyhow::Error::msg(lines.join("\n  "))
 }
 
 fn megabytes(bytes: u64) -> f64 {
