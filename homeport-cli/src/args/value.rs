@@ -1,0 +1,116 @@
+//! Owns reading the values of options that have two parts. Never looks anything up: whether a key or a volume exists is
+//! the host's question.
+
+use std::path::PathBuf;
+
+use homeport_core::config::{Given, Source};
+use homeport_core::name::{EndpointName, VolumeName};
+use homeport_core::unit::{Gid, Uid};
+use homeport_host::engine::ContainerUser;
+use homeport_host::request::RouteWish;
+
+/// Where the value of a key is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ValueSource {
+    /// Standard input.
+    Stdin,
+    /// This file.
+    File(PathBuf),
+}
+
+/// A key whose value is in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileValue {
+    /// The key as typed.
+    pub(crate) key: String,
+    /// Where its value is.
+    pub(crate) from: ValueSource,
+}
+
+fn pair<'a>(text: &'a str, wanted: &str) -> Result<(&'a str, &'a str), String> {
+    match text.split_once('=') {
+        Some((left, right)) if !left.is_empty() => Ok((left, right)),
+        _ => Err(format!("wanted {wanted}")),
+    }
+}
+
+/// Reads `KEY=VALUE`. The value may be empty and may hold more `=`.
+pub(crate) fn parse_set(text: &str) -> Result<Given, String> {
+    let (key, value) = pair(text, "KEY=VALUE")?;
+    Ok(Given { key: key.to_owned(), text: value.to_owned(), source: Source::Argument })
+}
+
+/// Reads `KEY=PATH`, where the path `-` is standard input.
+pub(crate) fn parse_set_file(text: &str) -> Result<FileValue, String> {
+    let (key, path) = pair(text, "KEY=PATH, or KEY=- for standard input")?;
+    let from = match path {
+        "" => return Err("wanted KEY=PATH, or KEY=- for standard input".to_owned()),
+        "-" => ValueSource::Stdin,
+        path => ValueSource::File(PathBuf::from(path)),
+    };
+    Ok(FileValue { key: key.to_owned(), from })
+}
+
+/// Reads `NAME=PATH`.
+pub(crate) fn parse_volume(text: &str) -> Result<(VolumeName, PathBuf), String> {
+    let (name, path) = pair(text, "NAME=PATH")?;
+    Ok((name.parse().map_err(|error: homeport_core::name::NameError| error.to_string())?, PathBuf::from(path)))
+}
+
+/// Reads `ENDPOINT=ADDRESS`.
+pub(crate) fn parse_route(text: &str) -> Result<(EndpointName, RouteWish), String> {
+    let (name, wish) = pair(text, "ENDPOINT=ADDRESS")?;
+    let name = name.parse().map_err(|error: homeport_core::name::NameError| error.to_string())?;
+    Ok((name, wish.parse().map_err(|error: homeport_host::request::RouteWishError| error.to_string())?))
+}
+
+/// Reads `UID` or `UID:GID`. The group is the number of the user where it is not said.
+pub(crate) fn parse_user(text: &str) -> Result<ContainerUser, String> {
+    let (uid, gid) = text.split_once(':').unwrap_or((text, text));
+    let number = |part: &str| part.parse::<u32>().map_err(|_| "wanted UID or UID:GID, both numbers".to_owned());
+    Ok(ContainerUser { uid: Uid::new(number(uid)?), gid: Gid::new(number(gid)?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_may_be_empty_and_hold_more_equals_signs() {
+        for (text, key, value) in [("a=b", "a", "b"), ("a=", "a", ""), ("a=b=c", "a", "b=c")] {
+            let given = parse_set(text).unwrap();
+            assert_eq!((given.key.as_str(), given.text.as_str(), given.source), (key, value, Source::Argument));
+        }
+        for bad in ["", "a", "=b", "="] {
+            assert_eq!(parse_set(bad).unwrap_err(), "wanted KEY=VALUE", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_or_is_standard_input() {
+        assert_eq!(parse_set_file("k=-").unwrap().from, ValueSource::Stdin);
+        assert_eq!(parse_set_file("k=/a=b").unwrap().from, ValueSource::File("/a=b".into()));
+        for bad in ["", "k", "k=", "=x"] {
+            assert!(parse_set_file(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_before_the_sign_must_be_names() {
+        assert_eq!(parse_volume("home=/srv/home").unwrap(), ("home".parse().unwrap(), "/srv/home".into()));
+        assert!(parse_volume("Home=/srv").unwrap_err().contains("volume name"));
+        assert!(parse_route("ssh=127.0.0.1:random").is_ok());
+        assert!(parse_route("ssh=localhost:1").unwrap_err().contains("public address"));
+        assert!(parse_route("SSH=1").unwrap_err().contains("endpoint name"));
+    }
+
+    #[test]
+    fn a_user_is_one_or_two_numbers() {
+        let user = |uid, gid| ContainerUser { uid: Uid::new(uid), gid: Gid::new(gid) };
+        assert_eq!(parse_user("1000"), Ok(user(1000, 1000)));
+        assert_eq!(parse_user("0:5"), Ok(user(0, 5)));
+        for bad in ["", "root", "1:", ":1", "1:2:3", "-1"] {
+            assert!(parse_user(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Owns how the daemon is shown. Never asks it.
+
+use homeport_host::daemon::DaemonStatus;
+use homeport_host::routes::{RouteState, RouteStatus};
+
+use super::Render;
+use super::page::Page;
+use super::table::Table;
+
+/// How the daemon is.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct DaemonReport {
+    running: bool,
+    #[serde(flatten)]
+    status: Option<DaemonStatus>,
+}
+
+impl DaemonReport {
+    pub(crate) fn new(status: Option<DaemonStatus>) -> Self {
+        Self { running: status.is_some(), status }
+    }
+
+    /// One line about the daemon itself.
+    pub(crate) fn head(&self, page: &mut Page) {
+        match &self.status {
+            None => page.line("the daemon does not run; `homeport deploy` and `homeport start` start it"),
+            Some(status) => page.line(format_args!(
+                "the daemon runs as process {} since {} (version {})",
+                status.pid, status.since, status.version
+            )),
+        }
+    }
+}
+
+impl Render for DaemonReport {
+    fn text(&self, page: &mut Page) {
+        self.head(page);
+        let Some(status) = self.status.as_ref().filter(|status| !status.routes.is_empty()) else { return };
+        let mut table = Table::new(&["ROUTE", "ADDRESS", "STATE", "OPEN", "ACCEPTED", "REFUSED", "FAILED"]);
+        for route in &status.routes {
+            table.row([
+                route.id.to_string(),
+                route.address.to_string(),
+                state(route),
+                route.open.to_string(),
+                route.accepted.to_string(),
+                route.refused.to_string(),
+                route.failed.to_string(),
+            ]);
+        }
+        table.write(page, "");
+        for route in &status.routes {
+            if let Some(error) = &route.last_error {
+                page.line(format_args!("{}: last error: {error}", route.id));
+            }
+        }
+    }
+}
+
+/// What happens to a route's clients, in a few words.
+pub(super) fn state(route: &RouteStatus) -> String {
+    match &route.state {
+        RouteState::Held => "clients wait".to_owned(),
+        RouteState::Running { target, .. } => format!("leads to {}", target.address),
+        RouteState::Closed => "clients are turned away".to_owned(),
+    }
+}
+
+/// What ending the daemon did.
+#[derive(Debug, serde::Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub(crate) enum DaemonStopped {
+    /// It ran, and has ended.
+    Stopped,
+    /// It did not run.
+    Unchanged,
+}
+
+impl Render for DaemonStopped {
+    fn text(&self, page: &mut Page) {
+        match self {
+            Self::Stopped => page.line("the daemon has ended, and the public addresses are closed"),
+            Self::Unchanged => page.line("the daemon did not run"),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Owns how instances are shown: one that was brought up, all in a table, one in full. Never asks the host.
+
+use homeport_core::entrypoint::{ServiceState, Status};
+use homeport_core::name::{InstanceName, PortId};
+use homeport_host::daemon::DaemonStatus;
+use homeport_host::engine::ContainerId;
+use homeport_host::operation::{InstanceView, Running};
+
+use super::connection::{Connection, PublicName};
+use super::page::Page;
+use super::table::Table;
+use super::{DaemonReport, Render};
+
+/// An instance that an operation brought up, and how to reach it.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct RunningReport {
+    outcome: Outcome,
+    instance: InstanceName,
+    port: PortId,
+    version: semver::Version,
+    container: Option<ContainerId>,
+    connections: Vec<Connection>,
+    status: Option<Status>,
+}
+
+/// What an operation changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    Created,
+    Started,
+    Restarted,
+    Unchanged,
+}
+
+impl Outcome {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Created => "is deployed and answers",
+            Self::Started => "runs again",
+            Self::Restarted => "runs in a new container",
+            Self::Unchanged => "runs already; nothing was changed",
+        }
+    }
+}
+
+impl RunningReport {
+    pub(crate) fn new(outcome: Outcome, running: Running, public: &PublicName) -> Self {
+        let facts = running.status.as_ref().map(|status| &status.facts);
+        let routes = running.routes.into_iter();
+        Self {
+            outcome,
+            connections: routes
+                .map(|(endpoint, (address, protocol))| Connection::new(endpoint, address, &protocol, facts, public))
+                .collect(),
+            instance: running.instance,
+            port: running.port,
+            version: running.version,
+            container: running.container,
+            status: running.status,
+        }
+    }
+}
+
+impl Render for RunningReport {
+    fn text(&self, page: &mut Page) {
+        page.line(format_args!("`{}` ({} {}) {}", self.instance, self.port, self.version, self.outcome.words()));
+        for connection in &self.connections {
+            connection.text(page);
+        }
+        if self.connections.is_empty() {
+            page.line("  it has no public address");
+        }
+    }
+}
+
+/// An instance that was stopped.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct StoppedReport {
+    pub(crate) instance: InstanceName,
+    pub(crate) outcome: homeport_host::operation::LifecycleOutcome,
+}
+
+impl Render for StoppedReport {
+    fn text(&self, page: &mut Page) {
+        use homeport_host::operation::LifecycleOutcome::{Changed, Unchanged};
+        match self.outcome {
+            Changed => page.line(format_args!("`{}` is stopped; its public addresses stay reserved", self.instance)),
+            Unchanged => page.line(format_args!("`{}` is stopped already; nothing was changed", self.instance)),
+        }
+    }
+}
+
+/// Every instance, one a row.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct ListReport {
+    pub(crate) instances: Vec<InstanceView>,
+}
+
+impl Render for ListReport {
+    fn text(&self, page: &mut Page) {
+        if self.instances.is_empty() {
+            page.line("there are no instances; `homeport deploy PORT` makes one");
+            return;
+        }
+        let mut table = Table::new(&["NAME", "PORT", "VERSION", "STATE", "ADDRESSES"]);
+        for view in &self.instances {
+            let addresses: Vec<String> =
+                view.routes.iter().map(|(endpoint, address)| format!("{endpoint}={address}")).collect();
+            table.row([
+                view.name.to_string(),
+                view.port.to_string(),
+                view.version.to_string(),
+                view.state.clone(),
+                addresses.join(" "),
+            ]);
+        }
+        table.write(page, "");
+    }
+}
+
+/// One instance in full, or every one with the daemon.
+#[derive(Debug, serde::Serialize)]
+#[serde(rename_all = "snake_case", untagged)]
+pub(crate) enum StatusReport {
+    One(Box<InstanceReport>),
+    All { daemon: DaemonReport, instances: Vec<InstanceView> },
+}
+
+/// One instance in full.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct InstanceReport {
+    instance: InstanceView,
+    connections: Vec<Connection>,
+}
+
+impl StatusReport {
+    pub(crate) fn one(view: InstanceView, public: &PublicName) -> Self {
+        let facts = view.status.as_ref().map(|status| &status.facts);
+        let connections = view.routes.iter().map(|(endpoint, address)| {
+            let protocol = view.protocols.get(endpoint).map_or("", String::as_str);
+            Connection::new(endpoint.clone(), *address, protocol, facts, public)
+        });
+        Self::One(Box::new(InstanceReport { connections: connections.collect(), instance: view }))
+    }
+
+    pub(crate) fn all(daemon: Option<DaemonStatus>, instances: Vec<InstanceView>) -> Self {
+        Self::All { daemon: DaemonReport::new(daemon), instances }
+    }
+}
+
+impl Render for StatusReport {
+    fn text(&self, page: &mut Page) {
+        match self {
+            Self::One(report) => report.text(page),
+            Self::All { daemon, instances } => {
+                daemon.head(page);
+                page.gap();
+                ListReport { instances: instances.clone() }.text(page);
+            }
+        }
+    }
+}
+
+impl InstanceReport {
+    fn text(&self, page: &mut Page) {
+        let view = &self.instance;
+        page.line(format_args!("`{}` ({} {})", view.name, view.port, view.version));
+        page.line(format_args!("  state: {}", view.state));
+        page.line(format_args!("  deployed: {}", view.created));
+        page.line(format_args!("  image: {}", view.image));
+        if let Some(container) = &view.container {
+            page.line(format_args!("  container: {}", &container.as_str()[..12]));
+        }
+        for connection in &self.connections {
+            connection.text(page);
+        }
+        for volume in &view.volumes {
+            page.line(format_args!(
+                "  volume `{}`: `{}` (format {}, {})",
+                volume.name,
+                volume.path.display(),
+                volume.format,
+                volume.uuid
+            ));
+        }
+        let Some(status) = &view.status else { return };
+        if !status.text.is_empty() {
+            page.line(format_args!("  the port says: {}", status.text));
+        }
+        for (key, value) in &status.facts {
+            page.line(format_args!("  {key}: {}", value.trim()));
+        }
+        for (name, service) in &status.services {
+            let mut words = vec![state_word(service.state).to_owned()];
+            words.extend(service.pid.map(|pid| format!("pid {pid}")));
+            words.extend((service.restarts > 0).then(|| format!("{} restarts", service.restarts)));
+            words.extend(service.last_exit.as_ref().map(|exit| format!("last ended with {exit}")));
+            page.line(format_args!("  service `{name}`: {}", words.join(", ")));
+        }
+    }
+}
+
+const fn state_word(state: ServiceState) -> &'static str {
+    match state {
+        ServiceState::Waiting => "not started yet",
+        ServiceState::Running => "running",
+        ServiceState::Backoff => "ended, starts again after a while",
+        ServiceState::Failed => "gave up",
+        ServiceState::Stopped => "stopped",
+    }
+}
