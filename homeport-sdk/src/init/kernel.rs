@@ -101,6 +101,26 @@ pub(crate) fn close_on_exec_above_stderr() {
     }
 }
 
+/// Lets the pages of the program's code go that only the start needed: they come back from the file when they are used.
+/// An idle init is mostly code, and little of it runs.
+pub(crate) fn let_go_of_code() {
+    let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
+    for (start, length) in maps.lines().filter_map(code_of_a_file) {
+        // SAFETY: the range is one mapping of this process that can be executed and not written, of a file: none of its
+        // pages differs from the file, so that reading one again gives the same bytes.
+        unsafe { libc::madvise(std::ptr::with_exposed_provenance_mut(start), length, libc::MADV_DONTNEED) };
+    }
+}
+
+/// Start and length of a mapping that is code out of a file: `2000-3000 r-xp 0 08:01 77 /port/init`.
+fn code_of_a_file(line: &str) -> Option<(usize, usize)> {
+    let mut fields = line.split_ascii_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let (rights, inode) = (fields.next()?, fields.nth(2)?);
+    let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
+    (rights == "r-xp" && inode != "0").then_some((start, end.checked_sub(start)?))
+}
+
 /// Whether a child leads a process group or a session of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leads {
@@ -176,5 +196,29 @@ impl Birth {
             return Err(io::Error::last_os_error());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_code_out_of_a_file_is_let_go() {
+        for (line, wanted) in [
+            ("2000-5000 r-xp 00001000 08:01 77   /port/init", Some((0x2000, 0x3000))),
+            ("2000-5000 r--p 00001000 08:01 77   /port/init", None),
+            ("2000-5000 rwxp 00001000 08:01 77   /port/init", None),
+            ("7fff0000-7fff2000 r-xp 00000000 00:00 0   [vdso]", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(code_of_a_file(line), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_let_its_code_go_runs_on() {
+        let_go_of_code();
+        assert!(std::fs::read_to_string("/proc/self/maps").unwrap().lines().filter_map(code_of_a_file).count() > 0);
     }
 }

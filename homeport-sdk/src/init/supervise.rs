@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 use super::child::{self, As};
 use super::clock::{self, Moment};
 use super::context::Context;
-use super::kernel::{Asked, Leads, SignalQueue};
+use super::kernel::{Asked, Leads, SignalQueue, let_go_of_code};
 use super::machine::{Action, Event, Machine, Unit};
 use super::notify::Notifier;
 use super::phase::{self, ENV_PROBE};
@@ -229,7 +229,12 @@ impl<P: Port> Supervisor<'_, P> {
             Action::TermRest => self.parts.reach.signal(&[Signal::TERM, Signal::CONT]),
             Action::HangUpRest => self.parts.reach.signal(&[Signal::HUP, Signal::CONT]),
             Action::KillRest => self.parts.reach.signal(&[Signal::KILL]),
-            Action::SayReady => self.parts.notifier.ready("ready"),
+            Action::SayReady => {
+                self.parts.notifier.ready("ready");
+                // After the status file is written too: what runs from now on is what an idle init needs.
+                self.show();
+                let_go_of_code();
+            }
             Action::TellEnded(at, ending, verdict) => self.tell_ended(at, ending, verdict),
             Action::Exit(status) => self.exit = Some(status),
         }

@@ -145,8 +145,8 @@ mod tests {
         assert_eq!(made.len(), 1);
         assert!(made[0].public.starts_with("ssh-ed25519 AAAA") && made[0].public.split(' ').count() == 2);
         assert!(fingerprint(&made[0]).unwrap().starts_with("SHA256:"));
-        let mode = std::fs::metadata(&made[0].path).unwrap().permissions().mode() & 0o7777;
-        assert_eq!(mode, 0o600);
+        let bits = std::fs::metadata(&made[0].path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(bits, 0o600);
         for state in [VolumeState::New, VolumeState::Existing] {
             assert_eq!(load_or_make(dir.path(), state).unwrap(), made);
         }

@@ -225,11 +225,13 @@ pub(crate) mod tests {
         failure.problems().iter().map(|problem| problem.fault.code).collect()
     }
 
+    type Row = (Vec<(&'static str, Value)>, Vec<&'static str>);
+
     #[test]
     fn rules_over_several_keys_have_their_faults() {
         let on = ("password_login", Value::Bool(true));
         let hash = "$6$saltsalt$0123456789abcdef";
-        let rows: Vec<(Vec<(&str, Value)>, Vec<&str>)> = vec![
+        let rows: Vec<Row> = vec![
             (vec![keys(&[KEY])], vec![]),
             (vec![on.clone(), text("password", hash)], vec![]),
             (vec![], vec!["X-shell-005"]),
