@@ -9,7 +9,7 @@ use homeport_core::name::{ConfigKey, InstanceName};
 
 use super::enter::{enter, known};
 use super::error::OperationError;
-use super::lifecycle::{plan_grace, start_in};
+use super::lifecycle::{bring_back_in, plan_grace};
 use super::survey::{Surveyor, recorded_image};
 use crate::host::Host;
 use crate::ledger::{Desired, Ledger, LedgerWriter, RootId};
@@ -147,7 +147,7 @@ fn change(
         .run(&plan);
     match done {
         Ok(()) => Ok(Reconfigured { changed, restarted: needs_container }),
-        Err(failed @ RunError::Undone { .. }) if needs_container => match start_in(host, writer, root, name) {
+        Err(failed @ RunError::Undone { .. }) if needs_container => match bring_back_in(host, writer, root, name) {
             Ok(()) => Err(failed.into()),
             Err(source) => Err(OperationError::NotRestored {
                 name: name.clone(),

@@ -60,7 +60,7 @@ fn bring_back(
     if !wanted || (name == about && matches!(kind, Kind::Stop | Kind::Remove | Kind::Start | Kind::Restart)) {
         return Ok(());
     }
-    match lifecycle::start_in(host, writer, root, name) {
+    match lifecycle::bring_back_in(host, writer, root, name) {
         Err(OperationError::Run(RunError::Died { kind, instance })) => Err(RunError::Died { kind, instance }.into()),
         Err(error) => {
             host.progress

@@ -125,6 +125,19 @@ pub(super) fn start_in(
     Ok(())
 }
 
+/// Starts an instance that should run, unless its container was never stopped, with the lock held already.
+pub(super) fn bring_back_in(
+    host: &Host,
+    writer: &mut LedgerWriter<'_>,
+    root: &RootId,
+    name: &InstanceName,
+) -> Result<(), OperationError> {
+    if super::observe::is_running(host, &known(writer, name)?)? {
+        return Ok(());
+    }
+    start_in(host, writer, root, name)
+}
+
 /// Looks at everything that an instance needs, and how long its container has to stop.
 fn existing(
     host: &Host,
