@@ -8,7 +8,7 @@ use std::time::Duration;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{ANSWER, DockerEngine};
+use super::engine::{ANSWER, DockerEngine};
 use crate::engine::error::{Action, EngineError};
 
 /// One call: the client, what is being done, and the socket for the one request that is not bollard's.

@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::ANSWER;
 use super::connect::Call;
+use super::engine::ANSWER;
 use crate::engine::error::EngineError;
 
 /// How long the head of an answer may be.

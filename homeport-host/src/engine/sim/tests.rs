@@ -2,15 +2,14 @@
 //! The contract itself is tested in `tests/engine_sim.rs`, by the rules that Docker is tested with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use homeport_core::unit::Bytes;
+use homeport_core::digest::Digest;
+use homeport_core::unit::{Bytes, Seconds};
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::{
-    Capability, ContainerName, ContainerState, ContainerUser, Entrypoint, EventKind, ExitCode, Labels, Limits,
-    NetworkMode, PidLimit,
-};
+use crate::engine::*;
 
 const IMAGE: Digest = Digest::new([1; 32]);
 const GRACE: Seconds = Seconds::new(5);
@@ -323,7 +322,7 @@ fn a_script_may_ask_the_engine_about_its_own_container() {
     engine.create(&spec(0, "serve")).unwrap();
     engine.start(&(&name(0)).into()).unwrap();
     let mut output = Vec::new();
-    let request = LogRequest::past(crate::engine::LogTail::All);
+    let request = LogRequest::past(LogTail::All);
     let end = engine.logs(&(&name(0)).into(), &request, &mut |_, bytes| {
         output.extend_from_slice(bytes);
         Flow::Continue
@@ -337,8 +336,8 @@ fn a_container_that_is_down_gives_its_address_back() {
     let network = NetworkSpec {
         name: "homeport".parse().unwrap(),
         labels: Labels::new(),
-        peers: crate::engine::PeerTraffic::Blocked,
-        reach: crate::engine::Reach::Outside,
+        peers: PeerTraffic::Blocked,
+        reach: Reach::Outside,
     };
     let network = engine.ensure_network(&network).unwrap().into_inner();
     let address = |index: usize| engine.containers()[index].addresses.values().next().copied();
