@@ -10,6 +10,7 @@ use homeport_core::entrypoint::{INIT_PATH, LABEL_PROTOCOL, MANIFEST_FILE};
 use homeport_core::fault::Fault;
 use homeport_core::manifest::MAX_MANIFEST_BYTES;
 use homeport_core::unit::Bytes;
+use homeport_volumes::check_declared;
 
 use super::PortImage;
 use super::error::ImageError;
@@ -20,7 +21,7 @@ use crate::engine::{Engine, ImageFacts};
 pub struct Verified(PathBuf);
 
 /// Goes up when the rules below do, so that images proved by older rules are looked at again.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 
 impl Verified {
     /// The notes in this directory, which need not exist yet.
@@ -105,18 +106,71 @@ fn rules(facts: &ImageFacts, image: &PortImage) -> Vec<Fault> {
                 .clause("ENT-1"),
         );
     }
-    for path in &facts.volumes {
-        if !image.manifest.volumes.values().any(|volume| volume.path == *path) {
-            faults.push(
-                Fault::new(
-                    "HP-IMG-013",
-                    "image.volumes",
-                    format!("the image declares a volume at `{path}` that its manifest does not know"),
-                )
-                .expected("only volumes of the manifest: what is written elsewhere would be lost with the container")
-                .clause("VOL-5"),
-            );
+    let volumes = image.manifest.volumes.values().map(|volume| volume.path.as_str());
+    let tmpfs = image.manifest.privileges.tmpfs.iter().map(|tmpfs| tmpfs.path.as_str());
+    let covered: Vec<&str> = volumes.chain(tmpfs).collect();
+    faults.extend(check_declared(&facts.volumes, &covered));
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use homeport_core::digest::Digest;
+
+    use super::*;
+    use crate::engine::Labels;
+
+    const MANIFEST: &[u8] = br#"{"protocol":"1.0","port":{"id":"test","version":"1.0.0","title":"T"},
+        "volumes":{"home":{"path":"/data","format":1,"uid":7,"gid":8,"mode":"0700"}},
+        "privileges":{"tmpfs":[{"path":"/tmp","size_bytes":65536}]}}"#;
+
+    fn port() -> PortImage {
+        let manifest = homeport_core::manifest::parse(MANIFEST).unwrap();
+        PortImage { id: Digest::new([1; 32]), reference: "test".to_owned(), manifest, bytes: MANIFEST.to_vec() }
+    }
+
+    fn image(volumes: &[&str]) -> ImageFacts {
+        ImageFacts {
+            id: Digest::new([1; 32]),
+            names: Vec::new(),
+            labels: Labels::new().with(LABEL_PROTOCOL, "1.0"),
+            entrypoint: vec![INIT_PATH.to_owned()],
+            command: Vec::new(),
+            user: String::new(),
+            env: Vec::new(),
+            volumes: volumes.iter().map(|path| (*path).to_owned()).collect(),
+            exposed: Vec::new(),
+            architecture: "amd64".to_owned(),
+            size: Bytes::new(0),
         }
     }
-    faults
+
+    #[test]
+    fn each_broken_rule_of_an_image_is_its_own_fault() {
+        let shell = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let rows: Vec<(ImageFacts, &[&str])> = vec![
+            (image(&[]), &[]),
+            (image(&["/data", "/tmp", "/data/"]), &[]),
+            (image(&["/data/mail", "/srv"]), &["HP-VOL-014", "HP-VOL-014"]),
+            (ImageFacts { labels: Labels::new(), ..image(&[]) }, &["HP-IMG-011"]),
+            (ImageFacts { labels: Labels::new().with(LABEL_PROTOCOL, "1.1"), ..image(&[]) }, &["HP-IMG-011"]),
+            (ImageFacts { entrypoint: shell(&["/bin/sh", INIT_PATH]), ..image(&[]) }, &["HP-IMG-012"]),
+            (
+                ImageFacts { labels: Labels::new(), entrypoint: shell(&[]), ..image(&["/srv"]) },
+                &["HP-IMG-011", "HP-IMG-012", "HP-VOL-014"],
+            ),
+        ];
+        for (facts, wanted) in rows {
+            let codes: Vec<_> = rules(&facts, &port()).iter().map(|fault| fault.code).collect();
+            assert_eq!(codes, wanted, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn label_and_file_are_the_same_bytes() {
+        let code = |file: Option<&[u8]>| same_manifest(file, &port()).map(|fault| fault.code);
+        assert_eq!(code(Some(MANIFEST)), None);
+        assert_eq!(code(None), Some("HP-IMG-010"));
+        assert_eq!(code(Some(b"{}")), Some("HP-IMG-010"));
+    }
 }
