@@ -34,7 +34,7 @@ pub struct RunDirError {
 
 impl homeport_core::fault::Advice for RunDirError {
     fn code(&self) -> &'static str {
-        "HP-RUN-001"
+        "HP-OPN-011"
     }
 
     fn help(&self) -> Option<String> {
@@ -85,11 +85,16 @@ impl RunDir {
         Ok(())
     }
 
-    /// Removes it with all that is in it. Nothing there is fine.
+    /// Removes it with all that is in it, and the instance's own directory around it. Nothing there is fine.
     pub fn remove(&self) -> Result<(), RunDirError> {
-        match fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", &self.0, error)),
+        let gone = |done: io::Result<()>, path: &Path| match done {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path, error)),
             _ => Ok(()),
+        };
+        gone(fs::remove_dir_all(&self.0), &self.0)?;
+        match self.0.parent() {
+            Some(parent) => gone(fs::remove_dir(parent), parent),
+            None => Ok(()),
         }
     }
 
