@@ -1,3 +1,5 @@
+//! Rules of the decision, one row each, and laws: what is refused, with which code, and what is never made or changed.
+
 use std::path::PathBuf;
 
 use homeport_core::unit::{Bytes, Format, Gid, Inodes, Mode, Uid};

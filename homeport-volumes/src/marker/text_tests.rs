@@ -1,3 +1,5 @@
+//! The marker's text: its form on disk, what is not one, and that writing and reading are each other's opposite.
+
 use proptest::prelude::*;
 
 use super::*;
