@@ -11,7 +11,7 @@
 //! ```
 //!
 //! [`Source::read`] reads a folder and finds every fault in it; [`debs::provide`] brings the packages that its lock names,
-//! each checked by its sha256; [`assemble`] makes the layers as values and refuses an image that holds a private key, or
+//! each checked by its sha256; [`assemble()`] makes the layers as values and refuses an image that holds a private key, or
 //! a program whose libraries were left out; [`Image::write`] writes one archive that every engine loads.
 //!
 //! Nothing is ever unpacked onto the disk of the machine that builds, and no install script of a package is run: what
