@@ -12,7 +12,7 @@ use super::records;
 use super::session::Session;
 use crate::container::{ContainerParts, container_spec, labels};
 use crate::engine::{
-    ContainerId, ContainerRef, ContainerState, LabelFilter, NetworkSpec, PeerTraffic, Reach, StopOutcome,
+    ContainerId, ContainerRef, ContainerState, EngineError, LabelFilter, NetworkSpec, PeerTraffic, Reach, StopOutcome,
 };
 use crate::host::{Probing, now};
 use crate::ledger::{Desired, HasData, LedgerError, RouteChoice, RouteRecord};
@@ -55,7 +55,12 @@ impl Session<'_, '_> {
             Step::ReleaseRoutes => {
                 self.each_route(|session, endpoint| session.host.routes.release(&session.route_id(endpoint)))
             }
-            Step::RemoveNetwork => self.remove_network(),
+            Step::RemoveNetwork => match self.remove_network() {
+                // Something still runs in it that is no instance, a container that an earlier command could not take away
+                // for example. Whoever takes that away removes the network.
+                Err(StepError::Engine(EngineError::Conflict { .. })) => Ok(()),
+                other => other,
+            },
             Step::Reconfigure | Step::Forget => Err(StepError::OutOfOrder {
                 step: step.name(),
                 missing: "the end of its operation, which it belongs to",
@@ -271,6 +276,7 @@ impl Session<'_, '_> {
             socket: self.notify.as_ref().ok_or(missing)?,
             progress: &*self.host.progress,
             memory: self.manifest("await_ready")?.resources.memory_limit,
+            proc: &self.host.machine.proc,
         }
         .until_ready(within)?;
         self.note_data()

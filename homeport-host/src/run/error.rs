@@ -71,7 +71,7 @@ pub enum StepError {
         how: String,
     },
     /// The port did not get ready in time.
-    #[error("the port was not ready after {within} s{}", said.as_ref().map(|text| format!("; it last said `{text}`")).unwrap_or_default())]
+    #[error("the port was not ready after {within} s{}", said.as_ref().map(|text| format!("; it last said: {text}")).unwrap_or_default())]
     NotReady {
         /// The time that its manifest gives it.
         within: Seconds,

@@ -18,6 +18,7 @@ mod apply;
 mod error;
 mod evidence;
 mod journal;
+mod memory;
 mod ready;
 pub(crate) mod records;
 mod resume;

@@ -7,6 +7,7 @@ use homeport_core::unit::{Bytes, Seconds};
 
 use super::error::StepError;
 use super::evidence::exit_meaning;
+use super::memory;
 use crate::engine::{ContainerRef, ContainerState, Engine, ExitFacts, MemoryEnd};
 use crate::notify::NotifySocket;
 use crate::progress::{Event, Progress};
@@ -23,6 +24,7 @@ pub(super) struct Waiting<'a> {
     pub(super) socket: &'a NotifySocket,
     pub(super) progress: &'a dyn Progress,
     pub(super) memory: Bytes,
+    pub(super) proc: &'a std::path::Path,
 }
 
 impl Waiting<'_> {
@@ -31,14 +33,15 @@ impl Waiting<'_> {
         let begun = Instant::now();
         let limit = Duration::from_secs(within.get().into());
         let mut end = begun + limit;
-        let mut said = None;
+        let (mut said, mut kills) = (None, 0);
         loop {
             let state = self.engine.inspect(self.container)?.map(|facts| facts.state);
             let pid = match state {
                 Some(ContainerState::Running { pid, .. }) => pid,
-                Some(ContainerState::Exited(exit)) => return Err(self.ended(&exit)),
+                Some(ContainerState::Exited(exit)) => return Err(self.ended(&exit, kills)),
                 _ => return Err(StepError::Vanished),
             };
+            kills = memory::kills(self.proc, pid).max(kills);
             let look = Instant::now() + LOOK;
             while Instant::now() < look {
                 let notice = self.socket.receive(pid, look.saturating_duration_since(Instant::now()));
@@ -55,15 +58,22 @@ impl Waiting<'_> {
                 }
             }
             if Instant::now() >= end {
-                return Err(StepError::NotReady { within, said });
+                return Err(match kills {
+                    0 => StepError::NotReady { within, said },
+                    kills => self.out_of_memory(format!("{kills} of its processes were killed in {within} s")),
+                });
             }
         }
     }
 
-    fn ended(&self, exit: &ExitFacts) -> StepError {
+    fn ended(&self, exit: &ExitFacts, kills: u64) -> StepError {
         match exit.memory {
-            MemoryEnd::OutOfMemory => StepError::OutOfMemory { limit: self.memory, how: exit_meaning(exit) },
-            MemoryEnd::Enough => StepError::Ended { how: exit_meaning(exit) },
+            MemoryEnd::Enough if kills == 0 => StepError::Ended { how: exit_meaning(exit) },
+            MemoryEnd::Enough | MemoryEnd::OutOfMemory => self.out_of_memory(exit_meaning(exit)),
         }
+    }
+
+    fn out_of_memory(&self, how: String) -> StepError {
+        StepError::OutOfMemory { limit: self.memory, how }
     }
 }

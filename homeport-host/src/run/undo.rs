@@ -34,7 +34,13 @@ impl Session<'_, '_> {
                 self.notify = None;
                 self.run_dir().remove()?;
             }
-            Step::CreateContainer | Step::StartContainer => self.kill_container()?,
+            Step::CreateContainer | Step::StartContainer => {
+                self.kill_container()?;
+                // Where it could not be taken away at first, the network may have stayed for it alone.
+                if self.kind == Kind::Deploy {
+                    self.remove_network()?;
+                }
+            }
             // It cannot be brought back; whether it is gone has to be known.
             Step::RemoveOldContainer => {
                 if self.host.engine.inspect(&self.container_ref()?)?.is_none() {
@@ -118,6 +124,11 @@ impl Session<'_, '_> {
             (VolumeOrigin::Default { data_root }, Before::Nothing)
         };
         let uuid_text = uuid.to_string();
+        if self.writer.volume_by_uuid(&uuid_text)?.is_some_and(|known| known.has_data == HasData::Yes) {
+            // It held data once: whatever is in it now, it is not for an undo to take away.
+            self.writer.set_volume_state(&uuid_text, VolumeState::Kept)?;
+            return Ok(Some(KeptVolume { volume: volume.clone(), path: path.to_owned() }));
+        }
         match homeport_volumes::remove_if_blank(&place, uuid, &origin, former)? {
             Removal::Removed | Removal::Absent => {
                 self.writer.forget_volume(&uuid_text)?;
