@@ -50,9 +50,10 @@ impl From<Exit> for ExitCode {
 
 pub(crate) fn of_operation(error: &OperationError) -> Exit {
     match error {
-        OperationError::NotRoot { .. } | OperationError::NoInstance { .. } | OperationError::NotRunning { .. } => {
-            Exit::Request
-        }
+        OperationError::NotRoot { .. }
+        | OperationError::NoInstance { .. }
+        | OperationError::NotRunning { .. }
+        | OperationError::Silent { .. } => Exit::Request,
         OperationError::Layout(error) => of_layout(error),
         OperationError::Lock(_) | OperationError::StoredManifest { .. } => Exit::Host,
         OperationError::Ledger(error) => of_ledger(error),
@@ -185,3 +186,7 @@ fn of_step(error: &StepError) -> Exit {
         StepError::NotTakenBack { .. } => Exit::Stuck,
     }
 }
+
+#[cfg(test)]
+#[path = "exit_tests.rs"]
+mod tests;

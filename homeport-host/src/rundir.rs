@@ -161,6 +161,8 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use homeport_core::config::Value;
+    use homeport_core::entrypoint::ExpectedVolume;
+    use homeport_core::unit::Format;
 
     use super::*;
 
@@ -175,9 +177,28 @@ mod tests {
         let (_temp, run) = dir();
         let mut config = Effective::default();
         config.open.insert("shell".parse().unwrap(), Value::Text("zsh".into()));
+        config.open.insert("forward".parse().unwrap(), Value::Bool(true));
         config.secret.insert("password".parse().unwrap(), Value::Text("s3cret".into()));
-        run.prepare(&config, &ExpectedVolumes::new()).unwrap();
-        assert!(!fs::read_to_string(run.path().join("config.json")).unwrap().contains("s3cret"));
+        let home = ExpectedVolume {
+            path: "/home/user".to_owned(),
+            uuid: "0f0e0d0c-0b0a-4988-8776-655443322110".to_owned(),
+            format: Format::new(3),
+            device: 7,
+            inode: 11,
+            new: true,
+        };
+        run.prepare(&config, &BTreeMap::from([("home".parse().unwrap(), home)])).unwrap();
+        let read = |name: &str| -> serde_json::Value {
+            serde_json::from_slice(&fs::read(run.path().join(name)).unwrap()).unwrap()
+        };
+        assert_eq!(read("config.json"), serde_json::json!({"shell": "zsh", "forward": true}));
+        assert_eq!(
+            read("volumes.json"),
+            serde_json::json!({"home": {
+                "path": "/home/user", "uuid": "0f0e0d0c-0b0a-4988-8776-655443322110",
+                "format": 3, "device": 7, "inode": 11, "new": true,
+            }})
+        );
         let secret = run.path().join("secrets/password");
         assert_eq!(fs::read_to_string(&secret).unwrap(), "s3cret");
         assert_eq!(fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o400);

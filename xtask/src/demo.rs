@@ -101,18 +101,18 @@ impl Demo {
 
     fn is_deployed(&self) -> Result<bool> {
         let list = self.json(&["list"])?;
-        let list = list.as_array().context("`homeport list` gave no list")?;
+        let list = list["instances"].as_array().context("`homeport list` gave no list")?;
         Ok(list.iter().any(|instance| instance["name"] == NAME))
     }
 
     fn container(&self) -> Result<String> {
-        let status = self.json(&["status", NAME])?;
+        let status = self.json(&["status", NAME])?["instance"].take();
         status["container"].as_str().map(str::to_owned).context("the instance has no container")
     }
 
     /// How to log in, with the host key that HomePort told.
     fn login(&self) -> Result<Login> {
-        let status = self.json(&["status", NAME])?;
+        let status = self.json(&["status", NAME])?["instance"].take();
         let address = status["routes"]["ssh"].as_str().context("the instance has no public address")?;
         let (host, port) = address.rsplit_once(':').context("the public address has no port")?;
         let facts = &status["status"]["facts"];

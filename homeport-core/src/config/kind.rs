@@ -127,7 +127,7 @@ impl Kind {
                 format!("one of {}", quoted.join(", "))
             }
             Self::List { count, max_len, pattern } => {
-                format!("{}, each one line of at most {max_len} characters{}", count.words("a list"), matching(pattern))
+                format!("{}, each of at most {max_len} characters{}", lines(*count), matching(pattern))
             }
         }
     }
@@ -160,6 +160,15 @@ impl Kind {
                 Value::List(items) => format!("a list of {}", items.len()),
             }),
         }
+    }
+}
+
+/// How many lines a list may have, in words.
+fn lines(count: Limits) -> String {
+    match (count.min.max(0), count.max) {
+        (0, max) => format!("at most {max} lines"),
+        (min, max) if min == max => format!("{min} lines"),
+        (min, max) => format!("{min} to {max} lines"),
     }
 }
 

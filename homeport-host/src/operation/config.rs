@@ -7,7 +7,7 @@ use homeport_core::config::{Secrecy, Value, effective, parse_given};
 use homeport_core::fault::Fault;
 use homeport_core::name::{ConfigKey, InstanceName};
 
-use super::enter::{enter, known};
+use super::enter::{enter, known, ready};
 use super::error::OperationError;
 use super::lifecycle::{bring_back_in, plan_grace};
 use super::survey::{Surveyor, recorded_image};
@@ -79,7 +79,7 @@ pub fn config_change(
     name: &InstanceName,
     request: &ConfigRequest,
 ) -> Result<Reconfigured, OperationError> {
-    host.engine.ping()?;
+    ready(host)?;
     enter(host, Kind::Config, name, |writer, root| change(host, writer, root, name, request))
 }
 

@@ -4,9 +4,9 @@ use homeport_core::fault::Fault;
 use homeport_core::name::{EndpointName, InstanceName};
 use homeport_router::ListenAddress;
 
-use super::enter::enter;
+use super::enter::{enter, ready};
 use super::error::OperationError;
-use super::lifecycle::{Running, running, start_in};
+use super::lifecycle::{Running, running, start_in, still_answers};
 use super::survey::{Survey, Surveyor};
 use crate::host::Host;
 use crate::image::{PortImage, find};
@@ -47,7 +47,7 @@ pub struct DeployPlan {
 
 /// Deploys a port. On success its public addresses answer; after a failure nothing is left but what volumes hold.
 pub fn deploy(host: &Host, request: &DeployRequest) -> Result<Deployed, OperationError> {
-    host.engine.ping()?;
+    ready(host)?;
     let image = find(&*host.engine, &request.port, request.version.as_ref(), &host.verified_images())?;
     let name = instance_name(request, &image)?;
     enter(host, Kind::Deploy, &name, |writer, root| match writer.instance(&name)? {
@@ -127,6 +127,7 @@ fn confirm(
     }
     let runs = record.desired == Desired::Running && super::observe::is_running(host, record)?;
     if runs {
+        still_answers(host, writer, &name)?;
         return Ok(Deployed { outcome: DeployOutcome::Unchanged, running: running(host, writer, &name)? });
     }
     start_in(host, writer, root, &name)?;

@@ -21,10 +21,6 @@ pub(super) fn enter<T>(
     about: &InstanceName,
     work: impl FnOnce(&mut LedgerWriter<'_>, &RootId) -> Result<T, OperationError>,
 ) -> Result<T, OperationError> {
-    let uid = rustix::process::geteuid();
-    if !uid.is_root() {
-        return Err(OperationError::NotRoot { uid: uid.as_raw() });
-    }
     host.layout.prepare()?;
     let wait = if host.patience.is_zero() { Wait::No } else { Wait::For(host.patience) };
     let lock = OperationLock::acquire(&host.layout, wait, &format!("{kind} {about}"), now(), |waiting| {
@@ -45,6 +41,15 @@ pub(super) fn enter<T>(
         return Err(OperationError::Stuck { name, reason });
     }
     work(&mut writer, &root)
+}
+
+/// Refuses early what only root can do, and what needs an engine that is not there.
+pub(super) fn ready(host: &Host) -> Result<(), OperationError> {
+    let uid = rustix::process::geteuid();
+    if !uid.is_root() {
+        return Err(OperationError::NotRoot { uid: uid.as_raw() });
+    }
+    Ok(host.engine.ping()?)
 }
 
 /// Starts an instance whose replacement was cut off, unless this operation sees to it itself.

@@ -68,6 +68,17 @@ pub enum OperationError {
         /// The instance.
         name: InstanceName,
     },
+    /// The instance runs, and a public address of it does not answer.
+    #[error("instance `{name}` runs, and the public address of `{endpoint}` does not work")]
+    Silent {
+        /// The instance.
+        name: InstanceName,
+        /// The endpoint.
+        endpoint: homeport_core::name::EndpointName,
+        /// What was found.
+        #[source]
+        source: crate::probe::ProbeError,
+    },
     /// A stored manifest cannot be read any more.
     #[error("the manifest that the ledger has of `{name}` cannot be used")]
     StoredManifest {
@@ -118,6 +129,7 @@ impl Advice for OperationError {
             Self::NoInstance { .. } => "HP-OPN-022",
             Self::Stuck { .. } => "HP-OPN-023",
             Self::NotRunning { .. } => "HP-OPN-024",
+            Self::Silent { .. } => "HP-OPN-026",
             Self::StoredManifest { source, .. } => source.code(),
             Self::Run(error) => error.code(),
             Self::NotRestored { .. } => "HP-OPN-025",
@@ -139,6 +151,9 @@ impl Advice for OperationError {
             Self::NoInstance { .. } => Some("`homeport list` lists them; `homeport deploy` makes one".to_owned()),
             Self::Stuck { .. } => Some("mend what is named, and repeat the command: it tries again".to_owned()),
             Self::NotRunning { name } => Some(format!("start it: `homeport start {name}`")),
+            Self::Silent { name, .. } => Some(format!(
+                "`homeport logs {name}` tells what the port says; `homeport restart {name}` gives it a new container"
+            )),
             Self::StoredManifest { source, .. } => source.help(),
             Self::Run(error) => error.help(),
             Self::NotRestored { name, .. } => Some(format!(

@@ -7,15 +7,19 @@ use homeport_core::name::{EndpointName, InstanceName, PortId};
 use homeport_core::unit::Seconds;
 use homeport_router::ListenAddress;
 
-use super::enter::{enter, known};
+use super::enter::{enter, known, ready};
 use super::error::OperationError;
 use super::survey::{Survey, Surveyor, recorded_effective, recorded_image};
 use crate::engine::ContainerId;
-use crate::host::Host;
+use crate::host::{Host, Probing};
 use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId};
 use crate::plan::{self, Kind};
+use crate::probe::probe;
 use crate::run::{Session, records};
 use crate::rundir::RunDir;
+
+/// How long an address may take that worked before; a daemon that has just been started takes its routes up meanwhile.
+const STILL_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What an operation on an instance changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -46,10 +50,11 @@ pub struct Running {
 
 /// Starts an instance; one that runs already is left alone.
 pub fn start(host: &Host, name: &InstanceName) -> Result<(LifecycleOutcome, Running), OperationError> {
-    host.engine.ping()?;
+    ready(host)?;
     enter(host, Kind::Start, name, |writer, root| {
         let record = known(writer, name)?;
         let outcome = if record.desired == Desired::Running && super::observe::is_running(host, &record)? {
+            still_answers(host, writer, name)?;
             LifecycleOutcome::Unchanged
         } else {
             start_in(host, writer, root, name)?;
@@ -79,7 +84,7 @@ pub fn start_again(
 
 /// Gives an instance a new container. Clients wait meanwhile, and their address stays the same.
 pub fn restart(host: &Host, name: &InstanceName) -> Result<Running, OperationError> {
-    host.engine.ping()?;
+    ready(host)?;
     enter(host, Kind::Restart, name, |writer, root| {
         let record = known(writer, name)?;
         if record.desired == Desired::Stopped {
@@ -97,7 +102,7 @@ pub fn restart(host: &Host, name: &InstanceName) -> Result<Running, OperationErr
 
 /// Stops an instance. Its addresses stay reserved, its container stays for its logs.
 pub fn stop(host: &Host, name: &InstanceName) -> Result<LifecycleOutcome, OperationError> {
-    host.engine.ping()?;
+    ready(host)?;
     enter(host, Kind::Stop, name, |writer, root| {
         let record = known(writer, name)?;
         if record.desired == Desired::Stopped && !super::observe::is_running(host, &record)? {
@@ -136,6 +141,23 @@ pub(super) fn bring_back_in(
         return Ok(());
     }
     start_in(host, writer, root, name)
+}
+
+/// Nothing that does not work is reported as working: the sockets' holder runs, and every public address answers.
+pub(super) fn still_answers(host: &Host, ledger: &Ledger, name: &InstanceName) -> Result<(), OperationError> {
+    host.routes.ensure()?;
+    let image = recorded_image(&known(ledger, name)?)?;
+    for route in ledger.routes(name)?.into_iter().filter(|_| host.probing == Probing::Real) {
+        let declared = image.manifest.endpoints.get(&route.endpoint);
+        if let (Some(address), Some(declared)) = (records::listen_address(&route), declared) {
+            probe(address, declared, STILL_LIMIT).map_err(|source| OperationError::Silent {
+                name: name.clone(),
+                endpoint: route.endpoint,
+                source,
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Looks at everything that an instance needs, and how long its container has to stop.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use homeport_core::name::{InstanceName, VolumeName};
 
-use super::enter::{enter, known};
+use super::enter::{enter, known, ready};
 use super::error::OperationError;
 use super::lifecycle::grace;
 use crate::host::Host;
@@ -38,7 +38,7 @@ pub fn remove(host: &Host, name: &InstanceName, execution: Execution) -> Result<
     if execution == Execution::DryRun {
         return removal(&ledger, name);
     }
-    host.engine.ping()?;
+    ready(host)?;
     let cut_off = ledger.at_one_moment(|ledger| cut_off(ledger, name))?;
     drop(ledger);
     enter(host, Kind::Remove, name, |writer, root| match (writer.instance(name)?, cut_off) {
