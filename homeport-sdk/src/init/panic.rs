@@ -27,3 +27,35 @@ fn end(record: &Record, info: &PanicHookInfo<'_>) {
     let status = record.end(&Failure::new(ExitStatus::Internal, fault));
     std::process::exit(status.code().into());
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    use super::*;
+
+    /// Names the directory in which the test, started again as a process of its own, falls.
+    const DIRECTORY: &str = "HOMEPORT_TEST_PANIC";
+
+    #[test]
+    fn a_panic_ends_with_70_and_a_termination_file() {
+        if let Some(dir) = std::env::var_os(DIRECTORY).map(PathBuf::from) {
+            tell_in(Record::within("run", &dir));
+            panic!("a promise was broken");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let name = "init::panic::tests::a_panic_ends_with_70_and_a_termination_file";
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let ended = child.args(["--exact", name]).env(DIRECTORY, dir.path()).output().unwrap();
+        assert_eq!(ended.status.code(), Some(70), "{ended:?}");
+        let told =
+            |path: &Path| -> serde_json::Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
+        let termination = told(&dir.path().join("termination.json"));
+        assert_eq!((&termination["exit"], &termination["phase"]), (&70.into(), &"run".into()));
+        let error = &termination["errors"][0];
+        assert_eq!((&error["code"], &error["actual"]), (&"HP-INIT-001".into(), &"a promise was broken".into()));
+        assert!(error["remedy"].as_str().unwrap().contains("panic.rs"), "{error}");
+        assert_eq!(told(&dir.path().join("diag.jsonl"))["code"], "HP-INIT-001");
+    }
+}

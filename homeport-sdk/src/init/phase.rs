@@ -147,6 +147,14 @@ fn time_zone() -> String {
     std::env::var("TZ").ok().filter(|tz| !tz.is_empty() && tz.chars().all(plain)).unwrap_or_else(|| "UTC".to_owned())
 }
 
+/// What the guard said of the volumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Volumes {
+    Sound,
+    /// At least one is not what it has to be, or nobody looked.
+    Unsound,
+}
+
 /// Everything that a port is told about its instance. With a look at the volumes where that is wanted; without volumes
 /// that the manifest does not declare there is nothing to expect of the host.
 fn context(
@@ -154,33 +162,61 @@ fn context(
     instance: InstanceName,
     guarded: Option<Wanted>,
     report: &mut Report,
-) -> Option<Context> {
-    let volumes = if manifest.volumes.is_empty() {
+) -> (Option<Context>, Volumes) {
+    let expected = if manifest.volumes.is_empty() {
         Some(ExpectedVolumes::new())
     } else {
         report.keep(read_expected(Path::new(VOLUMES_FILE)))
     };
-    if let (Some(volumes), Some(wanted)) = (&volumes, guarded) {
-        guard_all(&manifest, volumes, wanted, report);
+    let mut sight = Volumes::Unsound;
+    if let (Some(expected), Some(wanted)) = (&expected, guarded) {
+        guard_all(&manifest, expected, wanted, report);
+        if report.is_clean() {
+            sight = Volumes::Sound;
+        }
     }
     let config = report.keep(read_config(&manifest));
-    Some(Context { manifest: Rc::new(manifest), instance, config: config?, volumes: volumes?, tz: time_zone() })
+    let cx = config.zip(expected).map(|(config, volumes)| Context {
+        manifest: Rc::new(manifest),
+        instance,
+        config,
+        volumes,
+        tz: time_zone(),
+    });
+    (cx, sight)
 }
 
 /// Reports every problem and changes nothing. [spec: ENT-12]
 fn check<P: Port>(port: &P, manifest: Manifest, instance: InstanceName, record: &Record) -> Result<u8, Failure> {
-    let mut report = Report::default();
-    if let Some(cx) = context(manifest, instance, Some(Wanted::Readable), &mut report) {
-        port.check(&cx, &mut report);
-    }
-    warn(&report, record);
-    report.into_result().map(|()| 0)
+    examine(port, manifest, instance, Wanted::Readable, record).map(|_| 0)
 }
 
-fn warn(report: &Report, record: &Record) {
+/// Everything that can be found out before the port is prepared, with every fault.
+fn examine<P: Port>(
+    port: &P,
+    manifest: Manifest,
+    instance: InstanceName,
+    wanted: Wanted,
+    record: &Record,
+) -> Result<Context, Failure> {
+    let mut report = Report::default();
+    let (cx, volumes) = context(manifest, instance, Some(wanted), &mut report);
+    if let Some(cx) = &cx {
+        port.check(cx, &mut report);
+        if volumes == Volumes::Sound {
+            port.check_volumes(cx, &mut report);
+        }
+    }
     for fault in report.warnings() {
         record.tell(Level::Warn, Retry::Never, fault);
     }
+    require(cx, report)
+}
+
+/// The context, or every fault.
+fn require(cx: Option<Context>, report: Report) -> Result<Context, Failure> {
+    report.into_result()?;
+    cx.ok_or_else(|| Failure::new(ExitStatus::Internal, Fault::new("HP-INIT-001", "init", "no context and no fault")))
 }
 
 fn run<P: Port>(port: &P, manifest: Manifest, instance: InstanceName, record: &Record) -> Result<u8, Failure> {
@@ -193,14 +229,7 @@ fn run<P: Port>(port: &P, manifest: Manifest, instance: InstanceName, record: &R
     close_on_exec_above_stderr();
     let reach = Reach::of_this_process();
     record.begin();
-    let mut report = Report::default();
-    let cx = context(manifest, instance, Some(Wanted::Writable), &mut report);
-    if let Some(cx) = cx.as_ref().filter(|_| report.is_clean()) {
-        port.check(cx, &mut report);
-    }
-    warn(&report, record);
-    report.into_result()?;
-    let Some(cx) = cx else { return Ok(ExitStatus::Internal.code()) };
+    let cx = examine(port, manifest, instance, Wanted::Writable, record)?;
     let notifier = Notifier::new(std::env::var_os("NOTIFY_SOCKET"));
     notifier.status("preparing");
     let services = port.prepare(&cx)?;
@@ -215,9 +244,8 @@ fn run<P: Port>(port: &P, manifest: Manifest, instance: InstanceName, record: &R
 fn health<P: Port>(port: &P, manifest: Manifest, instance: InstanceName, record: &Record) -> Result<u8, Failure> {
     let is_probe = std::env::var_os(ENV_PROBE).is_some();
     let mut report = Report::default();
-    let cx = context(manifest, instance, None, &mut report);
-    report.into_result()?;
-    let Some(cx) = cx else { return Ok(ExitStatus::Internal.code()) };
+    let (cx, _) = context(manifest, instance, None, &mut report);
+    let cx = require(cx, report)?;
     if is_probe {
         return Ok(probe(port, &cx, record));
     }
@@ -284,9 +312,8 @@ fn command<P: Port>(
         return Err(Failure::new(ExitStatus::Usage, fault));
     }
     let mut report = Report::default();
-    let cx = context(manifest, instance, Some(Wanted::Readable), &mut report);
-    report.into_result()?;
-    let Some(cx) = cx else { return Ok(ExitStatus::Internal.code()) };
+    let (cx, _) = context(manifest, instance, Some(Wanted::Readable), &mut report);
+    let cx = require(cx, report)?;
     match port.command(&cx, name, args)? {
         CommandEnd::Done => Ok(0),
         CommandEnd::Own(code) => Ok(code.get()),

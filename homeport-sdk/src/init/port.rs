@@ -68,9 +68,15 @@ impl OwnCode {
 
 /// A port, as its author writes it: what to check, what to run, when it works.
 pub trait Port {
-    /// Reports everything in configuration and volumes that the manifest's own rules cannot see. Writes nothing. It is
-    /// also called before `prepare`, which can rely on it.
+    /// Reports everything in the configuration that the manifest's own rules cannot see. Writes nothing and looks into
+    /// no volume. It is also called before `prepare`, which can rely on it.
     fn check(&self, cx: &Context, report: &mut Report) {
+        let _ = (cx, report);
+    }
+
+    /// Reports what is wrong with the volumes' content. Writes nothing. It is called, and before `prepare` as well, only
+    /// where every volume passed the guard: what stands in the place of another volume is never looked into.
+    fn check_volumes(&self, cx: &Context, report: &mut Report) {
         let _ = (cx, report);
     }
 

@@ -33,6 +33,12 @@ impl Record {
         Self { phase, journal: Some(DIAGNOSTICS_FILE.into()), termination: Some(TERMINATION_FILE.into()) }
     }
 
+    /// For the main process of a test, whose places are in this directory.
+    #[cfg(test)]
+    pub(crate) fn within(phase: &'static str, dir: &Path) -> Self {
+        Self { phase, journal: Some(dir.join("diag.jsonl")), termination: Some(dir.join("termination.json")) }
+    }
+
     /// For a phase that runs beside a running init, whose end it must not seem to tell.
     pub(crate) fn beside(phase: &'static str) -> Self {
         Self { phase, journal: Some(DIAGNOSTICS_FILE.into()), termination: None }

@@ -327,6 +327,7 @@ impl<P: Port> Supervisor<'_, P> {
         let cx = Context { config, ..self.cx.clone() };
         let mut report = Report::default();
         self.port.check(&cx, &mut report);
+        self.port.check_volumes(&cx, &mut report);
         report.into_result()?;
         let services = self.port.prepare(&cx)?;
         units(&cx.manifest, &services)?;

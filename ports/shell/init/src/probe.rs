@@ -84,6 +84,8 @@ pub(crate) fn log_in(user: &str) -> Result<(), Failure> {
         "GlobalKnownHostsFile=/dev/null".to_owned(),
         "UpdateHostKeys=no".to_owned(),
         "PreferredAuthentications=publickey".to_owned(),
+        // The client's first choice takes 170 ms more, for a secrecy that a connection to oneself has no use for.
+        "KexAlgorithms=curve25519-sha256".to_owned(),
         "ConnectTimeout=3".to_owned(),
         "LogLevel=ERROR".to_owned(),
     ];

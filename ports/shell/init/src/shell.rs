@@ -63,6 +63,9 @@ fn authorized_keys(settings: &Settings, probe: &str) -> String {
 impl Port for Shell {
     fn check(&self, cx: &Context, report: &mut Report) {
         settings::check(cx, Path::new(zone::DATABASE), report);
+    }
+
+    fn check_volumes(&self, cx: &Context, report: &mut Report) {
         let keys = host_key_volume(cx).and_then(|volume| host_keys::check(Path::new(volume.path), volume.state));
         report.keep(keys);
     }
