@@ -4,7 +4,7 @@
 use crate::facts::{Content, DataFact, HomeFact, LockFact};
 use crate::owner::Owner;
 
-use super::Judge;
+use super::judge::Judge;
 
 impl Judge<'_> {
     /// V09: owners and modes.

@@ -7,7 +7,8 @@ use crate::identity::Generation;
 use crate::marker::{Marker, MarkerFault};
 use crate::request::Known;
 
-use super::{Judge, Novelty, Verdict, remembers_data};
+use super::judge::{Judge, remembers_data};
+use super::verdict::{Novelty, Verdict};
 
 impl Judge<'_> {
     /// V03: the marker cannot be used.

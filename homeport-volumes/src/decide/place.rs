@@ -5,7 +5,7 @@ use crate::filesystem::Sameness;
 use crate::path::Relation;
 use crate::request::{Access, Known, Origin};
 
-use super::{Judge, is_there};
+use super::judge::{Judge, is_there};
 
 /// Whether the place that is meant can be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,14 +6,16 @@ use homeport_core::unit::{Bytes, Format, Gid, Inodes, Mode, Uid};
 use proptest::prelude::*;
 
 use super::*;
-use crate::facts::{LockFact, Overlap, Place, ProbeFact, StampFact, User};
+use crate::facts::{
+    Content, DataFact, Filling, HomeFact, LockFact, MarkerFact, Overlap, PathFact, Place, ProbeFact, StampFact, User,
+};
 use crate::filesystem::FsIdentity;
 use crate::fstab::FstabEntry;
 use crate::identity::{Generation, UnixSeconds, VolumeUuid};
-use crate::marker::MarkerFault;
+use crate::marker::{Marker, MarkerFault};
 use crate::owner::Owner;
 use crate::path::Relation;
-use crate::request::{Access, Neighbour, Origin, Reserve};
+use crate::request::{Access, Neighbour, Origin, Remembered, Reserve};
 
 const OWNER: Owner = Owner { uid: Uid::new(1000), gid: Gid::new(1000), mode: Mode::new(0o700) };
 
