@@ -25,6 +25,9 @@ fn a_default_volume_is_made_used_and_found_again() {
         let meta = fs::metadata(volume.join(path)).unwrap();
         assert_eq!((meta.uid(), meta.permissions().mode() & 0o7777), (uid, mode), "{path}");
     }
+    let mut stamp = [0; 64];
+    let length = rustix::fs::getxattr(volume.join("data"), "trusted.homeport.id", &mut stamp[..]).unwrap();
+    assert_eq!(String::from_utf8_lossy(&stamp[..length]), format!("{uuid}:1"));
     let expected = created.ready.expected("/home/user".into());
     let data = fs::metadata(volume.join("data")).unwrap();
     assert_eq!((expected.device, expected.inode, expected.new), (data.dev(), data.ino(), true));
