@@ -136,3 +136,74 @@ fn tmpfs(tmpfs: &homeport_core::manifest::Tmpfs) -> Result<TmpfsMount, MountPath
         exec: Exec::Refused,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(more: &str) -> Manifest {
+        let text = format!(
+            r#"{{"protocol":"1.0","port":{{"id":"test","version":"1.0.0","title":"T"}},
+            "volumes":{{"home":{{"path":"/data","format":1,"uid":7,"gid":8,"mode":"0700"}}}},
+            "stop":{{"timeout_seconds":20}},
+            "resources":{{"memory_min_bytes":33554432,"memory_recommended_bytes":67108864,"pids_max":99,"nofile":5000}}
+            {more}}}"#
+        );
+        homeport_core::manifest::parse(text.as_bytes()).unwrap()
+    }
+
+    fn spec(manifest: &Manifest) -> Result<ContainerSpec, ContainerError> {
+        container_spec(&ContainerParts {
+            root: &"0a1b2c3d".parse().unwrap(),
+            instance: &"alice".parse().unwrap(),
+            manifest,
+            image: homeport_core::digest::Digest::new([1; 32]),
+            network: "e".repeat(64).parse().unwrap(),
+            run_dir: Path::new("/run/homeport/instances/alice/port"),
+            volumes: &BTreeMap::from([("home".parse().unwrap(), "/run/homeport/mnt/u".into())]),
+            open_files_hard: 4096,
+        })
+    }
+
+    #[test]
+    fn an_init_is_told_protocol_phase_and_instance_and_nothing_of_its_configuration() {
+        let spec = spec(&manifest(r#","config":{"motd":{"type":"string","default":"hello"}}"#)).unwrap();
+        let env: Vec<_> = spec.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(env, [("HOMEPORT_INSTANCE", "alice"), ("HOMEPORT_PHASE", "run"), ("HOMEPORT_PROTOCOL", "1.0")]);
+        assert_eq!((spec.entrypoint, spec.args), (Entrypoint::OfImage, vec!["run".to_owned()]));
+    }
+
+    #[test]
+    fn a_container_sees_its_own_directory_and_its_volumes_and_no_more() {
+        let tmpfs = r#","privileges":{"tmpfs":[{"path":"/tmp","size_bytes":65536}]}"#;
+        let spec = spec(&manifest(tmpfs)).unwrap();
+        let binds: Vec<_> =
+            spec.binds.iter().map(|bind| (bind.source.to_string(), bind.target.to_string(), bind.access)).collect();
+        let own = ("/run/homeport/instances/alice/port".to_owned(), "/run/port".to_owned(), engine::Access::ReadWrite);
+        let home = ("/run/homeport/mnt/u".to_owned(), "/data".to_owned(), engine::Access::ReadWrite);
+        assert_eq!(binds, [own, home]);
+        let tmpfs: Vec<_> = spec.tmpfs.iter().map(|tmpfs| (tmpfs.target.to_string(), tmpfs.size.get())).collect();
+        assert_eq!(tmpfs, [("/tmp".to_owned(), 65536)]);
+    }
+
+    #[test]
+    fn limits_and_time_to_stop_are_the_manifests() {
+        let spec = spec(&manifest("")).unwrap();
+        assert_eq!(spec.stop_grace, Seconds::new(25), "5 s more than the port's own limit");
+        assert_eq!(spec.limits.memory.get(), 67_108_864);
+        assert_eq!(spec.limits.pids, PidLimit::new(99));
+        assert_eq!(spec.limits.open_files.get(), 4096, "no more than the host allows");
+    }
+
+    #[test]
+    fn what_cannot_be_given_is_said() {
+        for privileges in [
+            r#""read_only_root":false"#,
+            r#""devices":["/dev/fuse"]"#,
+            r#""sysctls":{"net.ipv4.ip_unprivileged_port_start":"0"}"#,
+        ] {
+            let found = spec(&manifest(&format!(r#","privileges":{{{privileges}}}"#)));
+            assert!(matches!(found, Err(ContainerError::Unsupported(_))), "{privileges}: {found:?}");
+        }
+    }
+}

@@ -87,10 +87,13 @@ mod tests {
             (65, false),
             (66, false),
             (70, false),
+            (73, false),
             (74, false),
+            (76, false),
             (77, false),
             (78, false),
             (80, false),
+            (82, false),
             (83, false),
         ] {
             assert_eq!(matches!(decide(Some(&exit(code)), 1), Decision::Again(_)), again, "{code}");
