@@ -1,20 +1,27 @@
 //! Owns the agreement of fault codes in Rust code with the table in `spec/faults.md`. Never judges a code's meaning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::{Complaint, File};
 
 const TABLE: &str = "spec/faults.md";
 const START: &str = concat!("HP", "-");
 
-/// Every code that stands on one side only, or twice in the table.
+/// Every code that stands on one side only, or twice in the table. A row needs code that reports it: a test or a comment
+/// that names one is not enough, and has to name one that there is.
 pub(super) fn check(files: &[File]) -> Vec<Complaint> {
-    let mut used: BTreeMap<String, Complaint> = BTreeMap::new();
+    let mut named: BTreeMap<String, Complaint> = BTreeMap::new();
+    let mut reported: BTreeSet<String> = BTreeSet::new();
     for file in files.iter().filter(|file| file.is_rust()) {
+        let before_tests = if file.is_test() { 0 } else { file.lines_before_tests() };
         for (n, line) in file.lines() {
+            let reports = n <= before_tests && !line.trim_start().starts_with("//");
             for code in codes(line) {
+                if reports {
+                    reported.insert(code.clone());
+                }
                 let complaint = file.complain(n, format!("`{code}` has no row in {TABLE}"));
-                used.entry(code).or_insert(complaint);
+                named.entry(code).or_insert(complaint);
             }
         }
     }
@@ -34,15 +41,15 @@ pub(super) fn check(files: &[File]) -> Vec<Complaint> {
         }
     }
     for (code, n) in &rows {
-        if !used.contains_key(code) {
+        if !reported.contains(code) {
             found.push(table.complain(*n, format!("`{code}` is reported by no code")));
         }
     }
-    found.extend(used.into_iter().filter(|(code, _)| !rows.contains_key(code)).map(|(_, complaint)| complaint));
+    found.extend(named.into_iter().filter(|(code, _)| !rows.contains_key(code)).map(|(_, complaint)| complaint));
     found
 }
 
-/// Every `HP-AREA-123` of a line.
+/// Every code of a line: `HP`, an area in capitals and a number, with dashes between them.
 fn codes(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in line.match_indices(START) {
@@ -81,6 +88,21 @@ mod tests {
             found,
             [format!("`{}` is reported by no code", code(1)), format!("`{}` has no row in {TABLE}", code(2))]
         );
+    }
+
+    #[test]
+    fn what_only_tests_and_comments_name_is_reported_by_no_code() {
+        let row = format!("| `{}` | a |\n", code(1));
+        let wanted = [format!("`{}` is reported by no code", code(1))];
+        for rust in
+            [format!("//! {}\n", code(1)), format!("a();\n#[cfg(test)]\nmod tests {{\n    \"{}\"\n}}\n", code(1))]
+        {
+            assert_eq!(messages(&row, &rust), wanted, "{rust}");
+        }
+        for path in ["a/tests/b.rs", "a/tests.rs", "a_tests.rs"] {
+            let found = check(&[File::new(TABLE, row.as_str()), File::new(path, format!("\"{}\"", code(1)))]);
+            assert_eq!(found.into_iter().map(|found| found.message).collect::<Vec<_>>(), wanted, "{path}");
+        }
     }
 
     #[test]

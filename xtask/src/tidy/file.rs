@@ -36,7 +36,7 @@ impl File {
 
     /// Whether the file holds nothing but tests.
     pub(super) fn is_test(&self) -> bool {
-        self.path.contains("/tests/") || matches!(self.name(), "tests.rs")
+        self.path.contains("/tests/") || self.name() == "tests.rs" || self.name().ends_with("_tests.rs")
     }
 
     /// Lines with their numbers from 1.
@@ -44,11 +44,16 @@ impl File {
         self.text.lines().enumerate().map(|(n, line)| (n + 1, line))
     }
 
-    /// How many lines stand before the tests.
+    /// How many lines stand before the tests: before the first module for tests whose body is in this file. One that is
+    /// in a file of its own, and a function for tests, stand among the code and end nothing.
     pub(super) fn lines_before_tests(&self) -> usize {
         let lines: Vec<&str> = self.text.lines().collect();
-        let tests = lines.iter().position(|line| line.starts_with("#[cfg(test)]"));
-        tests.unwrap_or(lines.len())
+        let begins = |at: &usize| {
+            let mut after = lines[at + 1..].iter().skip_while(|line| line.starts_with("#["));
+            lines[*at].starts_with("#[cfg(test)]")
+                && after.next().is_some_and(|line| line.contains("mod ") && line.ends_with('{'))
+        };
+        (0..lines.len()).find(begins).unwrap_or(lines.len())
     }
 
     pub(super) fn complain(&self, line: usize, message: impl Into<String>) -> Complaint {

@@ -138,6 +138,9 @@ mod tests {
             []
         );
         assert_eq!(complaints("a/tests/b.rs", &lines(501)), []);
+        assert_eq!(complaints("a/src/b_tests.rs", &lines(501)), []);
+        only("a.rs", &format!("{}#[cfg(test)]\nmod tests;\n{}", lines(10), lines(500)), 0, "512 lines");
+        only("a.rs", &format!("{}#[cfg(test)]\nfn a() {{\n}}\n{}", lines(10), lines(500)), 0, "513 lines");
     }
 
     #[test]
