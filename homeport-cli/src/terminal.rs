@@ -26,11 +26,6 @@ impl RawTerminal {
         Ok(Self { before })
     }
 
-    /// How large it is now; the size of old terminals where it does not say.
-    pub(crate) fn size(&self) -> TerminalSize {
-        size()
-    }
-
     /// Tells each new size, and gives the terminal back before a signal ends the process.
     pub(crate) fn watch(&self) -> io::Result<Receiver<TerminalSize>> {
         let mut signals = Signals::new([SIGWINCH, SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
@@ -62,7 +57,8 @@ fn give_back(before: &Termios) {
     tcsetattr(io::stdin(), OptionalActions::Now, before).ok();
 }
 
-fn size() -> TerminalSize {
+/// How large it is now; the size of old terminals where it does not say.
+pub(crate) fn size() -> TerminalSize {
     match tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => TerminalSize { columns: size.ws_col, rows: size.ws_row },
         _ => TerminalSize { columns: 80, rows: 24 },

@@ -25,6 +25,9 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
+Without --root, state and data are in /var/lib/homeport and sockets in /run/homeport.
+A command that is cut off, by Ctrl-C or by a crash, is finished or taken back by the next one.
+
 Exit codes:
   0  done, or nothing to do
   1  the request or the port is at fault
@@ -36,7 +39,7 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// Keep everything under DIR instead of /var/lib/homeport and /run/homeport
+    /// Keep state, data and sockets under DIR
     #[arg(long, global = true, value_name = "DIR", env = "HOMEPORT_ROOT", hide_env_values = true)]
     pub(crate) root: Option<PathBuf>,
     /// Use the container engine that listens on SOCKET
@@ -130,16 +133,16 @@ pub(crate) struct DeployArgs {
     /// Take the newest version that fits, for example `^1.2`
     #[arg(long, value_name = "REQ")]
     pub(crate) version: Option<semver::VersionReq>,
-    /// Set a configuration key; again for more keys, or for more items of a list
+    /// Set a configuration key; again for more keys or list items
     #[arg(long, value_name = "KEY=VALUE", value_parser = value::parse_set)]
     pub(crate) set: Vec<Given>,
-    /// Set a configuration key to what a file holds, or standard input for `-`
+    /// Set a key to what a file holds, or standard input for `-`
     #[arg(long, value_name = "KEY=PATH", value_parser = value::parse_set_file)]
     pub(crate) set_file: Vec<FileValue>,
     /// Keep a volume in this directory
     #[arg(long, value_name = "NAME=PATH", value_parser = value::parse_volume)]
     pub(crate) volume: Vec<(VolumeName, PathBuf)>,
-    /// Give an endpoint a public address: `PORT`, `random`, `ADDRESS:PORT`, `ADDRESS:random` or `none`
+    /// Set a public address: [ADDRESS:]PORT, [ADDRESS:]random or none
     #[arg(long, value_name = "ENDPOINT=ADDRESS", value_parser = value::parse_route)]
     pub(crate) route: Vec<(EndpointName, RouteWish)>,
     /// Print what would be done, and do nothing
@@ -176,7 +179,7 @@ pub(crate) struct ExecArgs {
     /// Give the program standard input
     #[arg(long, short)]
     pub(crate) interactive: bool,
-    /// Run it as this user and group; the group has the user's number where it is left out
+    /// Run it as this user and group; GID is UID where it is left out
     #[arg(long, value_name = "UID[:GID]", value_parser = value::parse_user)]
     pub(crate) user: Option<ContainerUser>,
     /// The program and its arguments
@@ -236,3 +239,6 @@ pub(crate) enum PortAction {
         port: PortRef,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::write_out;
-use crate::terminal::RawTerminal;
+use crate::terminal::{self, RawTerminal};
 
 pub(super) fn run(context: &Context, args: ExecArgs) -> Result<Exit, Failure> {
     if args.tty && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context, args: ExecArgs) -> Result<Exit, Failure> {
     let mut spec = ExecSpec { user: args.user, ..ExecSpec::new(args.argv) };
     let outcome = if args.tty {
         let terminal = RawTerminal::enter().map_err(failed("put the terminal into raw mode"))?;
-        spec.terminal = Wanted::Size(terminal.size());
+        spec.terminal = Wanted::Size(terminal::size());
         spec.env.extend(std::env::var("TERM").ok().map(|term| ("TERM".to_owned(), term)));
         let resizes = terminal.watch().map_err(failed("watch the terminal"))?;
         let input: Option<Box<dyn Read + Send>> = Some(Box::new(io::stdin()));

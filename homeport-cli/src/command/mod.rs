@@ -87,17 +87,27 @@ fn refuse(error: &clap::Error, format: Format) -> Exit {
             Exit::Usage
         }
         (_, Format::Json) => {
-            let text = error.to_string();
-            let message = text.lines().next().unwrap_or_default();
-            output::write_err(&Report::of_usage(message.trim_start_matches("error: ")).render(format));
+            output::write_err(&Report::of_usage(&usage_message(&error.to_string())).render(format));
             Exit::Usage
         }
     }
 }
 
+/// What is wrong, on one line and without the advice that follows after an empty line.
+fn usage_message(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_whole_and_without_the_usage() {
+        let text = "error: the following required arguments were not provided:\n  <PORT>\n\nUsage: homeport";
+        assert_eq!(usage_message(text), "the following required arguments were not provided: <PORT>");
+    }
 
     #[test]
     fn json_is_asked_for_by_homeports_own_option_only() {

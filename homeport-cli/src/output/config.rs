@@ -20,16 +20,12 @@ impl Render for ConfigReport {
             page.line(format_args!("`{}` has no configuration", self.instance));
         }
         for view in &self.config {
-            let origin = match view.origin {
-                ValueOrigin::Given => "",
-                ValueOrigin::Default => "  (default)",
-                ValueOrigin::None => "",
-            };
-            match (&view.value, view.secret, view.origin) {
-                (_, _, ValueOrigin::None) => page.line(format_args!("{}: not set", view.key)),
-                (_, true, _) => page.line(format_args!("{}: hidden, it is secret{origin}", view.key)),
-                (None, false, _) => page.line(format_args!("{}: not set", view.key)),
-                (Some(value), false, _) => value_text(page, &view.key, value, origin),
+            let origin = if view.origin == ValueOrigin::Default { "  (default)" } else { "" };
+            match (&view.value, view.origin) {
+                (_, ValueOrigin::None) => page.line(format_args!("{}: not set", view.key)),
+                (_, _) if view.secret => page.line(format_args!("{}: hidden, it is secret{origin}", view.key)),
+                (None, _) => page.line(format_args!("{}: no value", view.key)),
+                (Some(value), _) => value_text(page, &view.key, value, origin),
             }
             if !view.summary.is_empty() {
                 page.line(format_args!("    # {}", view.summary));

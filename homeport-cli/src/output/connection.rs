@@ -63,6 +63,9 @@ pub(crate) struct Connection {
     pub(crate) known_hosts: Vec<String>,
 }
 
+/// The facts of a port that are told with its ssh endpoint.
+pub(crate) const SSH_FACTS: [&str; 3] = ["ssh_user", "host_key_fingerprint", "host_key"];
+
 impl Connection {
     pub(crate) fn new(
         endpoint: EndpointName,

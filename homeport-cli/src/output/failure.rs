@@ -34,6 +34,12 @@ pub(crate) struct Report {
     exit_code: u8,
 }
 
+/// The object that stands on standard error.
+#[derive(serde::Serialize)]
+struct Told<'a> {
+    error: &'a Report,
+}
+
 /// What a container that failed left behind.
 #[derive(Debug, Default, serde::Serialize)]
 pub(crate) struct EvidenceView {
@@ -147,7 +153,11 @@ impl Report {
                 self.text(&mut page);
                 page.into_text()
             }
-            Format::Json => serde_json::json!({ "error": self }).to_string() + "\n",
+            Format::Json => {
+                let text = serde_json::to_string(&Told { error: self });
+                // Strings and numbers always have a form in JSON; if they had not, the code still helps.
+                text.unwrap_or_else(|_| format!("{{\"error\":{{\"code\":\"{}\"}}}}", self.code)) + "\n"
+            }
         }
     }
 }

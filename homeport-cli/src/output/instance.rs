@@ -6,7 +6,7 @@ use homeport_host::daemon::DaemonStatus;
 use homeport_host::engine::ContainerId;
 use homeport_host::operation::{InstanceView, Running};
 
-use super::connection::{Connection, PublicName};
+use super::connection::{Connection, PublicName, SSH_FACTS};
 use super::page::Page;
 use super::table::Table;
 use super::{DaemonReport, Render};
@@ -188,7 +188,11 @@ impl InstanceReport {
         if !status.text.is_empty() {
             page.line(format_args!("  the port says: {}", status.text));
         }
-        for (key, value) in &status.facts {
+        // What stands with the connections already.
+        let is_told = |key: &str| {
+            self.connections.iter().any(|connection| connection.protocol == "ssh") && SSH_FACTS.contains(&key)
+        };
+        for (key, value) in status.facts.iter().filter(|(key, _)| !is_told(key)) {
             page.line(format_args!("  {key}: {}", value.trim()));
         }
         for (name, service) in &status.services {

@@ -65,3 +65,6 @@ pub(crate) fn write_err(text: &str) {
     let mut err = io::stderr().lock();
     err.write_all(text.as_bytes()).and_then(|()| err.flush()).ok();
 }
+
+#[cfg(test)]
+mod result_tests;

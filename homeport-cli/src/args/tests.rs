@@ -1,0 +1,468 @@
+//! The command line as it is typed and as it explains itself.
+
+use clap::{CommandFactory as _, Parser as _};
+
+use super::Cli;
+
+/// The help of a command and of every one below it, as a page of 100 columns shows it. What every command takes is told
+/// once, with the first.
+fn help(command: &mut clap::Command) -> String {
+    let name = command.get_bin_name().unwrap_or("homeport").to_owned();
+    let mut page = command.render_help().to_string();
+    if name != "homeport" {
+        let from = page.find("Options of every command:").unwrap_or_else(|| panic!("{name} has not all options"));
+        let to = page[from..].find("\n\n").map_or(page.len(), |end| from + end + 2);
+        page.replace_range(from..to, "");
+    }
+    let mut text = format!("==== {name}\n{}\n\n", page.trim_end());
+    for child in command.get_subcommands_mut() {
+        text += &help(child);
+    }
+    text
+}
+
+#[test]
+fn the_grammar_has_no_contradictions() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_option_is_explained_on_one_line_and_imperatively_without_a_period() {
+    fn look(command: &clap::Command) {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!(about.starts_with(char::is_uppercase) && !about.ends_with('.'), "{}: {about}", command.get_name());
+        for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+            let text = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!text.is_empty() && !text.ends_with('.') && text.len() <= 75, "{}: {text}", argument.get_id());
+        }
+        command.get_subcommands().for_each(look);
+    }
+    look(&Cli::command());
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "they are the help's")]
+fn the_whole_help() {
+    let mut command = Cli::command().term_width(100).disable_help_subcommand(true);
+    command.build();
+    insta::assert_snapshot!(help(&mut command), @r#"
+    ==== homeport
+    Run small personal services on this machine
+
+    Usage: homeport [OPTIONS] <COMMAND>
+
+    Commands:
+      deploy       Deploy a port as a new instance, or confirm the one that is there
+      list         List instances
+      status       Show how an instance is, or how everything is
+      logs         Print the log of an instance
+      exec         Run a program in the container of an instance
+      start        Start an instance that is stopped
+      stop         Stop an instance and keep its public addresses reserved
+      restart      Give an instance a new container while its clients wait
+      config       Show or change the configuration of an instance
+      route        Look at public addresses
+      remove       Remove an instance and keep its volumes
+      daemon       Run, look at or end the process that holds the public addresses
+      port         Look at ports
+      completions  Print the completions of a shell
+      man          Write the manual pages into a directory
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Options of every command:
+          --root <DIR>       Keep state, data and sockets under DIR [env: HOMEPORT_ROOT]
+          --engine <SOCKET>  Use the container engine that listens on SOCKET [env: HOMEPORT_ENGINE]
+          --json             Print results and errors as JSON
+      -q, --quiet            Print no progress
+          --wait <SECONDS>   Wait at most SECONDS for an operation of another process [default: 30]
+
+    Without --root, state and data are in /var/lib/homeport and sockets in /run/homeport.
+    A command that is cut off, by Ctrl-C or by a crash, is finished or taken back by the next one.
+
+    Exit codes:
+      0  done, or nothing to do
+      1  the request or the port is at fault
+      2  the command line is wrong
+      3  this machine or the container engine failed
+      4  an operation failed, and so did taking it back
+
+    ==== homeport deploy
+    Deploy a port as a new instance, or confirm the one that is there
+
+    Usage: homeport deploy [OPTIONS] <PORT>
+
+    Arguments:
+      <PORT>  The port: its id, or an image
+
+    Options:
+          --name <NAME>               Name the instance; the port's id where it is left out
+          --version <REQ>             Take the newest version that fits, for example `^1.2`
+          --set <KEY=VALUE>           Set a configuration key; again for more keys or list items
+          --set-file <KEY=PATH>       Set a key to what a file holds, or standard input for `-`
+          --volume <NAME=PATH>        Keep a volume in this directory
+          --route <ENDPOINT=ADDRESS>  Set a public address: [ADDRESS:]PORT, [ADDRESS:]random or none
+          --dry-run                   Print what would be done, and do nothing
+      -h, --help                      Print help
+
+    Examples:
+      homeport deploy shell --set-file authorized_keys=$HOME/.ssh/id_ed25519.pub
+      homeport deploy shell --name alice --set shell=zsh --route ssh=2222 --volume home=/srv/alice
+      homeport deploy homeport/shell:1.0.0 --route ssh=127.0.0.1:random --dry-run
+
+    ==== homeport list
+    List instances
+
+    Usage: homeport list [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport status
+    Show how an instance is, or how everything is
+
+    Usage: homeport status [OPTIONS] [NAME]
+
+    Arguments:
+      [NAME]  The instance; all where it is left out
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport logs
+    Print the log of an instance
+
+    Usage: homeport logs [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The instance
+
+    Options:
+      -f, --follow         Go on with what comes, until the container ends or Ctrl-C
+      -n, --lines <LINES>  Begin with the last LINES lines; all that is kept where it is left out
+      -h, --help           Print help
+
+    ==== homeport exec
+    Run a program in the container of an instance
+
+    Usage: homeport exec [OPTIONS] <NAME> -- <CMD>...
+
+    Arguments:
+      <NAME>    The instance
+      <CMD>...  The program and its arguments
+
+    Options:
+      -t, --tty               Give the program a terminal; its input is this terminal's
+      -i, --interactive       Give the program standard input
+          --user <UID[:GID]>  Run it as this user and group; GID is UID where it is left out
+      -h, --help              Print help
+
+    The exit code is the program's own. Its output is passed on as it is, also with --json.
+
+    Examples:
+      homeport exec alice -- ps aux
+      homeport exec alice -t --user 1000 -- bash -l
+
+    ==== homeport start
+    Start an instance that is stopped
+
+    Usage: homeport start [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The instance
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport stop
+    Stop an instance and keep its public addresses reserved
+
+    Usage: homeport stop [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The instance
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport restart
+    Give an instance a new container while its clients wait
+
+    Usage: homeport restart [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The instance
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport config
+    Show or change the configuration of an instance
+
+    Usage: homeport config [OPTIONS] <NAME> [COMMAND]
+
+    Commands:
+      show   Show every key, its value and where that comes from; secrets stay hidden
+      set    Give keys other values; a running instance gets a new container
+      unset  Give keys back to the port's default
+
+    Arguments:
+      <NAME>  The instance
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport config show
+    Show every key, its value and where that comes from; secrets stay hidden
+
+    Usage: homeport config <NAME> show [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport config set
+    Give keys other values; a running instance gets a new container
+
+    Usage: homeport config <NAME> set [OPTIONS] [KEY=VALUE]...
+
+    Arguments:
+      [KEY=VALUE]...  Keys and values; again for more items of a list
+
+    Options:
+          --file <KEY=PATH>  Set a key to what a file holds, or standard input for `-`
+      -h, --help             Print help
+
+    ==== homeport config unset
+    Give keys back to the port's default
+
+    Usage: homeport config <NAME> unset [OPTIONS] <KEY>...
+
+    Arguments:
+      <KEY>...  The keys
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport route
+    Look at public addresses
+
+    Usage: homeport route [OPTIONS] <COMMAND>
+
+    Commands:
+      list  List public addresses and what happens on them
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport route list
+    List public addresses and what happens on them
+
+    Usage: homeport route list [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport remove
+    Remove an instance and keep its volumes
+
+    Usage: homeport remove [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The instance
+
+    Options:
+          --dry-run  Print what would be done, and do nothing
+      -h, --help     Print help
+
+    ==== homeport daemon
+    Run, look at or end the process that holds the public addresses
+
+    Usage: homeport daemon [OPTIONS] <COMMAND>
+
+    Commands:
+      run     Run it in the foreground, until it is told to end
+      status  Show whether it runs, and what it holds
+      stop    End it and close the public addresses; instances go on
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport daemon run
+    Run it in the foreground, until it is told to end
+
+    Usage: homeport daemon run [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport daemon status
+    Show whether it runs, and what it holds
+
+    Usage: homeport daemon status [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport daemon stop
+    End it and close the public addresses; instances go on
+
+    Usage: homeport daemon stop [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport port
+    Look at ports
+
+    Usage: homeport port [OPTIONS] <COMMAND>
+
+    Commands:
+      info  Show what a port is, needs and can be told
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport port info
+    Show what a port is, needs and can be told
+
+    Usage: homeport port info [OPTIONS] <PORT>
+
+    Arguments:
+      <PORT>  The port: its id, or an image
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport completions
+    Print the completions of a shell
+
+    Usage: homeport completions [OPTIONS] <SHELL>
+
+    Arguments:
+      <SHELL>  The shell [possible values: bash, elvish, fish, powershell, zsh]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport man
+    Write the manual pages into a directory
+
+    Usage: homeport man [OPTIONS] <DIR>
+
+    Arguments:
+      <DIR>  The directory, which is made where it is missing
+
+    Options:
+      -h, --help  Print help
+    "#);
+}
+
+#[test]
+fn what_every_command_takes_stands_before_or_after_its_own_words() {
+    for words in [
+        "homeport --root /r --json --wait 5 list",
+        "homeport list --root /r --json --wait 5",
+        "homeport --json route --wait 5 list --root /r",
+    ] {
+        let cli = Cli::try_parse_from(words.split(' ')).unwrap();
+        assert_eq!(cli.global.root.as_deref(), Some(std::path::Path::new("/r")), "{words}");
+        assert!(cli.global.json && cli.global.wait == 5, "{words}");
+    }
+}
+
+#[test]
+fn a_program_keeps_its_own_options() {
+    let cli = Cli::try_parse_from(["homeport", "exec", "a", "--user", "1:2", "--", "ls", "--json", "-t"]).unwrap();
+    assert!(!cli.global.json);
+    let super::Command::Exec(args) = cli.command else { panic!("not exec") };
+    assert_eq!(args.argv, ["ls", "--json", "-t"]);
+    assert!(!args.tty);
+}
+
+#[test]
+fn a_wrong_command_line_is_told_with_what_was_wanted() {
+    let rows: [&[&str]; 13] = [
+        &["deploy"],
+        &["deply"],
+        &["deploy", "Shell!"],
+        &["deploy", "shell", "--set", "a"],
+        &["deploy", "shell", "--set-file", "a="],
+        &["deploy", "shell", "--volume", "home"],
+        &["deploy", "shell", "--route", "ssh=localhost:22"],
+        &["deploy", "shell", "--name", "Bob"],
+        &["deploy", "shell", "--version", "newest"],
+        &["exec", "alice", "ls"],
+        &["exec", "alice", "--user", "root", "--", "ls"],
+        &["config", "alice", "set"],
+        &["list", "--wait", "-1"],
+    ];
+    let told = rows.map(|row| {
+        let error = Cli::try_parse_from(["homeport"].iter().chain(row)).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{row:?}");
+        let text = error.to_string();
+        let what = text.lines().take_while(|line| !line.starts_with("Usage")).collect::<Vec<_>>().join("\n");
+        format!("$ homeport {}\n{}\n", row.join(" "), what.trim_end())
+    });
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    $ homeport deploy
+    error: the following required arguments were not provided:
+      <PORT>
+
+    $ homeport deply
+    error: unrecognized subcommand 'deply'
+
+      tip: a similar subcommand exists: 'deploy'
+
+    $ homeport deploy Shell!
+    error: invalid value 'Shell!' for '<PORT>': `Shell!` names no port: wanted a port's id such as `shell`, or an image such as `homeport/shell:1.0.0`
+
+    For more information, try '--help'.
+
+    $ homeport deploy shell --set a
+    error: invalid value 'a' for '--set <KEY=VALUE>': wanted KEY=VALUE
+
+    For more information, try '--help'.
+
+    $ homeport deploy shell --set-file a=
+    error: invalid value 'a=' for '--set-file <KEY=PATH>': wanted KEY=PATH, or KEY=- for standard input
+
+    For more information, try '--help'.
+
+    $ homeport deploy shell --volume home
+    error: invalid value 'home' for '--volume <NAME=PATH>': wanted NAME=PATH
+
+    For more information, try '--help'.
+
+    $ homeport deploy shell --route ssh=localhost:22
+    error: invalid value 'ssh=localhost:22' for '--route <ENDPOINT=ADDRESS>': `localhost:22` is not a public address: wanted `PORT`, `random`, `ADDRESS:PORT`, `ADDRESS:random` or `none`
+
+    For more information, try '--help'.
+
+    $ homeport deploy shell --name Bob
+    error: invalid value 'Bob' for '--name <NAME>': `Bob` cannot be used as instance name: wanted 1 to 40 of a-z, 0-9 and `-`, a letter first, no `-` last
+
+    For more information, try '--help'.
+
+    $ homeport deploy shell --version newest
+    error: invalid value 'newest' for '--version <REQ>': unexpected character 'n' while parsing major version number
+
+    For more information, try '--help'.
+
+    $ homeport exec alice ls
+    error: unexpected argument 'ls' found
+
+    $ homeport exec alice --user root -- ls
+    error: invalid value 'root' for '--user <UID[:GID]>': wanted UID or UID:GID, both numbers
+
+    For more information, try '--help'.
+
+    $ homeport config alice set
+    error: the following required arguments were not provided:
+      <KEY=VALUE>...
+
+    $ homeport list --wait -1
+    error: unexpected argument '-1' found
+    "#);
+}
