@@ -142,7 +142,7 @@ pub(crate) struct DeployArgs {
     /// Keep a volume in this directory
     #[arg(long, value_name = "NAME=PATH", value_parser = value::parse_volume)]
     pub(crate) volume: Vec<(VolumeName, PathBuf)>,
-    /// Set a public address: [ADDRESS:]PORT, [ADDRESS:]random or none
+    /// Set a public address: PORT, ADDRESS:PORT, random or none
     #[arg(long, value_name = "ENDPOINT=ADDRESS", value_parser = value::parse_route)]
     pub(crate) route: Vec<(EndpointName, RouteWish)>,
     /// Print what would be done, and do nothing

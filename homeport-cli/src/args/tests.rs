@@ -103,7 +103,7 @@ fn the_whole_help() {
           --set <KEY=VALUE>           Set a configuration key; again for more keys or list items
           --set-file <KEY=PATH>       Set a key to what a file holds, or standard input for `-`
           --volume <NAME=PATH>        Keep a volume in this directory
-          --route <ENDPOINT=ADDRESS>  Set a public address: [ADDRESS:]PORT, [ADDRESS:]random or none
+          --route <ENDPOINT=ADDRESS>  Set a public address: PORT, ADDRESS:PORT, random or none
           --dry-run                   Print what would be done, and do nothing
       -h, --help                      Print help
 
