@@ -155,6 +155,7 @@ mod tests {
             (ImageFacts { labels: Labels::new(), ..image(&[]) }, &["HP-IMG-011"]),
             (ImageFacts { labels: Labels::new().with(LABEL_PROTOCOL, "1.1"), ..image(&[]) }, &["HP-IMG-011"]),
             (ImageFacts { entrypoint: shell(&["/bin/sh", INIT_PATH]), ..image(&[]) }, &["HP-IMG-012"]),
+            (ImageFacts { command: shell(&["run"]), ..image(&[]) }, &[]),
             (
                 ImageFacts { labels: Labels::new(), entrypoint: shell(&[]), ..image(&["/srv"]) },
                 &["HP-IMG-011", "HP-IMG-012", "HP-VOL-014"],
