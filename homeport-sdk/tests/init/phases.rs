@@ -142,7 +142,21 @@ fn a_bad_configuration_is_78_with_every_fault_and_no_secret() {
     let told = format!("{}{}{}", ended.stderr, world.read("run/termination.json"), ended.stdout);
     assert!(!told.contains("hunter2"), "{told}");
     let journal = fs::read_to_string(world.path("run/diag.jsonl")).unwrap();
+    assert_eq!(journal, ended.stderr, "the same lines in both places");
     assert_eq!(journal.lines().count(), 3);
+    for line in journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let fields: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
+        let wanted =
+            ["hp", "ts", "phase", "level", "code", "subject", "message", "expected", "actual", "remedy", "retry"];
+        assert!(wanted.iter().all(|name| fields.contains(name)), "{line}");
+        let of = |name: &str| line[name].as_str().unwrap();
+        assert_eq!(
+            (&line["hp"], of("phase"), of("level"), of("retry")),
+            (&json!(1), "run", "error", "config"),
+            "{line}"
+        );
+        assert!(of("ts").ends_with('Z'), "{line}");
+    }
     assert!(!journal.contains("hunter2"));
 }
 
