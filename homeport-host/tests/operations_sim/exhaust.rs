@@ -31,7 +31,8 @@ pub(crate) struct Subject {
     pub(crate) undone: Vec<Now>,
     /// Another command after a death, whether it succeeds then, and how the instance is afterwards.
     pub(crate) other: (Command, Succeeds, Now),
-    /// Of the deaths while a death is being mended, every how many are tried.
+    /// Every how many deaths are tried of those while taking back and while a death is mended, beside all of them after the
+    /// last point. With `HOMEPORT_EXHAUST=1` every single one is tried, in some minutes.
     pub(crate) stride: usize,
 }
 
@@ -59,6 +60,7 @@ struct Covered {
     deaths_in_calls: AtomicUsize,
     deaths_in_undo: AtomicUsize,
     second_deaths: AtomicUsize,
+    possible_second_deaths: AtomicUsize,
 }
 
 fn count(of: &AtomicUsize) {
@@ -118,6 +120,16 @@ impl Subject {
         stage
     }
 
+    /// Whether a second trouble of this number after one at this point is tried: all after the last point, from where the
+    /// way is the longest, and some after each other.
+    fn is_tried(&self, calm: &Calm, number: usize, second: usize) -> bool {
+        number + 1 == calm.points.len() || (second + number).is_multiple_of(self.stride())
+    }
+
+    fn stride(&self) -> usize {
+        if std::env::var_os("HOMEPORT_EXHAUST").is_some() { 1 } else { self.stride }
+    }
+
     fn is_deploy(&self) -> bool {
         matches!(self.command, Command::Deploy | Command::DeployOnDisk)
     }
@@ -149,19 +161,28 @@ impl Subject {
         assert!(is_commit && (points == 2 * steps || points == 2 * steps + 1), "{points} points of {steps} steps");
         assert_eq!(got(failed_points), points);
         assert_eq!(got(failed_calls), 2 * calm.calls);
-        assert_eq!(got(deaths_at_points), 3 * points);
-        assert_eq!(got(deaths_in_calls), 4 * calm.calls);
+        assert_eq!(got(deaths_at_points), 2 * points);
+        assert_eq!(got(deaths_in_calls), 2 * calm.calls);
+        let taken_back = calm.points.iter().filter(|_| self.course == Course::Back);
+        let undo_points: usize = taken_back.map(|point| predicted_undo(point.step).len()).sum();
+        let (undo_deaths, second_deaths) = (got(&covered.deaths_in_undo), got(&covered.second_deaths));
+        let possible = got(&covered.possible_second_deaths);
+        if self.course == Course::Back {
+            // Each undo at both of its moments at the least.
+            assert!(undo_deaths >= 2 * steps, "{undo_deaths} of {undo_points}");
+            assert!(possible >= undo_points && second_deaths >= 2 * steps, "{second_deaths} of {possible}");
+        }
+        assert!(second_deaths > 0 && second_deaths >= possible / (2 * self.stride()), "{second_deaths} of {possible}");
         println!(
             "{}: {steps} steps, {points} points, {} engine calls; failures: {} at points, {} in calls; deaths: {} at \
-             points, {} in calls, {} while taking back, {} while a death is mended; {} stages, {:.1} s",
+             points, {} in calls, {undo_deaths} of {undo_points} while taking back, {second_deaths} of {possible} while a \
+             death is mended; {} stages, {:.1} s",
             self.name,
             calm.calls,
             got(failed_points),
             got(failed_calls),
             got(deaths_at_points),
             got(deaths_in_calls),
-            got(&covered.deaths_in_undo),
-            got(&covered.second_deaths),
             ground.count(),
             began.elapsed().as_secs_f32(),
         );
@@ -182,12 +203,12 @@ impl Subject {
         let case = format!("{}: failed {point} (`{}`)", self.name, calm.steps[point.step]);
         let stage = self.stage(ground);
         let ran = stage.run(self.command, &Trouble::at(number, Hazard::Fail));
-        let (step, cause) = match self.course {
+        let (step, why) = match self.course {
             Course::Back => ran.undone().map(|(step, cause, _)| (step, cause)),
             Course::On => ran.unfinished(),
         }
         .unwrap_or_else(|| panic!("{case}: {}", ran.text()));
-        assert_eq!((step.name(), cause.as_str()), (calm.steps[point.step].as_str(), "a simulated fault"), "{case}");
+        assert_eq!((step.name(), why.as_str()), (calm.steps[point.step].as_str(), "a simulated fault"), "{case}");
         if self.course == Course::Back && !matches!(self.command, Command::Config(_)) {
             assert_eq!(ran.points[number + 1..], predicted_undo(point.step), "{case}");
         }
@@ -252,11 +273,11 @@ impl Subject {
         assert_eq!(stage.settled(&format!("{case}, then again")), self.after, "{case}");
     }
 
-    /// The process dies at this point; each of three commands comes next.
+    /// The process dies at this point; each of two commands comes next.
     fn die_at(&self, ground: &Ground, calm: &Calm, number: usize, covered: &Covered) {
         let point = &calm.points[number];
         let case = format!("{}: died {point} (`{}`)", self.name, calm.steps[point.step]);
-        for next in [Next::Again, Next::Unrelated, Next::Other] {
+        for next in [Next::Again, Next::Other] {
             let stage = self.stage(ground);
             let ran = stage.run(self.command, &Trouble::at(number, Hazard::Die));
             assert!(ran.died && is_death(&ran), "{case}: {}", ran.text());
@@ -266,33 +287,30 @@ impl Subject {
         }
     }
 
-    /// The process dies in this call of the engine; each of two commands comes next.
+    /// The process dies in this call of the engine.
     fn die_in(&self, ground: &Ground, (call, when): (usize, When), covered: &Covered) {
-        for next in [Next::Again, Next::Unrelated] {
-            let stage = self.stage(ground);
-            let ran = stage.run(self.command, &Trouble::in_call(call, when, Hazard::Die));
-            let action = stage.engine.calls()[call].to_string();
-            let case = format!("{}: died {when:?} call {call} (`{action}`)", self.name);
-            assert!(ran.died && ran.result.is_err(), "{case}: {}", ran.text());
-            self.mended(&stage, next, &case);
-            count(&covered.deaths_in_calls);
-        }
+        let stage = self.stage(ground);
+        let ran = stage.run(self.command, &Trouble::in_call(call, when, Hazard::Die));
+        let action = stage.engine.calls()[call].to_string();
+        let case = format!("{}: died {when:?} call {call} (`{action}`)", self.name);
+        assert!(ran.died && ran.result.is_err(), "{case}: {}", ran.text());
+        let is_even = (call + usize::from(when == When::After)).is_multiple_of(2);
+        self.mended(&stage, if is_even { Next::Again } else { Next::Unrelated }, &case);
+        count(&covered.deaths_in_calls);
     }
 
-    /// A step fails, and the process dies at each point of taking back what was done. Where the failed step had no effect,
-    /// only its own undo differs from that after its effect.
+    /// A step fails, and the process dies at points of taking back what was done.
     fn die_in_undo(&self, ground: &Ground, calm: &Calm, number: usize, covered: &Covered) {
         let point = &calm.points[number];
         let undo = predicted_undo(point.step).len();
-        let tried = if point.moment == Moment::AfterStep || number + 1 == calm.points.len() { undo } else { 2 };
-        for death in 1..=tried {
+        for death in (1..=undo).filter(|death| self.is_tried(calm, number, *death)) {
             let case = format!("{}: failed {point} (`{}`)", self.name, calm.steps[point.step]);
-            let case = format!("{case}, died at {} of {undo} points of the way back", death);
+            let case = format!("{case}, died at {death} of {undo} points of the way back");
             let stage = self.stage(ground);
             let trouble = Trouble::at(number, Hazard::Fail).then(number + death, Hazard::Die);
             let ran = stage.run(self.command, &trouble);
             assert!(ran.died && is_death(&ran), "{case}: {}", ran.text());
-            self.mended(&stage, if death % 2 == 0 { Next::Again } else { Next::Unrelated }, &case);
+            self.mended(&stage, if death.is_multiple_of(2) { Next::Again } else { Next::Unrelated }, &case);
             count(&covered.deaths_in_undo);
         }
     }
@@ -317,12 +335,13 @@ impl Subject {
                 assert_eq!(points.len(), ahead, "{case}: {points:?}");
             }
         }
-        for death in (0..points.len()).filter(|death| (death + number) % self.stride == 0) {
+        covered.possible_second_deaths.fetch_add(points.len(), Ordering::Relaxed);
+        for death in (0..points.len()).filter(|death| self.is_tried(calm, number, *death)) {
             let case = format!("{case}, then died {}", points[death]);
             let stage = cut_off();
             let ran = stage.run(Command::Unrelated, &Trouble::at(death, Hazard::Die));
             assert!(ran.died, "{case}: {}", ran.text());
-            self.mended(&stage, if death % 2 == 0 { Next::Unrelated } else { Next::Again }, &case);
+            self.mended(&stage, if death.is_multiple_of(2) { Next::Unrelated } else { Next::Again }, &case);
             count(&covered.second_deaths);
         }
     }

@@ -55,7 +55,7 @@ fn deploy(name: &'static str, command: Command, prepare: fn(&Stage)) -> Subject 
         after: Now::running("hello"),
         undone: vec![Now::Absent],
         other: (Command::Remove, Succeeds::NoInstance, Now::Absent),
-        stride: 1,
+        stride: 3,
     }
 }
 
@@ -72,13 +72,13 @@ fn deploy_on_kept_volumes() {
         stage.must(Command::Remove);
     };
     let subject = deploy("deploy on kept volumes", Command::Deploy, kept);
-    Subject { stride: 5, ..subject }.exhaust(&steps(&["record"], &[]));
+    Subject { stride: 11, ..subject }.exhaust(&steps(&["record"], &[]));
 }
 
 #[test]
 fn deploy_on_an_operators_directory() {
     let subject = deploy("deploy on an operator's directory", Command::DeployOnDisk, Stage::make_directory);
-    Subject { stride: 5, ..subject }.exhaust(&steps(&["make_volume", "make_volume", "record"], &[]));
+    Subject { stride: 11, ..subject }.exhaust(&steps(&["make_volume", "make_volume", "record"], &[]));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn start() {
         after: Now::running("hello"),
         undone: vec![Now::stopped("hello")],
         other: (Command::Remove, Succeeds::Yes, Now::Absent),
-        stride: 5,
+        stride: 11,
     }
     .exhaust(&steps(&[], &[]));
 }
@@ -108,7 +108,7 @@ fn restart() {
         after: Now::running("hello"),
         undone: vec![Now::running("hello"), Now::down("hello")],
         other: (Command::Start, Succeeds::Yes, Now::running("hello")),
-        stride: 7,
+        stride: 29,
     }
     .exhaust(&steps(&["hold_routes", "stop_container", "release_volumes"], &[]));
 }
@@ -124,7 +124,7 @@ fn config_of_a_running_instance() {
         after: Now::running("welcome"),
         undone: vec![Now::running("hello")],
         other: (Command::Stop, Succeeds::Yes, Now::stopped("hello")),
-        stride: 7,
+        stride: 29,
     }
     .exhaust(&steps(&["hold_routes", "stop_container", "release_volumes"], &["reconfigure"]));
 }
@@ -172,7 +172,7 @@ fn remove() {
         after: Now::Absent,
         undone: Vec::new(),
         other: (Command::Deploy, Succeeds::Yes, Now::running("hello")),
-        stride: 1,
+        stride: 3,
     }
     .exhaust(&[
         "want_stopped",

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use homeport_core::config::Value;
 use homeport_core::name::InstanceName;
 use homeport_host::container::LABEL_INSTANCE;
-use homeport_host::ledger::{Desired, HasData, Origin, VolumeState};
+use homeport_host::ledger::{Desired, HasData, OperationId, Origin, VolumeState};
 use homeport_host::routes::SimLead;
 use homeport_volumes::Marker;
 
@@ -188,9 +188,9 @@ impl Stage {
     pub(crate) fn check_journals(&self, case: &str) {
         let ledger = self.ledger();
         let events = ledger.events(None, 1000).unwrap();
-        let operations: BTreeSet<_> = events.iter().filter_map(|event| event.operation.map(|id| id.get())).collect();
+        let operations: BTreeSet<_> = events.iter().filter_map(|event| event.operation.map(OperationId::get)).collect();
         for id in operations {
-            let found = ledger.operation(homeport_host::ledger::OperationId::new(id)).unwrap();
+            let found = ledger.operation(OperationId::new(id)).unwrap();
             let Some((operation, steps)) = found else { continue };
             let details = steps.iter().map(|step| step.detail.clone());
             let text: Vec<String> = details.chain([operation.plan, operation.message]).collect();
