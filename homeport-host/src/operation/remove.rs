@@ -41,14 +41,16 @@ pub fn remove(host: &Host, name: &InstanceName, execution: Execution) -> Result<
     ready(host)?;
     let cut_off = ledger.at_one_moment(|ledger| cut_off(ledger, name))?;
     drop(ledger);
-    enter(host, Kind::Remove, name, |writer, root| match (writer.instance(name)?, cut_off) {
+    enter(host, Kind::Remove, name, |writer, root| {
         // What an earlier command began was finished on the way in here.
-        (None, Some(removed)) => Ok(removed),
-        _ => {
-            let removed = removal(writer, name)?;
-            Session::new(host, writer, root.clone(), Kind::Remove, name.clone()).run(&removed.plan)?;
-            Ok(removed)
+        if let Some(removed) = cut_off
+            && writer.instance(name)?.is_none()
+        {
+            return Ok(removed);
         }
+        let removed = removal(writer, name)?;
+        Session::new(host, writer, root.clone(), Kind::Remove, name.clone()).run(&removed.plan)?;
+        Ok(removed)
     })
 }
 
