@@ -142,6 +142,26 @@ impl Mounts {
         Ok(outcome)
     }
 
+    /// Takes the tmpfs away, where no volume is mounted in it any more, so that nothing of a HomePort without instances
+    /// stays mounted.
+    ///
+    /// # Errors
+    /// What the operating system refused. A tmpfs with a mount in it is none: it stays.
+    pub fn put_away(&self) -> Result<Unmounted, VolumeError> {
+        if !self.directory.as_path().exists() {
+            return Ok(Unmounted::NotMounted);
+        }
+        let _lock = self.lock()?;
+        let mounts = self.machine.mounts()?;
+        let own =
+            mounts.at(self.directory.as_path()).is_some_and(|mount| mount.kind == "tmpfs" && mount.source == SOURCE);
+        if !own || mounts.below(self.directory.as_path()).next().is_some() {
+            return Ok(Unmounted::NotMounted);
+        }
+        detach(&self.directory)?;
+        Ok(Unmounted::Unmounted)
+    }
+
     /// The lock by which two processes do not open the tmpfs for writing at once.
     fn lock(&self) -> Result<File, VolumeError> {
         let path = self.lock.clone();

@@ -1,9 +1,9 @@
-//! Commands: each turns its arguments into one host call, and what that returns into a result. Never prints an error
-//! itself: that happens here, once.
+//! Commands: each turns its arguments into one host call, and what that returns into a result.
 
 mod config;
 mod daemon;
 mod deploy;
+mod dispatch;
 mod exec;
 mod lifecycle;
 mod list;
@@ -15,105 +15,4 @@ mod route;
 mod status;
 mod values;
 
-use std::ffi::OsString;
-
-use clap::Parser as _;
-use clap::error::ErrorKind;
-
-use crate::args::{Cli, Command, DaemonAction, PortAction, RouteAction};
-use crate::context::Context;
-use crate::exit::Exit;
-use crate::failure::Failure;
-use crate::output::{self, Format, Report};
-
-/// Runs the command that these arguments ask for, program name first, and says how it ended.
-pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
-    let format = if asks_for_json(&arguments) { Format::Json } else { Format::Text };
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
-        Err(error) => return refuse(&error, format),
-    };
-    let done = Context::new(cli.global).and_then(|context| {
-        let done = perform(&context, cli.command);
-        context.end_talk();
-        done
-    });
-    match done {
-        Ok(exit) => exit,
-        Err(failure) if failure.is_closed_output() => Exit::Done,
-        Err(failure) => {
-            output::write_err(&Report::of(&failure).render(format));
-            failure.exit()
-        }
-    }
-}
-
-fn perform(context: &Context, command: Command) -> Result<Exit, Failure> {
-    match command {
-        Command::Deploy(args) => deploy::run(context, args),
-        Command::List => list::run(context),
-        Command::Status { name } => status::run(context, name.as_ref()),
-        Command::Logs(args) => logs::run(context, &args),
-        Command::Exec(args) => exec::run(context, args),
-        Command::Start { name } => lifecycle::start(context, &name),
-        Command::Stop { name } => lifecycle::stop(context, &name),
-        Command::Restart { name } => lifecycle::restart(context, &name),
-        Command::Config { name, action } => config::run(context, name, action),
-        Command::Route(RouteAction::List) => route::list(context),
-        Command::Remove { name, dry_run } => remove::run(context, &name, dry_run),
-        Command::Daemon(DaemonAction::Run) => daemon::run(context),
-        Command::Daemon(DaemonAction::Status) => daemon::status(context),
-        Command::Daemon(DaemonAction::Stop) => daemon::stop(context),
-        Command::Port(PortAction::Info { port }) => port::info(context, &port),
-        Command::Completions { shell } => offline::completions(context, shell),
-        Command::Man { dir } => offline::man(context, &dir),
-    }
-}
-
-/// Whether `--json` stands among the arguments of `homeport` itself, also where they make no sense otherwise.
-fn asks_for_json(arguments: &[OsString]) -> bool {
-    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
-}
-
-/// Tells what is wrong with the command line, or the help or version that was asked for.
-fn refuse(error: &clap::Error, format: Format) -> Exit {
-    match (error.kind(), format) {
-        (ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, _) => {
-            output::write_out(error.to_string().as_bytes()).ok();
-            Exit::Done
-        }
-        (_, Format::Text) => {
-            output::write_err(&error.to_string());
-            Exit::Usage
-        }
-        (_, Format::Json) => {
-            output::write_err(&Report::of_usage(&usage_message(&error.to_string())).render(format));
-            Exit::Usage
-        }
-    }
-}
-
-/// What is wrong, on one line and without the advice that follows after an empty line.
-fn usage_message(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-    lines.join(" ").trim_start_matches("error: ").to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_wrong_is_told_whole_and_without_the_usage() {
-        let text = "error: the following required arguments were not provided:\n  <PORT>\n\nUsage: homeport";
-        assert_eq!(usage_message(text), "the following required arguments were not provided: <PORT>");
-    }
-
-    #[test]
-    fn json_is_asked_for_by_homeports_own_option_only() {
-        let asks = |words: &[&str]| asks_for_json(&words.iter().map(OsString::from).collect::<Vec<_>>());
-        assert!(asks(&["homeport", "--json", "list"]));
-        assert!(asks(&["homeport", "nonsense", "--json"]));
-        assert!(!asks(&["homeport", "exec", "a", "--", "x", "--json"]));
-    }
-}
+pub(crate) use dispatch::run;

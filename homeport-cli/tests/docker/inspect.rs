@@ -82,7 +82,11 @@ fn the_running_shell_has_the_least_that_it_needs() {
     ] {
         assert!(!shown.contains("$6$canary"), "{shown}");
     }
-    // Inside: the user has no capability, and host keys and init's environment are out of reach.
+    the_inside_is_closed(&world);
+}
+
+/// The user has no capability, and host keys, secrets and init's environment are out of reach.
+fn the_inside_is_closed(world: &World) {
     let status = world.ok(&["exec", "sh", "--user", "1000:1000", "--", "cat", "/proc/self/status"]);
     assert!(status.contains("CapEff:\t0000000000000000") && status.contains("NoNewPrivs:\t1"), "{status}");
     for hidden in ["/var/lib/hostkeys", "/run/port/secrets", "/proc/1/environ"] {

@@ -4,6 +4,13 @@
 //! them. Without one of them they fail: they are never skipped. Each works in a root of its own, and takes away what it
 //! made also when it fails. `HOMEPORT_KEEP=1` keeps it, to be looked at.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "what fails here fails the test, and helpers of tests are not seen as tests"
+)]
+
 mod address;
 mod disk;
 mod fixture;

@@ -36,7 +36,7 @@ fn there_is_no_permission_on_the_engines_socket() {
     command.args(["--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-dac_override,-dac_read_search"]);
     command.arg(env!("CARGO_BIN_EXE_homeport")).arg("--root").arg(world.root());
     command.args(["--engine", socket.to_str().unwrap(), "deploy", shell()]);
-    let did = world.finish(&mut command);
+    let did = World::finish(&mut command);
     assert_eq!((did.code, did.out.as_str()), (3, ""), "{}", did.err);
     assert_eq!(world.traces(), Vec::<String>::new());
     insta::assert_snapshot!(mask(&world, &did.err));
@@ -51,7 +51,7 @@ fn homeport_is_not_run_as_root() {
     let mut command = Command::new("setpriv");
     command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
     command.arg(&program).arg("--root").arg(world.root()).args(["deploy", shell()]);
-    let did = world.finish(&mut command);
+    let did = World::finish(&mut command);
     std::fs::remove_file(&program).unwrap();
     assert_eq!((did.code, did.out.as_str()), (1, ""), "{}", did.err);
     insta::assert_snapshot!(mask(&world, &did.err));

@@ -39,9 +39,19 @@ fn a_port_that_can_not_come_back_is_tried_with_growing_pauses_and_said_so() {
     let image =
         port(&Recipe { id: "t-final", manifest: WEB, service: &["sh", "-c", script], ready: "ready = { tcp = 8080 }" });
     world.ok(&["deploy", &image.name, "--name", "site", "--route", "http=127.0.0.1:random"]);
-    world.ok(&["exec", "site", "--user", "1000:1000", "--", "/bin/busybox", "touch", "/srv/site/page", "/srv/site/stop"]);
+    world.ok(&[
+        "exec",
+        "site",
+        "--user",
+        "1000:1000",
+        "--",
+        "/bin/busybox",
+        "touch",
+        "/srv/site/page",
+        "/srv/site/stop",
+    ]);
     let log = || std::fs::read_to_string(world.root().join("state/daemon.log")).unwrap();
-    eventually("it is tried again after 2 s", Duration::from_secs(60), || {
+    eventually("it is tried again after 2 s", Duration::from_mins(1), || {
         log().contains("it is started again in 1 s") && log().contains("`site` could not be started")
     });
     let state = world.status("site")["state"].as_str().unwrap().to_owned();

@@ -48,7 +48,7 @@ impl World {
 
     /// Runs `homeport` in this world.
     pub(crate) fn run(&self, args: &[&str]) -> Did {
-        self.finish(self.command().args(args))
+        Self::finish(self.command().args(args))
     }
 
     /// The command, to be given more than arguments.
@@ -59,7 +59,7 @@ impl World {
         command
     }
 
-    pub(crate) fn finish(&self, command: &mut Command) -> Did {
+    pub(crate) fn finish(command: &mut Command) -> Did {
         let output = command.output().unwrap();
         Did {
             code: output.status.code().unwrap_or(-1),
@@ -125,12 +125,7 @@ impl World {
         traces.extend(
             live["routes"].as_array().into_iter().flatten().map(|route| format!("socket {}", route["address"])),
         );
-        traces.extend(
-            self.mounts()
-                .into_iter()
-                .filter(|point| !point.ends_with("/run/mnt"))
-                .map(|point| format!("mount {point}")),
-        );
+        traces.extend(self.mounts().into_iter().map(|point| format!("mount {point}")));
         if let Ok(left) = fs::read_dir(self.root().join("run/instances")) {
             traces.extend(left.map(|entry| format!("run directory {}", entry.unwrap().path().display())));
         }

@@ -84,7 +84,7 @@ pub enum Step {
     RemoveRunDir,
     /// Gives the public addresses up.
     ReleaseRoutes,
-    /// Removes the network, where nothing of this HomePort needs it any more.
+    /// Removes the network and the place of mounts, where nothing of this HomePort needs them any more.
     RemoveNetwork,
     /// Takes the instance out of the ledger; its volumes stay, and stay known.
     Forget,

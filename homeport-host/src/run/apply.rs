@@ -22,6 +22,8 @@ use crate::probe::probe;
 use crate::progress::Event;
 use crate::request::PortChoice;
 
+/// What the kernel says of a process that is gone (`errno.h`).
+const ESRCH: i32 = 3;
 /// How long a public address may take to answer after the port said that it is ready.
 const PROBE_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -255,8 +257,13 @@ impl Session<'_, '_> {
         if self.host.probing == Probing::Simulated {
             return Ok(());
         }
-        let Ok(text) = std::fs::read(self.host.machine.proc.join(pid.to_string()).join("mountinfo")) else {
-            return Ok(());
+        let text = match std::fs::read(self.host.machine.proc.join(pid.to_string()).join("mountinfo")) {
+            Ok(text) => text,
+            // It has ended meanwhile: the wait for readiness tells how.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH) => {
+                return Ok(());
+            }
+            Err(source) => return Err(StepError::Io { action: "read what the container has mounted", source }),
         };
         for (name, mounted) in &self.mounted {
             let target = self.manifest("start_container")?.volumes.get(name).map_or("", |volume| volume.path.as_str());
@@ -339,7 +346,7 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    /// Removes the network where no other instance of this HomePort is left.
+    /// Removes the network, and the place of mounts, where no other instance of this HomePort is left.
     pub(super) fn remove_network(&self) -> Result<(), StepError> {
         let others = self.writer.instances()?.into_iter().any(|other| other.name != self.instance);
         if others {
@@ -349,6 +356,7 @@ impl Session<'_, '_> {
         if let Some(network) = self.host.engine.network(&self.network_name()?, &filter)? {
             self.host.engine.remove_network(&network)?;
         }
+        self.mounts()?.put_away()?;
         Ok(())
     }
 }

@@ -28,7 +28,10 @@ fn counter_file(groups: &str) -> Option<PathBuf> {
 }
 
 fn count(text: &str) -> u64 {
-    text.lines().find_map(|line| line.strip_prefix("oom_kill ")).and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+    text.lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))
+        .and_then(|number| number.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -40,7 +43,10 @@ mod tests {
         let first = "11:pids:/docker/abc\n4:cpu,memory:/docker/abc\n0::/x\n";
         assert_eq!(counter_file(first).unwrap(), Path::new("/sys/fs/cgroup/memory/docker/abc/memory.oom_control"));
         let second = "0::/system.slice/docker-abc.scope\n";
-        assert_eq!(counter_file(second).unwrap(), Path::new("/sys/fs/cgroup/system.slice/docker-abc.scope/memory.events"));
+        assert_eq!(
+            counter_file(second).unwrap(),
+            Path::new("/sys/fs/cgroup/system.slice/docker-abc.scope/memory.events")
+        );
         assert_eq!(counter_file("nonsense"), None);
         assert_eq!(count("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"), 3);
         assert_eq!(count("low 0\nhigh 0\noom 4\noom_kill 2\n"), 2);

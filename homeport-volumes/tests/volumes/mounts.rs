@@ -38,11 +38,15 @@ fn a_volume_is_mounted_once_found_again_and_unmounted() {
     assert_eq!(compare_mount(&table, escaped, &mounted.location), Ok(()));
     assert_eq!(compare_mount(&table, "/proc", &mounted.location).unwrap_err().code, "HP-VOL-002");
 
+    assert_eq!(mounts.put_away().unwrap(), Unmounted::NotMounted, "a volume is mounted in it");
     assert_eq!(mounts.unmount(known.uuid).unwrap(), Unmounted::Unmounted);
     assert_eq!(mounts.unmount(known.uuid).unwrap(), Unmounted::NotMounted);
     assert!(!mounted.path.as_path().exists());
     assert!(request.path.as_path().join("data/letter").exists());
     drop(target);
+    assert_eq!(mounts.put_away().unwrap(), Unmounted::Unmounted);
+    assert_eq!(mounts.put_away().unwrap(), Unmounted::NotMounted);
+    assert_eq!(mounts.prepare().unwrap(), Change::Made, "it is made again when it is needed");
 }
 
 #[test]
