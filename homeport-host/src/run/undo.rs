@@ -123,6 +123,8 @@ impl Session<'_, '_> {
             let data_root = VolumePath::try_from(self.host.layout.data_dir()).map_err(unnamed)?;
             (VolumeOrigin::Default { data_root }, Before::Nothing)
         };
+        // Where letting go of the volumes failed, this one is still mounted; once it is forgotten nobody would know of that.
+        self.mounts()?.unmount(uuid)?;
         let uuid_text = uuid.to_string();
         if self.writer.volume_by_uuid(&uuid_text)?.is_some_and(|known| known.has_data == HasData::Yes) {
             // It held data once: whatever is in it now, it is not for an undo to take away.
