@@ -106,19 +106,21 @@ fn a_removal_that_the_engine_does_not_let_end() {
     assert_eq!(all.into_iter().collect::<Vec<_>>(), [(bob(), Now::running("hello"))]);
 }
 
-/// Each undo of an operation fails in turn, before and after its effect.
-fn each_undo_fails(name: &str, prepare: fn(&Stage), command: Command, wanted: &Now) {
+/// A step of an operation fails, and each undo after it in turn, before and after its effect.
+fn each_undo_fails(failing: &str, prepare: fn(&Stage), command: Command, wanted: &Now) {
     let ground = Ground::new();
     let calm = ground.stage();
     prepare(&calm);
     let points = calm.must(command).points;
-    let (last, steps) = (points.len() - 1, calm.last_steps());
-    for undo in 0..2 * steps.len() {
+    let steps = calm.last_steps();
+    let place = steps.iter().position(|step| step == failing).unwrap();
+    let first = points.iter().rposition(|point| point.step == place).unwrap();
+    for undo in 0..2 * (place + 1) {
         let stage = ground.stage();
         prepare(&stage);
-        let ran = stage.run(command, &Trouble::at(last, Hazard::Fail).then(last + 1 + undo, Hazard::Fail));
-        let point = &ran.points[last + 1 + undo];
-        let case = format!("{name}: failed {point} (`{}`)", steps[point.step]);
+        let ran = stage.run(command, &Trouble::at(first, Hazard::Fail).then(first + 1 + undo, Hazard::Fail));
+        let point = &ran.points[first + 1 + undo];
+        let case = format!("{command:?}: failed after `{failing}`, then {point} (`{}`)", steps[point.step]);
         let Err(OperationError::Run(RunError::Stuck { left, .. })) = &ran.result else {
             panic!("{case}: {}", ran.text())
         };
@@ -128,13 +130,21 @@ fn each_undo_fails(name: &str, prepare: fn(&Stage), command: Command, wanted: &N
         stage.list();
         stage.run(Command::Unrelated, &Trouble::default());
         assert_eq!(stage.settled(&case), *wanted, "{case}");
+        if command == Command::Deploy {
+            stage.check_kept(&case, false);
+        }
     }
-    println!("{name}: {} undos failed, before and after their effect", steps.len());
+    println!("{command:?}, failed after `{failing}`: {} undos failed, before and after their effect", place + 1);
 }
 
 #[test]
 fn each_undo_of_a_deploy_fails() {
-    each_undo_fails("deploy", |_| {}, Command::Deploy, &Now::Absent);
+    each_undo_fails("want_running", |_| {}, Command::Deploy, &Now::Absent);
+}
+
+#[test]
+fn each_undo_of_a_deploy_fails_while_the_volumes_are_blank() {
+    each_undo_fails("create_container", |_| {}, Command::Deploy, &Now::Absent);
 }
 
 #[test]
@@ -142,7 +152,7 @@ fn each_undo_of_a_configuration_fails() {
     let deployed = |stage: &Stage| {
         stage.must(Command::Deploy);
     };
-    each_undo_fails("config", deployed, Command::Config("welcome"), &Now::running("hello"));
+    each_undo_fails("reconfigure", deployed, Command::Config("welcome"), &Now::running("hello"));
 }
 
 /// Empties the volumes just before they are to be taken back, and lets the last step fail.

@@ -119,7 +119,7 @@ impl Stage {
         assert!(leads.is_empty(), "{case}: routes are left: {leads:?}");
         assert!(mounted.is_empty(), "{case}: mounts are left: {mounted:?}");
         let networks = self.engine.networks();
-        assert!(!seen.is_empty() || networks.is_empty(), "{case}: networks are left: {networks:?}");
+        assert_eq!(networks.len(), usize::from(!seen.is_empty()), "{case}: {networks:?} for {seen:?}");
         let run_dirs = fs::read_dir(self.layout.run_dir().join("instances")).into_iter().flatten();
         for dir in run_dirs.filter_map(Result::ok) {
             let name = dir.file_name().into_string().unwrap();
