@@ -104,8 +104,13 @@ pub fn container_spec(parts: &ContainerParts<'_>) -> Result<ContainerSpec, Conta
         tmpfs,
         capabilities: capabilities.collect::<Result<_, EngineNameError>>()?,
         limits,
-        stop_grace: Seconds::new(manifest.stop_within.get().saturating_add(STOP_MARGIN)),
+        stop_grace: stop_grace(manifest),
     })
+}
+
+/// How long the engine gives a container to stop by itself. [spec: ENT-46]
+pub fn stop_grace(manifest: &Manifest) -> Seconds {
+    Seconds::new(manifest.stop_within.get().saturating_add(STOP_MARGIN))
 }
 
 /// The labels of everything that this HomePort makes in the engine.

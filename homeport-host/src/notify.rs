@@ -16,6 +16,8 @@ use rustix::net::{
 
 /// The longest message that is read; a longer one is cut.
 const MESSAGE_LIMIT: usize = 4096;
+/// The most messages that are read at once: whoever writes without end does not keep the reader from its deadline.
+const MESSAGES: usize = 64;
 
 /// What an init said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,8 +26,6 @@ pub(crate) struct Notice {
     pub(crate) ready: bool,
     /// What it said of what it is doing, the latest.
     pub(crate) status: Option<String>,
-    /// By how much it asked to extend the time that it has.
-    pub(crate) extend: Option<Duration>,
 }
 
 /// The socket, bound; it goes away with its directory.
@@ -53,8 +53,11 @@ impl NotifySocket {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        while let Some(message) = self.take(pid)? {
-            notice.read(&message);
+        for _ in 0..MESSAGES {
+            match self.take(pid)? {
+                Some(message) => notice.read(&message),
+                None => break,
+            }
         }
         Ok(notice)
     }
@@ -88,9 +91,6 @@ impl Notice {
             match line.split_once('=') {
                 Some(("READY", "1")) => self.ready = true,
                 Some(("STATUS", text)) => self.status = Some(homeport_core::text::clip(text, 200)),
-                Some(("EXTEND_TIMEOUT_USEC", text)) => {
-                    self.extend = text.parse().ok().map(Duration::from_micros).or(self.extend);
-                }
                 _ => {}
             }
         }
@@ -113,9 +113,9 @@ mod tests {
         assert_eq!(socket.receive(me, wait).unwrap(), Notice::default());
         let sender = UnixDatagram::unbound().unwrap();
         sender.send_to(b"STATUS=starting\n", &path).unwrap();
-        sender.send_to(b"READY=1\nSTATUS=up\nX=1\nEXTEND_TIMEOUT_USEC=5000000", &path).unwrap();
+        sender.send_to(b"READY=1\nSTATUS=up\nX=1", &path).unwrap();
         let notice = socket.receive(me, wait).unwrap();
-        assert_eq!(notice, Notice { ready: true, status: Some("up".into()), extend: Some(Duration::from_secs(5)) });
+        assert_eq!(notice, Notice { ready: true, status: Some("up".into()) });
         sender.send_to(b"READY=1", &path).unwrap();
         assert!(!socket.receive(me + 1, wait).unwrap().ready, "another process is not believed");
         sender.send_to(b"READY=0\nREADY\n\xff=1", &path).unwrap();

@@ -86,8 +86,14 @@ fn try_once(address: SocketAddr, endpoint: &Endpoint) -> Result<(), ProbeError> 
     let mut line = Vec::new();
     BufReader::new(stream.take(512)).read_until(b'\n', &mut line).map_err(failed)?;
     let text = String::from_utf8_lossy(&line);
-    let is_server_fault = start == "HTTP/1." && text.split(' ').nth(1).is_some_and(|status| status.starts_with('5'));
-    if text.starts_with(start) && !is_server_fault {
+    let status = text.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok());
+    let works = match (start, &endpoint.http_path) {
+        // A path that the port names has to be there; without one any answer but a fault of the server will do.
+        ("HTTP/1.", Some(_)) => status.is_some_and(|status| (200..400).contains(&status)),
+        ("HTTP/1.", None) => status.is_some_and(|status| status < 500),
+        _ => true,
+    };
+    if text.starts_with(start) && works {
         return Ok(());
     }
     let found = if line.is_empty() {

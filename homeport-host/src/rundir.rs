@@ -2,7 +2,7 @@
 //! init left. What init wrote is not trusted: it is read with a limit and links are never followed.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -111,20 +111,32 @@ impl RunDir {
 
     /// The diagnostics that init reported, oldest first; lines that are none are left out.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        let bytes = self.read("diag.jsonl", DIAGNOSTICS_LIMIT).unwrap_or_default();
+        let bytes = self.read_end("diag.jsonl", DIAGNOSTICS_LIMIT).unwrap_or_default();
         bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
     }
 
-    /// Reads a regular file that init wrote, at most `limit` bytes of it; never follows a link, never blocks on a pipe.
+    /// Reads a regular file that init wrote, at most `limit` bytes of it.
     fn read(&self, name: &str, limit: u64) -> Option<Vec<u8>> {
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(self.0.join(name)).ok()?;
-        if !file.metadata().ok()?.is_file() {
-            return None;
-        }
+        let mut bytes = Vec::new();
+        self.open(name)?.take(limit).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Reads the last `limit` bytes of a regular file that init wrote; the line that was cut is no line.
+    fn read_end(&self, name: &str, limit: u64) -> Option<Vec<u8>> {
+        let mut file = self.open(name)?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(limit))).ok()?;
         let mut bytes = Vec::new();
         file.take(limit).read_to_end(&mut bytes).ok()?;
         Some(bytes)
+    }
+
+    /// Opens a regular file that init wrote; never follows a link, never blocks on a pipe.
+    fn open(&self, name: &str) -> Option<fs::File> {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(self.0.join(name)).ok()?;
+        file.metadata().ok()?.is_file().then_some(file)
     }
 
     fn write(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), RunDirError> {

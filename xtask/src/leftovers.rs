@@ -27,16 +27,22 @@ impl Snapshot {
         docker("image", &["image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} ({{.ID}})"])?;
         found.extend(mounts(&fs::read_to_string("/proc/self/mountinfo")?));
         found.extend(loops()?);
+        found.extend(directories("/var/tmp")?);
+        found.extend(directories("/tmp")?);
         found.extend(daemons()?);
         Ok(Self(found))
     }
 
     /// Fails with everything that is there now and was not before.
     pub(crate) fn compare(&self) -> Result<()> {
-        let now = Self::take()?;
-        let left: Vec<&str> = now.0.difference(&self.0).map(String::as_str).collect();
+        let left = self.left_in(&Self::take()?);
         ensure!(left.is_empty(), "tests left something behind:\n  {}", left.join("\n  "));
         Ok(())
+    }
+
+    /// What is there now and was not before.
+    fn left_in(&self, now: &Self) -> Vec<String> {
+        now.0.difference(&self.0).cloned().collect()
     }
 }
 
@@ -47,6 +53,18 @@ fn mounts(mountinfo: &str) -> Vec<String> {
         .filter(|point| !["/var/lib/docker", "/run/docker", "/var/run/docker"].iter().any(|own| point.starts_with(own)))
         .map(|point| format!("mount {point}"))
         .collect()
+}
+
+/// Directories and files of tests, by the names that tests give them.
+fn directories(place: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(place)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if ["hpt-", "hpb-", "hp-ops-", "homeport-"].iter().any(|prefix| name.starts_with(prefix)) {
+            found.push(format!("directory {place}/{name}"));
+        }
+    }
+    Ok(found)
 }
 
 /// Loop devices that have a file.
@@ -92,6 +110,7 @@ mod tests {
     fn what_is_new_is_told() {
         let before = Snapshot(BTreeSet::from(["container a".to_owned()]));
         let now = Snapshot(BTreeSet::from(["container a".to_owned(), "mount /tmp/x".to_owned()]));
-        assert_eq!(now.0.difference(&before.0).collect::<Vec<_>>(), ["mount /tmp/x"]);
+        assert_eq!(before.left_in(&now), ["mount /tmp/x"]);
+        assert_eq!(now.left_in(&before), Vec::<String>::new(), "what is gone is not left");
     }
 }

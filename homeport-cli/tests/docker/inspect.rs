@@ -89,10 +89,13 @@ fn the_running_shell_has_the_least_that_it_needs() {
 fn the_inside_is_closed(world: &World) {
     let status = world.ok(&["exec", "sh", "--user", "1000:1000", "--", "cat", "/proc/self/status"]);
     assert!(status.contains("CapEff:\t0000000000000000") && status.contains("NoNewPrivs:\t1"), "{status}");
-    for hidden in ["/var/lib/hostkeys", "/run/port/secrets", "/proc/1/environ"] {
-        let did = world.run(&["exec", "sh", "--user", "1000:1000", "--", "ls", "-l", hidden]);
-        let read = world.run(&["exec", "sh", "--user", "1000:1000", "--", "cat", hidden]);
-        assert!(did.code != 0 || hidden.starts_with("/proc"), "{hidden}: {did:?}");
+    let inside = |what: &str| world.run(&["exec", "sh", "--user", "1000:1000", "--", "cat", what]);
+    assert_eq!(inside("/run/port/config.json").code, 0, "what is no secret can be read");
+    let hosts_key = world.ok(&["exec", "sh", "--", "ls", "/var/lib/hostkeys"]);
+    let private = hosts_key.lines().find(|name| !name.ends_with(".pub")).expect("a host key");
+    for hidden in [&format!("/var/lib/hostkeys/{private}"), "/run/port/secrets/password", "/proc/1/environ"] {
+        let read = inside(hidden);
         assert_ne!(read.code, 0, "{hidden}: {read:?}");
+        assert!(read.err.contains("Permission denied"), "{hidden}: {read:?}");
     }
 }

@@ -144,6 +144,8 @@ impl World {
     }
 
     fn clear(&self) {
+        // First who would start containers again.
+        let _stopped = self.run(&["daemon", "stop"]);
         if let Some(root) = self.root_id() {
             let filter = format!("label=io.homeport.root={root}");
             for id in docker(&["ps", "--all", "--quiet", "--filter", &filter]).lines() {
@@ -153,7 +155,6 @@ impl World {
                 docker(&["network", "rm", id]);
             }
         }
-        let _stopped = self.run(&["daemon", "stop"]);
         let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let below = format!("{}/", self.dir.display());
         let mut points: Vec<&str> =

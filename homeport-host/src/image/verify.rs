@@ -3,7 +3,7 @@
 //! Never runs anything of an image.
 
 use std::fs;
-use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
 use homeport_core::entrypoint::{INIT_PATH, LABEL_PROTOCOL, MANIFEST_FILE};
@@ -37,10 +37,18 @@ impl Verified {
         self.note(image).exists()
     }
 
+    /// Notes that the image was proved. Where there is no state directory yet, or this user may not write to it, nothing is
+    /// noted and the image is proved again the next time: looking at an image changes nothing else.
     fn keep(&self, image: &PortImage) -> Result<(), std::io::Error> {
-        fs::create_dir_all(&self.0)?;
-        let mut file = fs::File::create(self.note(image))?;
-        file.write_all(b"")
+        if !self.0.parent().is_some_and(std::path::Path::is_dir) {
+            return Ok(());
+        }
+        let made = fs::DirBuilder::new().mode(0o700).create(&self.0);
+        let made = made.or_else(|error| if self.0.is_dir() { Ok(()) } else { Err(error) });
+        match made.and_then(|()| fs::File::create(self.note(image))) {
+            Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -9,8 +9,9 @@ use homeport_core::name::{ConfigKey, InstanceName};
 
 use super::enter::{enter, known, ready};
 use super::error::OperationError;
-use super::lifecycle::{bring_back_in, plan_grace};
+use super::lifecycle::bring_back_in;
 use super::survey::{Surveyor, recorded_image};
+use crate::container::stop_grace;
 use crate::host::Host;
 use crate::ledger::{Desired, Ledger, LedgerWriter, RootId};
 use crate::plan::{self, Kind};
@@ -137,11 +138,14 @@ fn change(
         return Ok(Reconfigured { changed, restarted: false });
     }
     let runs = record.desired == Desired::Running;
-    let surveyor =
-        Surveyor { host, ledger: writer, root, instance: name, manifest: &image.manifest, faults: Vec::new() };
-    let survey = surveyor.existing(what, &image, given, next)?;
+    let surveyor = Surveyor::new(host, writer, root, name, &image.manifest);
     let needs_container = runs && !changed.is_empty();
-    let plan = plan::reconfigure(&survey.blueprint, needs_container.then(|| plan_grace(&image.manifest)));
+    let survey = if needs_container {
+        surveyor.existing(what, &image, given, next)?
+    } else {
+        surveyor.configuration_only(&image, given, next)
+    };
+    let plan = plan::reconfigure(&survey.blueprint, needs_container.then(|| stop_grace(&image.manifest)));
     let done = Session::new(host, writer, root.clone(), Kind::Config, name.clone())
         .toward(survey.blueprint, survey.checked)
         .run(&plan);

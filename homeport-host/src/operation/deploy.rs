@@ -12,8 +12,8 @@ use crate::host::Host;
 use crate::image::{PortImage, find};
 use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId};
 use crate::plan::{self, Kind, Plan};
-use crate::request::DeployRequest;
-use crate::run::Session;
+use crate::request::{DeployRequest, PortChoice, RouteWish};
+use crate::run::{Session, records};
 
 /// What a deploy changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -62,8 +62,10 @@ pub fn plan_deploy(host: &Host, request: &DeployRequest) -> Result<Option<Deploy
     let image = find(&*host.engine, &request.port, request.version.as_ref(), &host.verified_images())?;
     let name = instance_name(request, &image)?;
     let ledger = Ledger::open(&host.layout)?;
-    if ledger.instance(&name)?.is_some() {
-        return Ok(None);
+    if let Some(record) = ledger.instance(&name)? {
+        let faults = differences(&ledger, request, &image, &record)?;
+        let what = format!("deploy of `{name}`");
+        return if faults.is_empty() { Ok(None) } else { Err(OperationError::Refused { what, faults }) };
     }
     let root = ledger.root_id()?.unwrap_or_else(|| RootId::from_bytes([0; 4]));
     let Survey { blueprint, .. } = surveyor(host, &ledger, &root, &name, &image).deploy(&image, request)?;
@@ -82,7 +84,7 @@ fn surveyor<'a>(
     name: &'a InstanceName,
     image: &'a PortImage,
 ) -> Surveyor<'a> {
-    Surveyor { host, ledger, root, instance: name, manifest: &image.manifest, faults: Vec::new() }
+    Surveyor::new(host, ledger, root, name, &image.manifest)
 }
 
 fn instance_name(request: &DeployRequest, image: &PortImage) -> Result<InstanceName, OperationError> {
@@ -178,6 +180,7 @@ fn differences(
             }
         }
     }
+    faults.extend(other_routes(ledger, request, name)?);
     for (volume, path) in &request.volumes {
         let stored = ledger.volumes(name)?.into_iter().find(|record| record.name == *volume);
         if stored.as_ref().is_none_or(|record| record.path != *path) {
@@ -190,6 +193,34 @@ fn differences(
                 .actual(stored.map_or("no such volume".to_owned(), |record| format!("`{}`", record.path.display())))
                 .expected(format!("`{}`", path.display()))
                 .remedy("leave `--volume` out to keep it where it is"),
+            );
+        }
+    }
+    Ok(faults)
+}
+
+/// Routes that were asked for and are others.
+fn other_routes(ledger: &Ledger, request: &DeployRequest, name: &InstanceName) -> Result<Vec<Fault>, OperationError> {
+    let routes = ledger.routes(name)?;
+    let mut faults = Vec::new();
+    for (endpoint, wish) in &request.routes {
+        let held = routes.iter().find(|route| route.endpoint == *endpoint).and_then(records::listen_address);
+        let (fits, wanted) = match (*wish, held) {
+            (RouteWish::None, held) => (held.is_none(), "no public address".to_owned()),
+            (RouteWish::On { host, port: PortChoice::Random }, held) => {
+                (held.is_some_and(|held| held.host() == host), format!("`{host}:random`"))
+            }
+            (RouteWish::On { host, port: PortChoice::Fixed(port) }, held) => {
+                (held.is_some_and(|held| held.host() == host && held.port() == port), format!("`{host}:{port}`"))
+            }
+        };
+        if !fits {
+            let message = format!("instance `{name}` is there already, with another address for `{endpoint}`");
+            faults.push(
+                Fault::new("HP-REQ-015", format!("endpoints.{endpoint}"), message)
+                    .actual(held.map_or("no public address".to_owned(), |held| format!("`{held}`")))
+                    .expected(wanted)
+                    .remedy(format!("`homeport remove {name}` keeps its data; deploy it again with the other address")),
             );
         }
     }

@@ -6,7 +6,7 @@ use homeport_core::name::InstanceName;
 use super::error::OperationError;
 use super::lifecycle;
 use crate::host::{Host, now};
-use crate::ledger::{Desired, InstanceRecord, LedgerWriter, RootId};
+use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId};
 use crate::oplock::{OperationLock, Wait};
 use crate::plan::Kind;
 use crate::progress::Event;
@@ -21,25 +21,52 @@ pub(super) fn enter<T>(
     about: &InstanceName,
     work: impl FnOnce(&mut LedgerWriter<'_>, &RootId) -> Result<T, OperationError>,
 ) -> Result<T, OperationError> {
+    locked(host, &format!("{kind} {about}"), |writer, root| {
+        let resumed = resume(host, writer, root)?;
+        if resumed.died {
+            return Err(RunError::Died { kind, instance: about.clone() }.into());
+        }
+        for name in &resumed.interrupted {
+            if name != about || !matches!(kind, Kind::Stop | Kind::Remove | Kind::Start | Kind::Restart) {
+                bring_back(host, writer, root, name)?;
+            }
+        }
+        if let Some((name, reason)) = resumed.stuck.into_iter().find(|(name, _)| name == about) {
+            return Err(OperationError::Stuck { name, reason });
+        }
+        work(writer, root)
+    })
+}
+
+/// Brings to an end what was cut off, if anything was, without anything new to do. Where another operation runs, that one
+/// sees to it: this returns its lock's error.
+pub fn resume_cut_off(host: &Host) -> Result<(), OperationError> {
+    let ledger = Ledger::open(&host.layout)?;
+    if ledger.open_operation()?.is_none() && ledger.stuck_operations()?.is_empty() {
+        return Ok(());
+    }
+    drop(ledger);
+    locked(host, "resume", |writer, root| {
+        let resumed = resume(host, writer, root)?;
+        resumed.interrupted.iter().try_for_each(|name| bring_back(host, writer, root, name))
+    })
+}
+
+/// Runs `work` with the ledger open for writing, alone.
+fn locked<T>(
+    host: &Host,
+    command: &str,
+    work: impl FnOnce(&mut LedgerWriter<'_>, &RootId) -> Result<T, OperationError>,
+) -> Result<T, OperationError> {
     host.layout.prepare()?;
     let wait = if host.patience.is_zero() { Wait::No } else { Wait::For(host.patience) };
-    let lock = OperationLock::acquire(&host.layout, wait, &format!("{kind} {about}"), now(), |waiting| {
+    let lock = OperationLock::acquire(&host.layout, wait, command, now(), |waiting| {
         let what =
             waiting.holder.as_ref().map_or("another operation".to_owned(), |holder| format!("`{}`", holder.command));
         host.progress.event(&Event::WaitingFor { what });
     })?;
     let mut writer = LedgerWriter::open(&lock)?;
     let root = writer.create_root(&now())?;
-    let resumed = resume(host, &mut writer, &root)?;
-    if resumed.died {
-        return Err(RunError::Died { kind, instance: about.clone() }.into());
-    }
-    for name in &resumed.interrupted {
-        bring_back(host, &mut writer, &root, name, about, kind)?;
-    }
-    if let Some((name, reason)) = resumed.stuck.into_iter().find(|(name, _)| name == about) {
-        return Err(OperationError::Stuck { name, reason });
-    }
     work(&mut writer, &root)
 }
 
@@ -52,17 +79,15 @@ pub(super) fn ready(host: &Host) -> Result<(), OperationError> {
     Ok(host.engine.ping()?)
 }
 
-/// Starts an instance whose replacement was cut off, unless this operation sees to it itself.
+/// Starts an instance whose replacement was cut off.
 fn bring_back(
     host: &Host,
     writer: &mut LedgerWriter<'_>,
     root: &RootId,
     name: &InstanceName,
-    about: &InstanceName,
-    kind: Kind,
 ) -> Result<(), OperationError> {
     let wanted = writer.instance(name)?.is_some_and(|record| record.desired == Desired::Running);
-    if !wanted || (name == about && matches!(kind, Kind::Stop | Kind::Remove | Kind::Start | Kind::Restart)) {
+    if !wanted {
         return Ok(());
     }
     match lifecycle::bring_back_in(host, writer, root, name) {
@@ -77,7 +102,7 @@ fn bring_back(
 }
 
 /// The record of an instance, or that there is none, with the names that there are.
-pub(super) fn known(ledger: &crate::ledger::Ledger, name: &InstanceName) -> Result<InstanceRecord, OperationError> {
+pub(super) fn known(ledger: &Ledger, name: &InstanceName) -> Result<InstanceRecord, OperationError> {
     match ledger.instance(name)? {
         Some(record) => Ok(record),
         None => Err(OperationError::NoInstance {

@@ -10,6 +10,7 @@ use homeport_router::ListenAddress;
 use super::enter::{enter, known, ready};
 use super::error::OperationError;
 use super::survey::{Survey, Surveyor, recorded_effective, recorded_image};
+use crate::container::stop_grace;
 use crate::engine::ContainerId;
 use crate::host::{Host, Probing};
 use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId};
@@ -171,21 +172,15 @@ fn existing(
     let image = recorded_image(record)?;
     let config = ledger.config(&record.name)?;
     let effective = recorded_effective(&image.manifest, config.effective);
-    let surveyor =
-        Surveyor { host, ledger, root, instance: &record.name, manifest: &image.manifest, faults: Vec::new() };
+    let surveyor = Surveyor::new(host, ledger, root, &record.name, &image.manifest);
     let survey = surveyor.existing(what, &image, config.given, effective)?;
-    let grace = plan_grace(&image.manifest);
+    let grace = stop_grace(&image.manifest);
     Ok((survey, grace))
-}
-
-/// How long the engine gives a container to stop. [spec: ENT-33]
-pub(super) fn plan_grace(manifest: &homeport_core::manifest::Manifest) -> Seconds {
-    Seconds::new(manifest.stop_within.get().saturating_add(5))
 }
 
 /// The same for a recorded instance; one whose manifest cannot be read any more gets half a minute.
 pub(super) fn grace(record: &InstanceRecord) -> Seconds {
-    recorded_image(record).map_or(Seconds::new(30), |image| plan_grace(&image.manifest))
+    recorded_image(record).map_or(Seconds::new(30), |image| stop_grace(&image.manifest))
 }
 
 /// What runs now, for whoever asked for it.

@@ -14,6 +14,7 @@ mod survey;
 
 pub use config::{ConfigView, Reconfigured, ValueOrigin, config_change, config_view};
 pub use deploy::{DeployOutcome, DeployPlan, Deployed, deploy, plan_deploy};
+pub use enter::resume_cut_off;
 pub use error::OperationError;
 pub use lifecycle::{LifecycleOutcome, Running, restart, start, start_again, stop};
 pub use observe::{InstanceView, RouteView, VolumeView, container_of, list, port_info, routes, status};

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use homeport_core::config::{Effective, Value, effective, parse_given};
 use homeport_core::fault::{Advice as _, Fault};
-use homeport_core::manifest::{self, DefaultPublic, Endpoint, Manifest, Transport};
+use homeport_core::manifest::{self, DefaultPublic, Endpoint, Exposure, Manifest, ProxyProtocol, Tls, Transport};
 use homeport_core::name::{ConfigKey, EndpointName, InstanceName, VolumeName};
 use homeport_core::unit::PortNumber;
 use homeport_router::{ListenHost, PortRange, random_ports};
 use homeport_volumes::{
-    Access, Checked, Neighbour, Novelty, Origin as VolumeOrigin, Owner, Request, Reserve, VolumeError, VolumePath,
-    VolumeUuid, check,
+    Access, Checked, Neighbour, Origin as VolumeOrigin, Owner, Request, Reserve, VolumeError, VolumePath, VolumeUuid,
+    check,
 };
 
 use super::error::OperationError;
@@ -22,6 +22,7 @@ use crate::host::Host;
 use crate::image::PortImage;
 use crate::ledger::{InstanceRecord, Ledger, Origin, RootId, RouteChoice, VolumeRecord};
 use crate::plan::{Blueprint, RoutePlan, VolumePlan, VolumeWay};
+use crate::progress::Event;
 use crate::request::{DeployRequest, PortChoice, RouteWish};
 use crate::run::records;
 
@@ -41,13 +42,25 @@ pub(super) struct Surveyor<'a> {
     pub(super) root: &'a RootId,
     pub(super) instance: &'a InstanceName,
     pub(super) manifest: &'a Manifest,
-    pub(super) faults: Vec<Fault>,
+    faults: Vec<Fault>,
+    engine_directory: PathBuf,
 }
 
-impl Surveyor<'_> {
+impl<'a> Surveyor<'a> {
+    /// One that has not looked at anything yet.
+    pub(super) fn new(
+        host: &'a Host,
+        ledger: &'a Ledger,
+        root: &'a RootId,
+        instance: &'a InstanceName,
+        manifest: &'a Manifest,
+    ) -> Self {
+        Self { host, ledger, root, instance, manifest, faults: Vec::new(), engine_directory: PathBuf::new() }
+    }
+
     /// A new instance.
     pub(super) fn deploy(mut self, image: &PortImage, request: &DeployRequest) -> Result<Survey, OperationError> {
-        self.engine_can_do_it()?;
+        self.ask_engine()?;
         let (given, effective) = self.configuration(request);
         let (volumes, checked) = self.volumes(&request.volumes)?;
         let routes = self.routes(&request.routes)?;
@@ -64,7 +77,22 @@ impl Surveyor<'_> {
         given: BTreeMap<ConfigKey, Value>,
         effective: Effective,
     ) -> Result<Survey, OperationError> {
+        self.ask_engine()?;
         let (volumes, checked) = self.volumes(&BTreeMap::new())?;
+        for name in volumes.iter().filter(|(_, plan)| plan.way == VolumeWay::Make).map(|(name, _)| name) {
+            self.faults.push(
+                Fault::new(
+                    "HP-OPN-013",
+                    format!("volumes.{name}"),
+                    format!("volume `{name}` of `{}` is not known any more", self.instance),
+                )
+                .expected("the volume that was made when the instance was deployed")
+                .remedy(format!(
+                    "`homeport remove {}` and deploy it again: a volume that is found is taken up",
+                    self.instance
+                )),
+            );
+        }
         let mut routes = BTreeMap::new();
         for record in self.ledger.routes(self.instance)? {
             let choice = match record.choice {
@@ -72,12 +100,35 @@ impl Surveyor<'_> {
                 RouteChoice::Fixed => PortChoice::Fixed(record.port),
             };
             let target = self.manifest.endpoints.get(&record.endpoint).map_or(record.target_port, |e| e.port);
-            let plan =
-                RoutePlan { host: records::listen_host(&record.listen), choice, ports: vec![record.port], target };
+            let Some(address) = records::listen_address(&record) else {
+                self.faults.push(
+                    Fault::new(
+                        "HP-OPN-014",
+                        format!("endpoints.{}", record.endpoint),
+                        "the ledger has an address that cannot be read",
+                    )
+                    .actual(format!("`{}`", homeport_core::text::clip(&record.listen, 60)))
+                    .remedy("put a copy of the ledger from a backup in its place"),
+                );
+                continue;
+            };
+            let plan = RoutePlan { host: address.host(), choice, ports: vec![record.port], target };
             routes.insert(record.endpoint, plan);
         }
         let instance = self.instance.clone();
         self.finish(what, Blueprint { instance, image: image.clone(), given, effective, volumes, routes }, checked)
+    }
+
+    /// An instance that is there and for which no container is made: nothing but its configuration is of interest.
+    pub(super) fn configuration_only(
+        self,
+        image: &PortImage,
+        given: BTreeMap<ConfigKey, Value>,
+        effective: Effective,
+    ) -> Survey {
+        let (instance, volumes, routes) = (self.instance.clone(), BTreeMap::new(), BTreeMap::new());
+        let blueprint = Blueprint { instance, image: image.clone(), given, effective, volumes, routes };
+        Survey { blueprint, checked: BTreeMap::new() }
     }
 
     fn finish(
@@ -93,8 +144,11 @@ impl Surveyor<'_> {
         }
     }
 
-    fn engine_can_do_it(&mut self) -> Result<(), OperationError> {
-        self.faults.extend(self.host.engine.facts()?.check());
+    /// Asks the engine what it is: it must be able to keep what the port is promised, and volumes must not lie in its data.
+    fn ask_engine(&mut self) -> Result<(), OperationError> {
+        let facts = self.host.engine.facts()?;
+        self.faults.extend(facts.check());
+        self.engine_directory = PathBuf::from(facts.directory);
         Ok(())
     }
 
@@ -163,11 +217,18 @@ impl Surveyor<'_> {
                 neighbours: self.neighbours(&records, &plans),
             };
             let before = operators_directory(&request);
-            match check(&self.host.machine, &request, record.and_then(records::known).as_ref()) {
+            let known = match record.map(records::known).transpose() {
+                Ok(known) => known,
+                Err(fault) => {
+                    self.faults.push(*fault);
+                    continue;
+                }
+            };
+            match check(&self.host.machine, &request, known.as_ref()) {
                 Ok(found) => {
                     let (uuid, way) = match &found {
                         Checked::Create(_) => (VolumeUuid::random(), VolumeWay::Make),
-                        Checked::Attach(ready) => (ready.marker().uuid, VolumeWay::Take(Novelty::Used)),
+                        Checked::Attach(ready) => (ready.marker().uuid, VolumeWay::Take),
                     };
                     plans.insert(name.clone(), VolumePlan { request, uuid, way, before });
                     checked.insert(name.clone(), found);
@@ -244,7 +305,7 @@ impl Surveyor<'_> {
             let label = format!("volume `{name}` of the same instance");
             (label, plan.request.path.as_path().to_owned(), Some(plan.uuid))
         });
-        let engine = std::iter::once(("the engine's own data".to_owned(), PathBuf::from("/var/lib/docker"), None));
+        let engine = std::iter::once(("the engine's own data".to_owned(), self.engine_directory.clone(), None));
         own.chain(known)
             .chain(planned)
             .chain(engine)
@@ -285,10 +346,42 @@ impl Surveyor<'_> {
         let manifest = self.manifest;
         for (name, endpoint) in &manifest.endpoints {
             let wish = wished.get(name).copied();
+            if wish.is_none() && endpoint.exposure == Exposure::Lan && endpoint.default_public != DefaultPublic::None {
+                self.faults.push(
+                    Fault::new(
+                        "HP-REQ-013",
+                        format!("endpoints.{name}"),
+                        format!(
+                            "`{name}` is for the local network, and HomePort does not know which addresses are in it"
+                        ),
+                    )
+                    .expected("an address of this machine in the local network")
+                    .remedy(format!("say where: `--route {name}=ADDRESS:PORT`, or `--route {name}=none`"))
+                    .clause("END-3"),
+                );
+                continue;
+            }
             let (host, choice) = match wish.unwrap_or_else(|| proposed(endpoint)) {
                 RouteWish::None => continue,
                 RouteWish::On { host, port } => (host, port),
             };
+            if endpoint.tls == Tls::Terminated || endpoint.proxy_protocol != ProxyProtocol::None {
+                self.faults.push(
+                    Fault::new(
+                        "HP-REQ-014",
+                        format!("endpoints.{name}"),
+                        format!("`{name}` wants what the router cannot do yet"),
+                    )
+                    .actual(format!(
+                        "tls `{}`, proxy_protocol `{}`",
+                        endpoint.tls.word(),
+                        endpoint.proxy_protocol.word()
+                    ))
+                    .expected("tls other than `terminated`, and no PROXY protocol")
+                    .remedy(format!("do without a public address: `--route {name}=none`")),
+                );
+                continue;
+            }
             if endpoint.transport == Transport::Udp {
                 if wish.is_some() {
                     self.faults.push(
@@ -299,6 +392,10 @@ impl Surveyor<'_> {
                         )
                         .expected("an endpoint with transport `tcp`"),
                     );
+                } else {
+                    let text =
+                        format!("`{name}` takes datagrams, which cannot be routed yet: it has no public address");
+                    self.host.progress.event(&Event::Warning { text });
                 }
                 continue;
             }

@@ -8,7 +8,7 @@ use homeport_core::config::{Effective, Value};
 use homeport_core::name::{ConfigKey, EndpointName, InstanceName, VolumeName};
 use homeport_core::unit::PortNumber;
 use homeport_router::ListenHost;
-use homeport_volumes::{Novelty, Request, VolumeUuid};
+use homeport_volumes::{Request, VolumeUuid};
 
 use crate::image::PortImage;
 use crate::request::PortChoice;
@@ -49,7 +49,7 @@ pub enum VolumeWay {
     /// It is made: there was none.
     Make,
     /// It is there.
-    Take(Novelty),
+    Take,
 }
 
 /// One route as it is to be.

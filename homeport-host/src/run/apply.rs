@@ -3,14 +3,14 @@
 
 use homeport_core::name::{EndpointName, VolumeName};
 use homeport_core::unit::{PortNumber, Seconds};
-use homeport_router::{ListenAddress, ListenHost};
+use homeport_router::ListenHost;
 use homeport_volumes::{Checked, UnixSeconds, compare_mount};
 
 use super::error::StepError;
 use super::ready::Waiting;
 use super::records;
 use super::session::Session;
-use crate::container::{ContainerParts, container_spec, labels};
+use crate::container::{ContainerParts, container_spec, labels, stop_grace};
 use crate::engine::{
     ContainerId, ContainerRef, ContainerState, EngineError, LabelFilter, NetworkSpec, PeerTraffic, Reach, StopOutcome,
 };
@@ -22,6 +22,8 @@ use crate::probe::probe;
 use crate::progress::Event;
 use crate::request::PortChoice;
 
+/// How long a container has to stop where its manifest is not known any more.
+const UNKNOWN_GRACE: Seconds = Seconds::new(60);
 /// What the kernel says of a process that is gone (`errno.h`).
 const ESRCH: i32 = 3;
 /// How long a public address may take to answer after the port said that it is ready.
@@ -76,7 +78,7 @@ impl Session<'_, '_> {
                 let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
                 let created = UnixSeconds::new(seconds.map(|since| since.as_secs()).unwrap_or_default());
                 let made = creatable.create(uuid, created)?;
-                let record = records::volume(self.blueprint("make_volume")?, volume, made.ready.marker());
+                let record = records::volume(self.blueprint("make_volume")?, volume, made.ready.marker())?;
                 self.checked.insert(volume.clone(), Checked::Attach(Box::new(made.ready)));
                 self.writer.put_volume(&record)?;
                 Ok(())
@@ -95,7 +97,7 @@ impl Session<'_, '_> {
         let mut volumes = Vec::new();
         for (name, checked) in &self.checked {
             if let Checked::Attach(ready) = checked {
-                let mut volume = records::volume(blueprint, name, ready.marker());
+                let mut volume = records::volume(blueprint, name, ready.marker())?;
                 // What was known of it before stays known: that it holds data is never forgotten.
                 if let Some(known) = self.writer.volume_by_uuid(&volume.uuid)? {
                     (volume.has_data, volume.created) = (known.has_data, known.created);
@@ -161,6 +163,16 @@ impl Session<'_, '_> {
         Ok(())
     }
 
+    /// How long the container has to stop by itself: what its manifest says, as it is to be or as it is recorded. [spec: ENT-46]
+    pub(super) fn grace(&self) -> Result<Seconds, StepError> {
+        if let Some(blueprint) = &self.blueprint {
+            return Ok(stop_grace(&blueprint.image.manifest));
+        }
+        let recorded = self.writer.instance(&self.instance)?;
+        let manifest = recorded.and_then(|record| homeport_core::manifest::parse(&record.manifest).ok());
+        Ok(manifest.map_or(UNKNOWN_GRACE, |manifest| stop_grace(&manifest)))
+    }
+
     pub(super) fn stop_container(&self, grace: Seconds) -> Result<(), StepError> {
         let container = self.container_ref()?;
         let running = self.host.engine.inspect(&container)?.is_some_and(|facts| facts.state.is_running());
@@ -180,8 +192,8 @@ impl Session<'_, '_> {
         let container = self.container_ref()?;
         if let Some(facts) = self.host.engine.inspect(&container)? {
             if facts.state.is_running() {
-                // Somebody else started it: it has its time to end, since it may hold data.
-                self.host.engine.stop(&container, Seconds::new(30))?;
+                // It has its time to end, whoever started it: it may be writing.
+                self.host.engine.stop(&container, self.grace()?)?;
             }
             self.host.engine.remove(&container)?;
         }
@@ -284,6 +296,7 @@ impl Session<'_, '_> {
             progress: &*self.host.progress,
             memory: self.manifest("await_ready")?.resources.memory_limit,
             proc: &self.host.machine.proc,
+            renew: &|| self.each_route(|session, endpoint| session.host.routes.hold(&session.route_id(endpoint))),
         }
         .until_ready(within)?;
         self.note_data()
@@ -306,9 +319,8 @@ impl Session<'_, '_> {
         let (Some(route), Some(declared)) = (route, declared) else {
             return Err(StepError::OutOfOrder { step: "probe_route", missing: "the route" });
         };
-        let listen = ListenAddress::new(records::listen_host(&route.listen), route.port);
-        let listen =
-            listen.map_err(|error| StepError::Io { action: "read the route", source: std::io::Error::other(error) })?;
+        let missing = StepError::OutOfOrder { step: "probe_route", missing: "an address that can be read" };
+        let listen = records::listen_address(route).ok_or(missing)?;
         probe(listen, declared, PROBE_LIMIT)
             .map_err(|source| StepError::Probe { endpoint: endpoint.to_string(), source })
     }

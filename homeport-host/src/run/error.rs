@@ -202,7 +202,7 @@ pub enum RunError {
         /// Volumes that were made and hold something.
         kept: Vec<KeptVolume>,
     },
-    /// A step failed, and so did taking back what was done: nothing else is done to the instance before a repair.
+    /// A step failed, and so did taking back what was done: nothing else is done to the instance before that works.
     #[error("{kind} of `{instance}` failed: could not {step}; taking it back failed too")]
     Stuck {
         /// What was asked for.

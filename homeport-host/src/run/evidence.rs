@@ -8,6 +8,8 @@ use crate::rundir::RunDir;
 
 /// How many lines of the log are kept.
 const LINES: u32 = 40;
+/// The most bytes of the log that are looked at: its end.
+const LOG_LIMIT: usize = 256 << 10;
 /// The most bytes of one line that are kept.
 const LINE_LIMIT: usize = 500;
 
@@ -57,9 +59,12 @@ pub fn exit_meaning(exit: &ExitFacts) -> String {
 }
 
 fn log_tail(engine: &dyn Engine, container: &ContainerRef) -> Vec<String> {
-    let mut text = Vec::new();
+    let mut text: Vec<u8> = Vec::new();
     let mut sink = |_, bytes: &[u8]| {
         text.extend_from_slice(bytes);
+        // What was written last is worth most.
+        let excess = text.len().saturating_sub(LOG_LIMIT);
+        text.drain(..excess);
         Flow::Continue
     };
     if engine.logs(container, &LogRequest::past(LogTail::Lines(LINES)), &mut sink).is_err() {

@@ -10,8 +10,8 @@ use super::session::Session;
 use crate::hazard::{Hazard, Moment, Point};
 use crate::host::now;
 use crate::ledger::{
-    Desired, EventRecord, LedgerError, LedgerWriter, NewOperation, NewStep, OperationEnd, OperationId, StepRecord,
-    StepState, VolumeState,
+    Desired, EventRecord, LedgerError, LedgerWriter, NewOperation, NewStep, OperationEnd, OperationId, Refusal,
+    StepRecord, StepState, VolumeState,
 };
 use crate::oplock::ProcessId;
 use crate::plan::{Course, Kind, Plan, Step};
@@ -24,6 +24,8 @@ pub(super) struct Leftovers {
     pub(super) kept: Vec<KeptVolume>,
     /// What could not be taken back, and why.
     pub(super) failed: Vec<String>,
+    /// Whether the container may still be there.
+    container: bool,
 }
 
 impl Session<'_, '_> {
@@ -41,15 +43,23 @@ impl Session<'_, '_> {
     }
 
     fn begin(&mut self, plan: &Plan) -> Result<OperationId, LedgerError> {
-        let as_json = |step: &Step| serde_json::to_string(step).unwrap_or_default();
-        let steps = plan.steps.iter().map(|step| NewStep { name: step.name().to_owned(), detail: as_json(step) });
+        let unwritten = |error: serde_json::Error| Refusal::Unstorable {
+            what: "the plan of an operation",
+            found: error.to_string(),
+            wanted: "a plan that can be written as JSON",
+        };
+        let new = |step: &Step| {
+            let detail = serde_json::to_string(step).map_err(unwritten)?;
+            Ok::<_, LedgerError>(NewStep { name: step.name().to_owned(), detail })
+        };
+        let steps = plan.steps.iter().map(new).collect::<Result<_, _>>()?;
         self.writer.begin_operation(&NewOperation {
             kind: plan.kind.word().to_owned(),
             instance: plan.instance.clone(),
             pid: ProcessId::current(),
             started: now(),
-            plan: serde_json::to_string(plan).unwrap_or_default(),
-            steps: steps.collect(),
+            plan: serde_json::to_string(plan).map_err(unwritten)?,
+            steps,
         })
     }
 
@@ -142,7 +152,8 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Takes steps back, the last one first. One that cannot be taken back does not keep the others from it.
+    /// Takes steps back, the last one first. One that cannot be taken back does not keep the others from it, but for the
+    /// container: while it is there, what it stands on (volumes, `/run/port`, network, the ledger's row) stays as well.
     ///
     /// # Errors
     /// Only where the simulated process died.
@@ -154,12 +165,17 @@ impl Session<'_, '_> {
     ) -> Result<Leftovers, StepError> {
         let mut left = Leftovers::default();
         for (index, step) in steps.iter().rev() {
+            if left.container {
+                left.failed.push(format!("{step}: the container stands on it"));
+                continue;
+            }
             match self.take_one_back(operation, *index, step) {
                 Ok(kept) => left.kept.extend(kept),
                 Err(error) if error.is_death() => return Err(error),
                 Err(error) => {
                     self.writer.step_failed(operation, place(*index)).ok();
                     left.failed.push(format!("{step}: {}", with_causes(&error)));
+                    left.container |= matches!(step, Step::CreateContainer | Step::StartContainer);
                 }
             }
         }

@@ -1,10 +1,14 @@
 //! Owns the way between what is to be and what the ledger remembers. Pure.
 
+use homeport_core::fault::Fault;
 use homeport_core::name::VolumeName;
 use homeport_router::{ListenAddress, ListenHost};
-use homeport_volumes::{FsIdentity, Generation, Known, Marker, Origin as VolumeOrigin, Remembered, VolumePath};
+use homeport_volumes::{
+    FsIdentity, Generation, IdentityError, Known, Marker, Origin as VolumeOrigin, Remembered, VolumePath,
+};
 use serde::{Deserialize, Serialize};
 
+use super::error::StepError;
 use crate::host::now;
 use crate::ledger::{Desired, HasData, InstanceConfig, InstanceRecord, MustBeMount, Origin, VolumeRecord, VolumeState};
 use crate::plan::Blueprint;
@@ -41,14 +45,18 @@ pub(crate) fn config(blueprint: &Blueprint) -> InstanceConfig {
 }
 
 /// A volume as its marker says that it is.
-pub(crate) fn volume(blueprint: &Blueprint, name: &VolumeName, marker: &Marker) -> VolumeRecord {
+pub(crate) fn volume(blueprint: &Blueprint, name: &VolumeName, marker: &Marker) -> Result<VolumeRecord, StepError> {
     let request = blueprint.volumes.get(name).map(|plan| &plan.request);
     let origin = match request.map(|request| &request.origin) {
         Some(VolumeOrigin::Operator) => Origin::Operator,
         Some(VolumeOrigin::Default { .. }) | None => Origin::Default,
     };
     let note = FileSystemNote { fs: marker.fs.clone(), mount_point: marker.must_be_mount.clone() };
-    VolumeRecord {
+    let unwritten = |error: serde_json::Error| StepError::Io {
+        action: "write down a volume's file system",
+        source: std::io::Error::other(error),
+    };
+    Ok(VolumeRecord {
         uuid: marker.uuid.to_string(),
         instance: marker.instance.clone(),
         port: marker.port.clone(),
@@ -57,20 +65,30 @@ pub(crate) fn volume(blueprint: &Blueprint, name: &VolumeName, marker: &Marker) 
         origin,
         format: marker.format,
         generation: marker.generation.get(),
-        filesystem: serde_json::to_string(&note).unwrap_or_default(),
+        filesystem: serde_json::to_string(&note).map_err(unwritten)?,
         must_be_mount: if marker.must_be_mount.is_some() { MustBeMount::Yes } else { MustBeMount::No },
         has_data: HasData::No,
         state: VolumeState::Attached,
         created: now(),
-    }
+    })
 }
 
-/// What the checks of a volume are told that the ledger remembers. `None` where the record cannot be understood: then the
-/// checks find a marker without a memory of it.
-pub(crate) fn known(record: &VolumeRecord) -> Option<Known> {
-    let note: FileSystemNote = serde_json::from_str(&record.filesystem).ok()?;
-    Some(Known {
-        uuid: record.uuid.parse().ok()?,
+/// What the checks of a volume are told that the ledger remembers.
+///
+/// # Errors
+/// A row that cannot be understood. It is never taken for a volume that was never there: that would be made anew.
+pub(crate) fn known(record: &VolumeRecord) -> Result<Known, Box<Fault>> {
+    let unread = |what: &str, why: String| {
+        let subject = format!("volumes.{}", record.name);
+        let message =
+            format!("what the ledger remembers of volume `{}` of `{}` cannot be read", record.name, record.instance);
+        let fault = Fault::new("HP-OPN-012", subject, message).actual(format!("{what}: {why}"));
+        Box::new(fault.remedy("nothing was changed; put a copy of the ledger from a backup in its place"))
+    };
+    let note: FileSystemNote =
+        serde_json::from_str(&record.filesystem).map_err(|error| unread("its file system", error.to_string()))?;
+    Ok(Known {
+        uuid: record.uuid.parse().map_err(|error: IdentityError| unread("its identity", error.to_string()))?,
         generation: Generation::new(record.generation),
         fs: note.fs,
         must_be_mount: note.mount_point,
@@ -78,7 +96,7 @@ pub(crate) fn known(record: &VolumeRecord) -> Option<Known> {
             HasData::Yes => Remembered::Data,
             HasData::No => Remembered::Nothing,
         },
-        path: VolumePath::try_from(record.path.as_path()).ok()?,
+        path: VolumePath::try_from(record.path.as_path()).map_err(|error| unread("its path", error.to_string()))?,
     })
 }
 
@@ -90,12 +108,12 @@ pub(crate) fn listen_text(host: ListenHost) -> String {
     }
 }
 
-/// The addresses of a route as the ledger wrote them; what cannot be read are all of them.
-pub(crate) fn listen_host(text: &str) -> ListenHost {
-    text.parse().map_or(ListenHost::Any, ListenHost::Ip)
-}
-
-/// The public address of a route as the ledger has it; `None` for port 0, which it never holds.
+/// The public address of a route as the ledger has it; `None` where the row cannot be understood, which is never taken
+/// for all addresses.
 pub(crate) fn listen_address(route: &crate::ledger::RouteRecord) -> Option<ListenAddress> {
-    ListenAddress::new(listen_host(&route.listen), route.port).ok()
+    let host = match route.listen.as_str() {
+        "*" => ListenHost::Any,
+        text => ListenHost::Ip(text.parse().ok()?),
+    };
+    ListenAddress::new(host, route.port).ok()
 }

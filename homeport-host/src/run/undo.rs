@@ -88,8 +88,7 @@ impl Session<'_, '_> {
 
     /// Takes the failed container away. It gets its time to end where it runs: it may be writing.
     fn kill_container(&mut self) -> Result<(), StepError> {
-        let grace = self.blueprint.as_ref().map_or(10, |blueprint| blueprint.image.manifest.stop_within.get());
-        self.stop_container(homeport_core::unit::Seconds::new(grace.saturating_add(5)))?;
+        self.stop_container(self.grace()?)?;
         self.remove_container()
     }
 

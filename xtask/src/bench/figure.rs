@@ -29,7 +29,9 @@ impl Figure {
         let (low, high) = {
             let half = n as f64 / 2.0;
             let reach = 0.98 * (n as f64).sqrt();
-            ((half - reach).floor().max(0.0) as usize, ((half + reach).ceil() as usize).min(last))
+            // Ranks count from 1, places from 0; the upper rank is the mirror of the lower one.
+            let rank = (half - reach).floor().max(1.0) as usize;
+            (rank - 1, last + 1 - rank)
         };
         Some(Self { median, low: sorted[low], high: sorted[high], n })
     }
@@ -60,6 +62,6 @@ mod tests {
         let figure = Figure::of(&many).unwrap();
         assert!((figure.median - 8.0).abs() < f64::EPSILON);
         assert!(figure.low < 8.0 && figure.high > 8.0);
-        assert_eq!(figure.line("x", "ratio"), "metric=x ratio=8.000 low=4.000 high=13.000 n=15");
+        assert_eq!(figure.line("x", "ratio"), "metric=x ratio=8.000 low=3.000 high=13.000 n=15");
     }
 }
