@@ -160,7 +160,7 @@ impl Routes for DaemonClient {
 
 /// The code of a refusal as one of those that exist; what a newer daemon may say beyond them is `HP-DMN-005`.
 fn known_code(code: &str) -> &'static str {
-    const CODES: [&str; 12] = [
+    const CODES: [&str; 13] = [
         "HP-RTR-001",
         "HP-RTR-002",
         "HP-RTR-003",
@@ -173,6 +173,7 @@ fn known_code(code: &str) -> &'static str {
         "HP-DMN-006",
         "HP-DMN-007",
         "HP-DMN-008",
+        "HP-DMN-009",
     ];
     CODES.into_iter().find(|known| *known == code).unwrap_or("HP-DMN-005")
 }

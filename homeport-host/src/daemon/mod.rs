@@ -10,13 +10,19 @@
 //! The ledger is the truth and the daemon a holder of sockets: it can be stopped and started at any time, and what it
 //! needs to know it reads anew. It never changes the ledger but by the operations that the command line uses too.
 
+mod answer;
 mod client;
 mod control;
+mod error;
+mod keep;
+mod mend;
 mod serve;
 mod spawn;
 mod supervise;
 mod watch;
+mod work;
 
 pub use client::DaemonClient;
 pub use control::{Answer, DaemonStatus, Refusal, Request};
-pub use serve::{DaemonError, run};
+pub use error::DaemonError;
+pub use serve::run;

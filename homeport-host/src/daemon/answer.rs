@@ -1,0 +1,163 @@
+//! Owns answering what is asked on the control socket, for root alone.
+//! Never decides by itself that something should happen.
+
+use std::sync::Arc;
+
+use homeport_core::fault::Advice;
+use homeport_core::unit::PortNumber;
+use homeport_router::{ListenAddress, ListenHost, ReserveError, RouteId, Router};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+
+use super::control::{Answer, DaemonStatus, LINE_LIMIT, Refusal, Request};
+use super::mend;
+use super::serve::say;
+use crate::host::Host;
+use crate::ledger::Time;
+
+/// What the daemon has in its hands.
+pub(super) struct Daemon {
+    pub(super) host: Host,
+    pub(super) router: Router,
+    pub(super) since: Time,
+}
+
+impl Daemon {
+    /// Answers one client's requests, one after the other. A client that is not root gets one refusal.
+    pub(super) async fn answer(self: Arc<Self>, stream: UnixStream, stop: tokio::sync::mpsc::Sender<()>) {
+        let is_root = stream.peer_cred().is_ok_and(|peer| peer.uid() == 0);
+        let (read, mut write) = stream.into_split();
+        let mut reader = BufReader::new(read);
+        loop {
+            let mut line = Vec::new();
+            let limit = LINE_LIMIT as u64;
+            match (&mut reader).take(limit).read_until(b'\n', &mut line).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+            let is_whole = line.ends_with(b"\n") || line.len() < LINE_LIMIT;
+            let answer = if !is_root {
+                refused("HP-DMN-009", "the daemon answers to root only".to_owned(), Some("repeat it with `sudo`"))
+            } else if !is_whole {
+                refused("HP-DMN-006", format!("the request is longer than {LINE_LIMIT} bytes"), None)
+            } else {
+                match serde_json::from_slice::<Request>(&line) {
+                    Ok(Request::Stop) => {
+                        stop.send(()).await.ok();
+                        Answer::Done
+                    }
+                    Ok(request) => Arc::clone(&self).carry_out(request).await,
+                    Err(error) => refused("HP-DMN-006", format!("the request is not understood: {error}"), None),
+                }
+            };
+            let mut bytes = serde_json::to_vec(&answer).unwrap_or_default();
+            bytes.push(b'\n');
+            if write.write_all(&bytes).await.is_err() || !is_root || !is_whole {
+                return;
+            }
+        }
+    }
+
+    async fn carry_out(self: Arc<Self>, request: Request) -> Answer {
+        match request {
+            Request::Status => Answer::Status(Box::new(DaemonStatus {
+                pid: std::process::id(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                since: self.since.clone(),
+                routes: self.router.status(),
+            })),
+            Request::Release { id } => {
+                self.router.release(&id).await;
+                Answer::Done
+            }
+            Request::Reserve { id, host, ports } => self.reserve(id, host.0, ports).await,
+            // Asking the engine takes its time: not on the threads that forward.
+            other => blocking(move || self.carry_out_blocking(other)).await,
+        }
+    }
+
+    /// Binds the first of these ports that is free. A route that holds one of them keeps it; one that holds another
+    /// address gives it up first, and has it again where none of these can be had.
+    async fn reserve(self: Arc<Self>, id: RouteId, host: ListenHost, ports: Vec<PortNumber>) -> Answer {
+        let held = self.router.status().into_iter().find(|status| status.id == id).map(|status| status.address);
+        if let Some(held) = held {
+            if held.host() == host && ports.contains(&held.port()) {
+                return Answer::Reserved { port: held.port() };
+            }
+            self.router.release(&id).await;
+        }
+        // Looking for who holds a port takes its time.
+        blocking(move || {
+            let answer = self.bind(&id, host, &ports);
+            if let (Answer::Refused(_), Some(held)) = (&answer, held)
+                && let Err(error) = self.router.reserve(&id, held)
+            {
+                say(&format!("route `{id}` gave `{held}` up for another address, and got neither: {error}"));
+            }
+            answer
+        })
+        .await
+    }
+
+    fn bind(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Answer {
+        match self.router.reserve_random(id, host, ports.iter().copied()) {
+            Ok(reserved) => Answer::Reserved { port: reserved.address().port() },
+            // Where only one would do, who holds it is worth more than how many were tried.
+            Err(ReserveError::NoFreePort { .. }) if ports.len() == 1 => {
+                match ListenAddress::new(host, ports[0]).map(|address| self.router.reserve(id, address)) {
+                    Ok(Ok(reserved)) => Answer::Reserved { port: reserved.address().port() },
+                    Ok(Err(error)) => refusal(&error),
+                    Err(error) => refusal(&error),
+                }
+            }
+            Err(error) => refusal(&error),
+        }
+    }
+
+    fn carry_out_blocking(&self, request: Request) -> Answer {
+        match request {
+            Request::Point { id, container, port } => match mend::target(&self.host, &container, port) {
+                Ok(target) => match self.router.point(&id, target) {
+                    Ok(_) => Answer::Done,
+                    Err(error) => refusal(&error),
+                },
+                Err(why) => refused("HP-DMN-008", why, None),
+            },
+            Request::Hold { id } => {
+                self.router.hold(&id).ok();
+                Answer::Done
+            }
+            Request::Close { id } => {
+                self.router.close(&id).ok();
+                end_all(&self.router, &id);
+                Answer::Done
+            }
+            Request::Status | Request::Reserve { .. } | Request::Release { .. } | Request::Stop => {
+                refused("HP-DMN-007", "the request is answered elsewhere".to_owned(), None)
+            }
+        }
+    }
+}
+
+/// Ends every connection of a route.
+pub(super) fn end_all(router: &Router, id: &RouteId) {
+    let live = router.status().into_iter().filter(|status| status.id == *id).flat_map(|status| status.live);
+    for connections in live {
+        router.end_connections(id, &connections.container).ok();
+    }
+}
+
+async fn blocking(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| refused("HP-DMN-007", format!("the request was cut off: {error}"), None))
+}
+
+fn refusal(error: &dyn Advice) -> Answer {
+    let (code, help) = (error.code().to_owned(), error.help());
+    Answer::Refused(Refusal { code, message: crate::run::with_causes(error), help })
+}
+
+fn refused(code: &str, message: String, help: Option<&str>) -> Answer {
+    Answer::Refused(Refusal { code: code.to_owned(), message, help: help.map(str::to_owned) })
+}

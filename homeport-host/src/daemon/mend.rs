@@ -1,0 +1,124 @@
+//! Owns bringing the router to what the ledger has: addresses that are not bound, routes that lead nowhere or elsewhere.
+//! Never changes the ledger, and never touches a route that an operation has in its hands.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use homeport_core::name::InstanceName;
+use homeport_core::unit::PortNumber;
+use homeport_router::{
+    ContainerId as RouterContainer, ListenAddress, RouteId, RouteState, RouteStatus, Router, Target,
+};
+
+use crate::engine::{ContainerId, ContainerRef};
+use crate::host::Host;
+use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerError, RouteRecord};
+use crate::plan::Kind;
+use crate::run::records;
+
+/// Something about a route that is not as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Mend {
+    /// The address is not bound.
+    Reserve(RouteId, ListenAddress),
+    /// The instance was stopped: clients are turned away.
+    Close(RouteId),
+    /// The instance should run, and the route does not lead to its container.
+    Point(RouteId, ContainerId, PortNumber),
+}
+
+/// The instances that an operation has in its hands, going on, cut off or stuck, and what it does.
+pub(super) type Busy = BTreeMap<InstanceName, String>;
+
+/// Which instances are in an operation's hands.
+pub(super) fn busy(ledger: &Ledger) -> Result<Busy, LedgerError> {
+    let open = ledger.open_operation()?.map(|(operation, _)| operation);
+    let all = ledger.stuck_operations()?.into_iter().chain(open);
+    Ok(all.map(|operation| (operation.instance, operation.kind)).collect())
+}
+
+/// What has to be done for the router to be as the ledger is.
+pub(super) fn plan(ledger: &Ledger, status: &[RouteStatus]) -> Result<Vec<Mend>, LedgerError> {
+    ledger.at_one_moment(|ledger| {
+        let records = ledger.instances()?.into_iter().map(|record| (record.name.clone(), record)).collect();
+        Ok(compare(&ledger.all_routes()?, &records, &busy(ledger)?, status))
+    })
+}
+
+fn compare(
+    routes: &[RouteRecord],
+    records: &BTreeMap<InstanceName, InstanceRecord>,
+    busy: &Busy,
+    status: &[RouteStatus],
+) -> Vec<Mend> {
+    let mut found = Vec::new();
+    for route in routes {
+        let id = RouteId { instance: route.instance.clone(), endpoint: route.endpoint.clone() };
+        let work = busy.get(&route.instance);
+        // What is being removed gives its addresses up; bound again, nobody would give them up any more.
+        let is_leaving = work.is_some_and(|kind| *kind == Kind::Remove.to_string());
+        let (Some(address), Some(record), false) =
+            (records::listen_address(route), records.get(&route.instance), is_leaving)
+        else {
+            continue;
+        };
+        let state = status.iter().find(|status| status.id == id).map(|status| &status.state);
+        if state.is_none() {
+            found.push(Mend::Reserve(id.clone(), address));
+        }
+        match (&record.container, record.desired) {
+            _ if work.is_some() => {}
+            (_, Desired::Stopped) if state.is_none() => found.push(Mend::Close(id)),
+            (Some(container), Desired::Running) if !leads_to(state, container) => {
+                found.push(Mend::Point(id, container.clone(), route.target_port));
+            }
+            (None, _) | (Some(_), Desired::Running | Desired::Stopped) => {}
+        }
+    }
+    found
+}
+
+fn leads_to(state: Option<&RouteState>, container: &ContainerId) -> bool {
+    matches!(state, Some(RouteState::Running { target, .. }) if target.container.as_str() == container.as_str())
+}
+
+/// Does these, each for itself: one that fails does not keep the others from it. Returns what could not be bound, and why.
+/// A container that does not run is no failure: it is started again by the supervisor, and its clients wait for it.
+pub(super) fn mend(host: &Host, router: &Router, plan: Vec<Mend>) -> Vec<(RouteId, String)> {
+    let mut failed = Vec::new();
+    for mend in plan {
+        match mend {
+            Mend::Reserve(id, address) => {
+                if let Err(error) = router.reserve(&id, address) {
+                    failed.push((id, crate::run::with_causes(&error)));
+                }
+            }
+            Mend::Close(id) => {
+                router.close(&id).ok();
+            }
+            Mend::Point(id, container, port) => {
+                if let Ok(target) = target(host, &container, port) {
+                    router.point(&id, target).ok();
+                }
+            }
+        }
+    }
+    failed
+}
+
+/// Where a container is now: asked anew each time, since an address that was free is soon another's.
+pub(super) fn target(host: &Host, container: &ContainerId, port: PortNumber) -> Result<Target, String> {
+    let facts = host.engine.inspect(&ContainerRef::Id(container.clone())).map_err(|error| error.to_string())?;
+    let facts = facts.ok_or_else(|| format!("there is no container `{}`", container.as_str()))?;
+    if !facts.state.is_running() {
+        return Err(format!("container `{}` does not run", container.as_str()));
+    }
+    let address = facts.addresses.values().next().ok_or("the container has no address")?;
+    let container: RouterContainer =
+        container.as_str().parse().map_err(|error: homeport_router::ContainerIdError| error.to_string())?;
+    Ok(Target { container, address: SocketAddr::new(*address, port.get()) })
+}
+
+#[cfg(test)]
+#[path = "mend_tests.rs"]
+mod tests;

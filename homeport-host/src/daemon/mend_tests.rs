@@ -1,0 +1,83 @@
+//! What has to be mended of routes, by what the ledger and the router have.
+
+use super::*;
+use crate::ledger::{RouteChoice, Time};
+
+const ADDRESS: &str = "127.0.0.1:8080";
+
+fn container(n: u32) -> ContainerId {
+    format!("{n:064x}").parse().unwrap()
+}
+
+fn record(desired: Desired, container: Option<ContainerId>) -> InstanceRecord {
+    let time: Time = "2026-11-23T04:00:00.000Z".parse().unwrap();
+    InstanceRecord {
+        name: "site".parse().unwrap(),
+        port: "web".parse().unwrap(),
+        version: "1.0.0".parse().unwrap(),
+        image: format!("sha256:{:064x}", 1).parse().unwrap(),
+        reference: "web:1".to_owned(),
+        manifest: Vec::new(),
+        desired,
+        container,
+        created: time.clone(),
+        changed: time,
+        overrides: serde_json::Value::Null,
+    }
+}
+
+fn route() -> RouteRecord {
+    RouteRecord {
+        instance: "site".parse().unwrap(),
+        endpoint: "http".parse().unwrap(),
+        listen: "127.0.0.1".to_owned(),
+        port: PortNumber::new(8080),
+        choice: RouteChoice::Fixed,
+        target_port: PortNumber::new(80),
+    }
+}
+
+fn id() -> RouteId {
+    RouteId { instance: "site".parse().unwrap(), endpoint: "http".parse().unwrap() }
+}
+
+fn status(state: &serde_json::Value) -> RouteStatus {
+    serde_json::from_value(serde_json::json!({
+        "id": id(), "address": ADDRESS, "state": state, "open": 0, "live": [], "limit": 1, "accepted": 0, "refused": 0,
+        "failed": 0, "bytes_from_clients": 0, "bytes_to_clients": 0, "last_error": null,
+    }))
+    .unwrap()
+}
+
+#[test]
+fn the_router_is_brought_to_what_the_ledger_has() {
+    let reserve = || Mend::Reserve(id(), ADDRESS.parse().unwrap());
+    let point = |n| Mend::Point(id(), container(n), PortNumber::new(80));
+    let leads = |n| {
+        let target = serde_json::json!({"container": container(n).as_str(), "address": "172.17.0.2:80"});
+        Some(serde_json::json!({"kind": "running", "generation": 1, "target": target}))
+    };
+    let held = || Some(serde_json::json!({"kind": "held"}));
+    let closed = || Some(serde_json::json!({"kind": "closed"}));
+    let (running, stopped) = (Desired::Running, Desired::Stopped);
+    for (what, desired, made, work, state, wanted) in [
+        ("not bound", running, Some(1), None, None, vec![reserve(), point(1)]),
+        ("not bound, no container", running, None, None, None, vec![reserve()]),
+        ("not bound, stopped", stopped, Some(1), None, None, vec![reserve(), Mend::Close(id())]),
+        ("not bound, cut off", running, Some(1), Some("restart"), None, vec![reserve()]),
+        ("not bound, stop cut off", stopped, Some(1), Some("stop"), None, vec![reserve()]),
+        ("not bound, removal cut off", stopped, Some(1), Some("remove"), None, vec![]),
+        ("held", running, Some(1), None, held(), vec![point(1)]),
+        ("held by an operation", running, Some(1), Some("restart"), held(), vec![]),
+        ("held without a container", running, None, None, held(), vec![]),
+        ("closed", running, Some(1), None, closed(), vec![point(1)]),
+        ("closed, stopped", stopped, Some(1), None, closed(), vec![]),
+        ("leads to another", running, Some(2), None, leads(1), vec![point(2)]),
+        ("as it should be", running, Some(1), None, leads(1), vec![]),
+    ] {
+        let records = BTreeMap::from([(id().instance, record(desired, made.map(container)))]);
+        let busy = work.map(|kind: &str| (id().instance, kind.to_owned())).into_iter().collect();
+        let status: Vec<_> = state.iter().map(status).collect();
+        assert_eq!(compare(&[route()], &records, &busy, &status), wanted, "{what}");
+    }
+}
