@@ -161,3 +161,7 @@ fn refusal(error: &dyn Advice) -> Answer {
 fn refused(code: &str, message: String, help: Option<&str>) -> Answer {
     Answer::Refused(Refusal { code: code.to_owned(), message, help: help.map(str::to_owned) })
 }
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

@@ -127,10 +127,11 @@ impl Keeper {
             Did::Start(name, tried, why) => (name, tried, why),
         };
         // What it changed in the ledger itself is no sign of somebody else.
-        let record = Ledger::open(&self.host.layout).and_then(|ledger| ledger.instance(&name)).ok().flatten();
+        let record = Ledger::open(&self.host.layout).and_then(|ledger| ledger.instance(&name));
+        let record = record.inspect_err(|_| self.supervisor.put_off(&name, now + SOON))?;
         let decision = self.supervisor.tried(&name, record.as_ref().map(Mark::from), &tried, now);
         match (why, &tried) {
-            (Some(why), Tried::NotTried(_)) => {
+            (Some(why), Tried::PutOff(_)) => {
                 self.say_once(name.as_str(), format!("`{name}` cannot be started yet: {why}"));
             }
             (Some(why), _) => say(&format!("`{name}` could not be started: {why}")),
@@ -175,14 +176,14 @@ impl Keeper {
         let (name, mark) = (&record.name, Mark::from(record));
         let facts = match &record.container {
             None => None,
-            Some(container) => match self.host.engine.inspect(&ContainerRef::Id(container.clone())) {
-                Ok(facts) => Some(facts.map(|facts| facts.state)),
-                Err(_) => {
+            Some(container) => {
+                let Ok(facts) = self.host.engine.inspect(&ContainerRef::Id(container.clone())) else {
                     // An engine that does not answer says nothing about the port.
                     self.soon();
                     return Ok(());
-                }
-            },
+                };
+                Some(facts.map(|facts| facts.state))
+            }
         };
         // An operation that began meanwhile has it in its hands now, and one that was performed left its mark.
         let is_same = ledger.instance(name)?.is_some_and(|again| Mark::from(&again) == mark);

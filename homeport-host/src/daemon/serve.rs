@@ -150,7 +150,7 @@ struct Watch {
 
 impl Watch {
     fn begin(daemon: &Daemon) -> Self {
-        let (notices, noticed) = channel();
+        let (notices, received) = channel();
         let (tasks, ordered) = channel();
         let cancel = Cancel::new();
         let (host, flag, sender) = (daemon.host.clone(), cancel.clone(), notices.clone());
@@ -158,7 +158,7 @@ impl Watch {
         let (host, sender) = (daemon.host.clone(), notices.clone());
         let worker = std::thread::spawn(move || work::work(&host, &ordered, &sender));
         let keeper = Keeper::new(daemon.host.clone(), daemon.router.clone(), tasks);
-        let keeper = std::thread::spawn(move || keeper.run(&noticed));
+        let keeper = std::thread::spawn(move || keeper.run(&received));
         Self { cancel, notices, threads: [follower, worker, keeper] }
     }
 

@@ -55,7 +55,7 @@ pub(super) enum Tried {
     /// Its container was started and failed; how it ended, where it did.
     Failed(Option<ExitFacts>),
     /// It was not begun, for a reason that is not the port's; when to try again.
-    NotTried(Duration),
+    PutOff(Duration),
 }
 
 /// What is done about an instance that does not run.
@@ -131,12 +131,19 @@ impl Supervisor {
                 self.0.remove(name);
             }
             Tried::Failed(exit) => return entry.count(exit.as_ref(), now),
-            Tried::NotTried(pause) => {
+            Tried::PutOff(pause) => {
                 entry.stand = Stand::Due(now + *pause);
                 return Decision::Again(*pause);
             }
         }
         Decision::AsDecided
+    }
+
+    /// What came of a start cannot be told: it is tried again then, uncounted.
+    pub(super) fn put_off(&mut self, name: &InstanceName, until: Instant) {
+        if let Some(entry) = self.0.get_mut(name) {
+            entry.stand = Stand::Due(until);
+        }
     }
 
     /// The instances that are to be started now, each with the container that ended. They count as being started.

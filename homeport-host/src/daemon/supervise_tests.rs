@@ -129,7 +129,7 @@ fn what_is_not_the_ports_fault_does_not_count() {
     for _ in 0..20 {
         now = supervisor.next_due().unwrap();
         supervisor.take_due(now);
-        let put_off = Tried::NotTried(Duration::from_secs(5));
+        let put_off = Tried::PutOff(Duration::from_secs(5));
         assert_eq!(supervisor.tried(&name(), Some(mark(1)), &put_off, now), again(5));
     }
     now = supervisor.next_due().unwrap();

@@ -67,9 +67,9 @@ fn outcome(result: &Result<LifecycleOutcome, OperationError>) -> (Tried, Option<
     let tried = match error {
         OperationError::Run(RunError::Undone { evidence, .. }) => Tried::Failed(evidence.exit.clone()),
         OperationError::Stuck { .. } | OperationError::Refused { .. } | OperationError::Run(RunError::Stuck { .. }) => {
-            Tried::NotTried(LATER)
+            Tried::PutOff(LATER)
         }
-        _ => Tried::NotTried(SOON),
+        _ => Tried::PutOff(SOON),
     };
     (tried, Some(with_causes(error)))
 }
@@ -93,8 +93,8 @@ mod tests {
         };
         assert!(matches!(outcome(&Err(undone.into())).0, Tried::Failed(None)));
         let stuck = OperationError::Stuck { name: instance.clone(), reason: "a test".to_owned() };
-        assert!(matches!(outcome(&Err(stuck)), (Tried::NotTried(LATER), Some(_))));
-        assert!(matches!(outcome(&Err(LockError::BusyUnknown.into())), (Tried::NotTried(SOON), Some(_))));
+        assert!(matches!(outcome(&Err(stuck)), (Tried::PutOff(LATER), Some(_))));
+        assert!(matches!(outcome(&Err(LockError::BusyUnknown.into())), (Tried::PutOff(SOON), Some(_))));
         let gone = OperationError::NoInstance { name: instance, known: Vec::new() };
         assert!(matches!(outcome(&Err(gone)), (Tried::Needless, None)));
         assert!(matches!(outcome(&Ok(LifecycleOutcome::Unchanged)).0, Tried::Needless));
