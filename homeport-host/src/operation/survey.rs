@@ -216,6 +216,13 @@ impl<'a> Surveyor<'a> {
                 tolerated: tolerated.clone(),
                 neighbours: self.neighbours(&records, &plans),
             };
+            let is_first = matches!(request.origin, VolumeOrigin::Default { .. }) && record.is_none();
+            if is_first && !self.host.layout.data_dir().exists() {
+                // Before anything was ever done here there is no data root: only a plan that is not carried out sees that.
+                let uuid = VolumeUuid::random();
+                plans.insert(name.clone(), VolumePlan { request, uuid, way: VolumeWay::Make, before: None });
+                continue;
+            }
             let before = operators_directory(&request);
             let known = match record.map(records::known).transpose() {
                 Ok(known) => known,

@@ -256,7 +256,18 @@ impl Session<'_, '_> {
     fn start_container(&mut self) -> Result<(), StepError> {
         let container = self.container_ref()?;
         self.host.engine.start(&container)?;
-        self.compare_mounts(&container)
+        self.compare_mounts(&container)?;
+        self.close_mounts()
+    }
+
+    /// Takes the volumes' mounts away again: the container has its own, and what stays mounted below the run directory
+    /// could be emptied by whoever clears that directory.
+    fn close_mounts(&self) -> Result<(), StepError> {
+        let mounts = self.mounts()?;
+        for in_use in self.in_use.values() {
+            mounts.unmount(in_use.marker().uuid)?;
+        }
+        Ok(())
     }
 
     /// What the container sees is what was checked, also where something was exchanged between check and start.
@@ -343,13 +354,11 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    /// Notes which mounted volumes hold something: from then on an empty one is a loss. [spec: VOL-19]
+    /// Notes which volumes hold something: from then on an empty one is a loss. [spec: VOL-19]
     pub(super) fn note_data(&mut self) -> Result<(), StepError> {
-        let mounts = self.mounts()?;
         for mut record in self.writer.volumes(&self.instance)? {
-            let Ok(uuid) = record.uuid.parse() else { continue };
-            let filled =
-                std::fs::read_dir(mounts.path_of(uuid).as_path()).is_ok_and(|mut names| names.next().is_some());
+            let data = record.path.join("data");
+            let filled = std::fs::read_dir(data).is_ok_and(|mut names| names.next().is_some());
             if filled && record.has_data == HasData::No {
                 record.has_data = HasData::Yes;
                 self.writer.put_volume(&record)?;

@@ -166,7 +166,7 @@ impl Session<'_, '_> {
         let mut left = Leftovers::default();
         for (index, step) in steps.iter().rev() {
             if left.container {
-                left.failed.push(format!("{step}: the container stands on it"));
+                // The container stands on it. The next command takes the rest back.
                 continue;
             }
             match self.take_one_back(operation, *index, step) {
