@@ -2,8 +2,9 @@
 //! options until SSH answers, interleaved; and how long `homeport list` and `--help` take.
 //!
 //! Both sides find their volumes in use before (a home directory, host keys), so that neither makes keys. Both listen on
-//! 127.0.0.1. An answer is the server's first line, `SSH-2.0-`. HomePort's side includes everything that it checks, its
-//! journal, and the port's own login check; Docker's side has none of that.
+//! 127.0.0.1, and both attach to a bridge of their own that is there already and lets containers not talk to each other.
+//! HomePort's side includes everything that it checks, its journal, and the port's own login check; Docker's has none of
+//! that. Two answers are timed: a login that worked, and the server's first line, `SSH-2.0-`, which comes before it.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -26,6 +27,8 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// Ports of the two sides; outside of what HomePort picks by itself.
 const OURS: u16 = 19_022;
 const THEIRS: u16 = 19_023;
+/// The bridge of Docker's side.
+const NETWORK: &str = "homeport-bench-docker";
 
 pub(super) fn run(pairs: usize) -> Result<()> {
     ensure!(pairs >= 3, "a median of {pairs} says nothing: wanted at least 3 pairs");
@@ -36,7 +39,7 @@ pub(super) fn run(pairs: usize) -> Result<()> {
     build_port::load(&build_port::archive(&workspace, &shell, LockPolicy::RefreshIfGone, None)?)?;
     let place = Place::new(homeport)?;
     place.warm_up()?;
-    let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for pair in 0..pairs {
         // Which side goes first changes, so that neither always finds the machine as the other left it.
         let (a, b) = if pair % 2 == 0 {
@@ -47,25 +50,42 @@ pub(super) fn run(pairs: usize) -> Result<()> {
             (place.ours()?, b)
         };
         say::line(format_args!(
-            "pair {:2}: homeport deploy {a:.3} s, docker run {b:.3} s, ratio {:.2}",
+            "pair {:2}: until a login: homeport deploy {:.3} s, docker run {:.3} s; until the first line: {:.3} s, {:.3} s",
             pair + 1,
-            a / b
+            a.login,
+            b.login,
+            a.line,
+            b.line
         ));
         ours.push(a);
         theirs.push(b);
-        ratios.push(a / b);
     }
     let list = place.timed(&["list"], 21)?;
     let help = place.timed(&["--help"], 21)?;
     let figure = |samples: &[f64]| Figure::of(samples).context("no samples");
-    let (ours, theirs, ratios) = (figure(&ours)?, figure(&theirs)?, figure(&ratios)?);
-    say::line(format_args!("homeport deploy: {ours} s; docker run: {theirs} s"));
-    let of_medians = Figure { median: ours.median / theirs.median, low: ratios.low, high: ratios.high, n: ratios.n };
-    say::line(of_medians.line("deploy_to_ssh_vs_docker_run", "ratio"));
-    say::line(ours.line("deploy_to_ssh_seconds", "value"));
+    for (name, of) in
+        [("login", (|took: &Took| took.login) as fn(&Took) -> f64), ("first_line", |took: &Took| took.line)]
+    {
+        let (a, b): (Vec<f64>, Vec<f64>) = (ours.iter().map(of).collect(), theirs.iter().map(of).collect());
+        let pairs: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a / b).collect();
+        let (a, b, pairs) = (figure(&a)?, figure(&b)?, figure(&pairs)?);
+        say::line(format_args!("until {name}: homeport deploy {a} s; docker run {b} s"));
+        let of_medians = Figure { median: a.median / b.median, low: pairs.low, high: pairs.high, n: pairs.n };
+        say::line(of_medians.line(&format!("deploy_to_ssh_{name}_vs_docker_run"), "ratio"));
+        say::line(a.line(&format!("deploy_to_ssh_{name}_seconds"), "value"));
+    }
     say::line(figure(&list)?.line("list_milliseconds", "value"));
     say::line(figure(&help)?.line("help_milliseconds", "value"));
     Ok(())
+}
+
+/// How long one side took, in seconds from its beginning.
+#[derive(Debug, Clone, Copy)]
+struct Took {
+    /// Until the server's first line.
+    line: f64,
+    /// Until a login had worked.
+    login: f64,
 }
 
 /// A HomePort of the benchmark's own, and a container of Docker's own beside it; removed when it is dropped.
@@ -78,8 +98,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let _gone = run::output(Command::new("docker").args(["rm", "--force", "homeport-bench-docker"]));
         let _gone = self.homeport(&["remove", "bench"]);
+        let _gone = self.homeport(&["remove", "beside"]);
+        let _gone = run::output(Command::new("docker").args(["network", "rm", NETWORK]));
         let _gone = self.homeport(&["daemon", "stop"]);
-        let _gone = run::output(Command::new("umount").arg(self.root.join("hp/run/mnt")));
         if let Err(error) = fs::remove_dir_all(&self.root) {
             say::warning(format_args!("`{}` cannot be removed: {error}", self.root.display()));
         }
@@ -133,19 +154,42 @@ impl Place {
         }
         fs::remove_file(&file)?;
         fs::write(&file, serde_json::to_vec(&expected)?)?;
-        self.homeport(&["remove", "bench"]).map(drop)
+        self.homeport(&["remove", "bench"])?;
+        // Another instance keeps HomePort's network; Docker's side gets one of the same kind.
+        let keys = format!("authorized_keys={}", self.root.join("key.pub").display());
+        self.homeport(&["deploy", "shell", "--name", "beside", "--set-file", &keys, "--route", "ssh=none"])?;
+        let quiet = "com.docker.network.bridge.enable_icc=false";
+        run::take(Command::new("docker").args(["network", "create", "--opt", quiet, NETWORK])).map(drop)
     }
 
-    fn ours(&self) -> Result<f64> {
+    /// Waits until the side that began at `begun` answers on its port, and takes the times.
+    fn answered(&self, begun: Instant, port: u16) -> Result<Took> {
+        answers(port)?;
+        let line = begun.elapsed().as_secs_f64();
+        while !self.logs_in(port)? {
+            ensure!(begun.elapsed() < LIMIT, "no login on port {port} within a minute");
+        }
+        Ok(Took { line, login: begun.elapsed().as_secs_f64() })
+    }
+
+    /// Whether a login works now.
+    fn logs_in(&self, port: u16) -> Result<bool> {
+        let mut ssh = Command::new("ssh");
+        ssh.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR"]);
+        ssh.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "IdentitiesOnly=yes", "-i"]).arg(self.root.join("key"));
+        ssh.args(["-p", &port.to_string(), "user@127.0.0.1", "true"]);
+        Ok(run::output(&mut ssh)?.status.success())
+    }
+
+    fn ours(&self) -> Result<Took> {
         let begun = Instant::now();
         self.deploy()?;
-        answers(OURS)?;
-        let took = begun.elapsed().as_secs_f64();
+        let took = self.answered(begun, OURS)?;
         self.homeport(&["remove", "bench"])?;
         Ok(took)
     }
 
-    fn theirs(&self) -> Result<f64> {
+    fn theirs(&self) -> Result<Took> {
         let copy = self.root.join("docker");
         let bind = |from: &Path, to: &str| format!("type=bind,source={},target={to}", from.display());
         let begun = Instant::now();
@@ -156,6 +200,7 @@ impl Place {
         }
         command.args(["--security-opt", "no-new-privileges", "--memory", "512m", "--memory-swap", "512m"]);
         command.args(["--pids-limit", "256", "--ulimit", "nofile=4096:4096", "--hostname", "bench"]);
+        command.args(["--network", NETWORK, "--ipc", "private", "--cpu-shares", "1024"]);
         command.args(["--log-driver", "json-file", "--log-opt", "max-size=10m", "--log-opt", "max-file=3"]);
         command.args(["--tmpfs", "/run:rw,nosuid,nodev,noexec,mode=755,size=8m"]);
         command.args(["--tmpfs", "/tmp:rw,nosuid,nodev,noexec,mode=1777,size=256m"]);
@@ -172,8 +217,7 @@ impl Place {
         command.arg("--mount").arg(bind(&copy.join("hostkeys"), "/var/lib/hostkeys"));
         command.args(["--publish", &format!("127.0.0.1:{THEIRS}:22"), "homeport/shell:1.0.0"]);
         run::take(&mut command)?;
-        answers(THEIRS)?;
-        let took = begun.elapsed().as_secs_f64();
+        let took = self.answered(begun, THEIRS)?;
         run::take(Command::new("docker").args(["rm", "--force", "homeport-bench-docker"]))?;
         Ok(took)
     }
