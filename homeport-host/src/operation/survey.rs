@@ -1,16 +1,16 @@
 //! Owns looking at everything that has to be known before something is done: the image, the configuration, the volumes,
 //! the addresses. Everything that is wrong is found at once. Changes nothing but a volume's probe file.
 
+mod routes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use homeport_core::config::{Effective, Value, effective, parse_given};
 use homeport_core::fault::{Advice as _, Fault};
-use homeport_core::manifest::{self, DefaultPublic, Endpoint, Exposure, Manifest, ProxyProtocol, Tls, Transport};
-use homeport_core::name::{ConfigKey, EndpointName, InstanceName, VolumeName};
-use homeport_core::unit::PortNumber;
-use homeport_router::{ListenHost, PortRange, random_ports};
+use homeport_core::manifest::{self, Manifest};
+use homeport_core::name::{ConfigKey, InstanceName, VolumeName};
 use homeport_volumes::{
     Access, Checked, Neighbour, Origin as VolumeOrigin, Owner, Request, Reserve, VolumeError, VolumePath, VolumeUuid,
     check,
@@ -22,12 +22,8 @@ use crate::host::Host;
 use crate::image::PortImage;
 use crate::ledger::{InstanceRecord, Ledger, Origin, RootId, RouteChoice, VolumeRecord};
 use crate::plan::{Blueprint, RoutePlan, VolumePlan, VolumeWay};
-use crate::progress::Event;
-use crate::request::{DeployRequest, PortChoice, RouteWish};
+use crate::request::{DeployRequest, PortChoice};
 use crate::run::records;
-
-/// How many ports are tried for a random one.
-const CANDIDATES: usize = 64;
 
 /// What is to be, and the volumes that were checked for it.
 pub(super) struct Survey {
@@ -330,151 +326,6 @@ impl<'a> Surveyor<'a> {
             Some(ContainerState::Running { pid, .. }) => vec![pid],
             _ => Vec::new(),
         })
-    }
-
-    fn routes(
-        &mut self,
-        wished: &BTreeMap<EndpointName, RouteWish>,
-    ) -> Result<BTreeMap<EndpointName, RoutePlan>, OperationError> {
-        for name in wished.keys().filter(|name| !self.manifest.endpoints.contains_key(*name)) {
-            let known = self.manifest.endpoints.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            self.faults.push(
-                Fault::new(
-                    "HP-REQ-006",
-                    format!("endpoints.{name}"),
-                    format!("`{name}` is not an endpoint of this port"),
-                )
-                .expected(if known.is_empty() { "no endpoint at all".to_owned() } else { format!("one of {known}") })
-                .remedy("correct the name after `--route`"),
-            );
-        }
-        let mut leased = self.ledger.leased_ports()?;
-        let mut plans = BTreeMap::new();
-        let manifest = self.manifest;
-        for (name, endpoint) in &manifest.endpoints {
-            let wish = wished.get(name).copied();
-            if wish.is_none() && endpoint.exposure == Exposure::Lan && endpoint.default_public != DefaultPublic::None {
-                self.faults.push(
-                    Fault::new(
-                        "HP-REQ-013",
-                        format!("endpoints.{name}"),
-                        format!(
-                            "`{name}` is for the local network, and HomePort does not know which addresses are in it"
-                        ),
-                    )
-                    .expected("an address of this machine in the local network")
-                    .remedy(format!("say where: `--route {name}=ADDRESS:PORT`, or `--route {name}=none`"))
-                    .clause("END-3"),
-                );
-                continue;
-            }
-            let (host, choice) = match wish.unwrap_or_else(|| proposed(endpoint)) {
-                RouteWish::None => continue,
-                RouteWish::On { host, port } => (host, port),
-            };
-            if endpoint.tls == Tls::Terminated || endpoint.proxy_protocol != ProxyProtocol::None {
-                self.faults.push(
-                    Fault::new(
-                        "HP-REQ-014",
-                        format!("endpoints.{name}"),
-                        format!("`{name}` wants what the router cannot do yet"),
-                    )
-                    .actual(format!(
-                        "tls `{}`, proxy_protocol `{}`",
-                        endpoint.tls.word(),
-                        endpoint.proxy_protocol.word()
-                    ))
-                    .expected("tls other than `terminated`, and no PROXY protocol")
-                    .remedy(format!("do without a public address: `--route {name}=none`")),
-                );
-                continue;
-            }
-            if endpoint.transport == Transport::Udp {
-                if wish.is_some() {
-                    self.faults.push(
-                        Fault::new(
-                            "HP-REQ-007",
-                            format!("endpoints.{name}"),
-                            format!("`{name}` takes datagrams, which cannot be routed yet"),
-                        )
-                        .expected("an endpoint with transport `tcp`"),
-                    );
-                } else {
-                    let text =
-                        format!("`{name}` takes datagrams, which cannot be routed yet: it has no public address");
-                    self.host.progress.event(&Event::Warning { text });
-                }
-                continue;
-            }
-            if let Some(ports) = self.ports(name, choice, &leased) {
-                leased.extend(ports.first());
-                plans.insert(name.clone(), RoutePlan { host, choice, ports, target: endpoint.port });
-            }
-        }
-        self.taken_addresses(&plans)?;
-        Ok(plans)
-    }
-
-    /// The ports that will do, the best first.
-    fn ports(
-        &mut self,
-        name: &EndpointName,
-        choice: PortChoice,
-        leased: &BTreeSet<PortNumber>,
-    ) -> Option<Vec<PortNumber>> {
-        let wanted = match choice {
-            PortChoice::Fixed(port) => return Some(vec![port]),
-            PortChoice::Random => PortRange::DEFAULT,
-        };
-        let text = std::fs::read_to_string(self.host.machine.proc.join("sys/net/ipv4/ip_local_port_range"));
-        let kernel = text.ok().and_then(|text| PortRange::parse_kernel(&text));
-        let kernel = kernel.or_else(|| PortRange::new(PortNumber::new(32_768), PortNumber::new(60_999)))?;
-        let draws = std::iter::repeat_with(|| getrandom::u32().unwrap_or_default());
-        match random_ports(wanted, kernel, leased, draws) {
-            Ok(ports) => Some(ports.take(CANDIDATES).collect()),
-            Err(error) => {
-                self.faults.push(
-                    Fault::new(error.code(), format!("endpoints.{name}"), error.to_string())
-                        .remedy(error.help().unwrap_or_default()),
-                );
-                None
-            }
-        }
-    }
-
-    /// Addresses that another instance has are said before anything is begun.
-    fn taken_addresses(&mut self, plans: &BTreeMap<EndpointName, RoutePlan>) -> Result<(), OperationError> {
-        let routes = self.ledger.all_routes()?;
-        for (name, plan) in plans {
-            let PortChoice::Fixed(port) = plan.choice else { continue };
-            let wanted = homeport_router::ListenAddress::new(plan.host, port).ok();
-            let other = routes.iter().find(|route| {
-                route.instance != *self.instance
-                    && records::listen_address(route).zip(wanted).is_some_and(|(held, wanted)| held.overlaps(wanted))
-            });
-            if let Some(other) = other {
-                self.faults.push(
-                    Fault::new(
-                        "HP-RTR-002",
-                        format!("endpoints.{name}"),
-                        format!("public port {port} belongs to another instance"),
-                    )
-                    .actual(format!("`{}` of `{}` on `{}:{port}`", other.endpoint, other.instance, other.listen))
-                    .expected(format!("a port that is free, for `{name}`"))
-                    .remedy(format!("choose another port (`--route {name}=PORT`) or `--route {name}=random`")),
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What the manifest proposes for an endpoint. [spec: END-4]
-fn proposed(endpoint: &Endpoint) -> RouteWish {
-    match endpoint.default_public {
-        DefaultPublic::None => RouteWish::None,
-        DefaultPublic::Random => RouteWish::On { host: ListenHost::Any, port: PortChoice::Random },
-        DefaultPublic::Port(port) => RouteWish::On { host: ListenHost::Any, port: PortChoice::Fixed(port) },
     }
 }
 
