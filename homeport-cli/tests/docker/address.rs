@@ -18,8 +18,8 @@ fn get(address: &str) -> String {
 
 #[test]
 fn a_port_without_code_runs_and_is_reached_while_its_container_is_replaced() {
-    let world = World::new();
     let image = web("t-address");
+    let world = World::new();
     world.ok(&["deploy", &image.name, "--name", "site", "--route", "http=127.0.0.1:random"]);
     let address = world.address("site", "http");
     world.ok(&[
@@ -61,8 +61,8 @@ fn a_port_without_code_runs_and_is_reached_while_its_container_is_replaced() {
 
 #[test]
 fn an_address_that_another_program_has_is_refused_with_its_name() {
-    let world = World::new();
     let image = web("t-taken");
+    let world = World::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let before = world.ok(&["--json", "list"]);

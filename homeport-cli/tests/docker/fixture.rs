@@ -19,7 +19,8 @@ pub(crate) fn shell() -> &'static str {
     "homeport/shell:1.0.0"
 }
 
-/// An image in the engine, removed when it is dropped.
+/// An image in the engine, removed when it is dropped. Made before the world whose containers use it, it is dropped after
+/// them: an image in use would only lose its name.
 pub(crate) struct TestImage {
     pub(crate) name: String,
 }

@@ -29,9 +29,9 @@ fn the_port_never_gets_ready() {
 
 #[test]
 fn the_port_runs_out_of_memory() {
-    let world = World::new();
     let limits = "\n[resources]\nmemory_recommended_bytes = 16777216\n";
     let image = broken("t-hungry", "busybox tail /dev/zero", 4, limits);
+    let world = World::new();
     insta::assert_snapshot!(refuse(&world, 1, &["deploy", &image.name, "--route", ROUTE]));
 }
 

@@ -18,15 +18,15 @@ fn there_is_no_such_image() {
 
 #[test]
 fn an_image_is_no_port() {
-    let world = World::new();
     let image = dockerfile("plain", "FROM scratch\nCOPY busybox /bin/busybox\n");
+    let world = World::new();
     insta::assert_snapshot!(refuse(&world, 1, &["deploy", &image.name]));
 }
 
 #[test]
 fn label_and_file_differ() {
-    let world = World::new();
     let good = web("t-differ");
+    let world = World::new();
     let label =
         docker(&["image", "inspect", "--format", "{{index .Config.Labels \"io.homeport.manifest\"}}", &good.name]);
     let other = label.replace("A port for tests", "Another title!!!");
@@ -37,8 +37,8 @@ fn label_and_file_differ() {
 
 #[test]
 fn the_protocol_is_too_new() {
-    let world = World::new();
     let good = web("t-newer");
+    let world = World::new();
     let label =
         docker(&["image", "inspect", "--format", "{{index .Config.Labels \"io.homeport.manifest\"}}", &good.name]);
     let newer = label.replace(r#""protocol":"1.0""#, r#""protocol":"1.7""#);

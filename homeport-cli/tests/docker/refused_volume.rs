@@ -27,8 +27,8 @@ fn deploy_args<'a>(image: &'a str, volume: &'a str) -> [&'a str; 8] {
 
 #[test]
 fn the_path_does_not_exist() {
-    let world = World::new();
     let image = web("t-missing");
+    let world = World::new();
     let path = volume(&world.dir().join("typo"));
     insta::assert_snapshot!(refuse(&world, 1, &deploy_args(&image.name, &path)));
     assert!(!world.dir().join("typo").exists(), "nothing was made");
@@ -36,8 +36,8 @@ fn the_path_does_not_exist() {
 
 #[test]
 fn the_disk_is_not_mounted() {
-    let world = World::new();
     let image = web("t-unmounted");
+    let world = World::new();
     let disk = Disk::new(world.dir(), "disk");
     let path = disk.point().join("site");
     fs::create_dir(&path).unwrap();
@@ -56,8 +56,8 @@ fn the_disk_is_not_mounted() {
 
 #[test]
 fn the_disk_is_read_only() {
-    let world = World::new();
     let image = web("t-readonly");
+    let world = World::new();
     let disk = Disk::new(world.dir(), "disk");
     let path = disk.point().join("site");
     fs::create_dir(&path).unwrap();
@@ -68,8 +68,8 @@ fn the_disk_is_read_only() {
 
 #[test]
 fn the_data_belongs_to_somebody_else() {
-    let world = World::new();
     let image = web("t-owner");
+    let world = World::new();
     let path = world.dir().join("site");
     fs::create_dir(&path).unwrap();
     used(&world, &image.name, &path);
@@ -79,8 +79,8 @@ fn the_data_belongs_to_somebody_else() {
 
 #[test]
 fn the_volume_is_another_instances() {
-    let world = World::new();
     let image = web("t-instance");
+    let world = World::new();
     let path = world.dir().join("site");
     fs::create_dir(&path).unwrap();
     used(&world, &image.name, &path);
@@ -90,8 +90,8 @@ fn the_volume_is_another_instances() {
 
 #[test]
 fn the_volume_is_another_ports() {
-    let world = World::new();
     let (one, other) = (web("t-port-one"), web("t-port-two"));
+    let world = World::new();
     let path = world.dir().join("site");
     fs::create_dir(&path).unwrap();
     used(&world, &one.name, &path);
@@ -100,8 +100,8 @@ fn the_volume_is_another_ports() {
 
 #[test]
 fn there_is_nothing_where_data_is_expected() {
-    let world = World::new();
     let image = web("t-blank");
+    let world = World::new();
     let path = world.dir().join("site");
     fs::create_dir(&path).unwrap();
     used(&world, &image.name, &path);
@@ -111,8 +111,8 @@ fn there_is_nothing_where_data_is_expected() {
 
 #[test]
 fn there_is_something_where_nothing_is_expected() {
-    let world = World::new();
     let image = web("t-foreign");
+    let world = World::new();
     let path = world.dir().join("site");
     fs::create_dir(&path).unwrap();
     fs::write(path.join("diary.txt"), "mine").unwrap();

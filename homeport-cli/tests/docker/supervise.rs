@@ -15,8 +15,8 @@ fn eventually(what: &str, limit: Duration, holds: impl Fn() -> bool) {
 
 #[test]
 fn a_container_that_was_killed_comes_back_at_the_same_address() {
-    let world = World::new();
     let image = web("t-killed");
+    let world = World::new();
     world.ok(&["deploy", &image.name, "--name", "site", "--route", "http=127.0.0.1:random"]);
     let (address, before) = (world.address("site", "http"), world.container("site"));
     docker(&["kill", &before]);

@@ -163,6 +163,7 @@ fn view(
         },
         (_, Some(found)) => found.clone(),
     };
+    let state = unfinished(ledger, &record)?.unwrap_or(state);
     let routes = ledger.routes(&record.name)?;
     let protocols = recorded_image(&record)
         .map(|image| image.manifest.endpoints.into_iter().map(|(name, endpoint)| (name, endpoint.protocol)).collect());
@@ -191,6 +192,16 @@ fn view(
         created: record.created,
         status,
     })
+}
+
+/// What is going on with an instance whose operation has not ended: it is neither what it was nor what it is to be.
+fn unfinished(ledger: &Ledger, record: &InstanceRecord) -> Result<Option<String>, OperationError> {
+    let is_its = |instance: &InstanceName| *instance == record.name;
+    if let Some((open, _)) = ledger.open_operation()?.filter(|(open, _)| is_its(&open.instance)) {
+        return Ok(Some(format!("in between: `{}` has not ended", open.kind)));
+    }
+    let stuck = ledger.stuck_operations()?.into_iter().find(|stuck| is_its(&stuck.instance));
+    Ok(stuck.map(|stuck| format!("stuck: `{}` could be neither ended nor taken back", stuck.kind)))
 }
 
 fn condition(status: &Status) -> String {

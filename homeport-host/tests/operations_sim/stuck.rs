@@ -127,7 +127,8 @@ fn each_undo_fails(failing: &str, prepare: fn(&Stage), command: Command, wanted:
         assert_eq!(left.len(), 1, "{case}: {left:?}");
         stage.check_data(&case);
         assert_eq!(stage.ledger().stuck_operations().unwrap().len(), 1, "{case}");
-        stage.list();
+        let told = stage.list().into_iter().find(|shown| shown.name == alice()).map(|shown| shown.state);
+        assert!(told.is_none_or(|state| state.starts_with("stuck: ")), "{case}: `list` says nothing of it");
         stage.run(Command::Unrelated, &Trouble::default());
         assert_eq!(stage.settled(&case), *wanted, "{case}");
         if command == Command::Deploy {
