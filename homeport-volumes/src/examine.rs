@@ -14,6 +14,7 @@ use crate::error::VolumeError;
 use crate::facts::{
     Content, DataFact, Facts, Filling, HomeFact, LockFact, MarkerFact, Overlap, PathFact, Place, ProbeFact,
 };
+use crate::file::open_in;
 use crate::filesystem::FsIdentity;
 use crate::fstab::{self, FstabEntry};
 use crate::layout::{DATA, HOME, HOME_BEFORE_MARKER, LOST_AND_FOUND, MARKER, PROBE};
@@ -285,7 +286,7 @@ fn probe(home: BorrowedFd<'_>) -> ProbeFact {
         other => ProbeFact::Failed(std::io::Error::from(other).to_string()),
     };
     let flags = OFlags::WRONLY | OFlags::CREATE;
-    let file = match marker::file::open_in(home, PROBE, flags, 0o600) {
+    let file = match open_in(home, PROBE, flags, 0o600) {
         Ok(file) => file,
         Err(error) => return judge(error),
     };

@@ -16,6 +16,13 @@ pub struct RootId(String);
 #[serde(try_from = "String", into = "String")]
 pub struct VolumeUuid(uuid::Uuid);
 
+/// Names one transaction on a volume: a restore, a purge, an adoption. Its directories in staging and trash have this name.
+///
+/// Written in lowercase with hyphens, and read in that form only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TxId(uuid::Uuid);
+
 /// How often a volume was taken into use. A disk that comes back with a lower one is an old copy. [spec: VOL-13]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
@@ -53,20 +60,45 @@ impl RootId {
     }
 }
 
-impl VolumeUuid {
-    /// The rule in words, for messages.
-    pub const WANTED: &'static str = "a lowercase UUID with hyphens";
+macro_rules! uuid_type {
+    ($name:ident, $kind:literal) => {
+        impl $name {
+            /// The rule in words, for messages.
+            pub const WANTED: &'static str = "a lowercase UUID with hyphens";
 
-    /// A new identity that nothing else has: 122 random bits of the operating system.
-    pub fn random() -> Self {
-        Self(uuid::Uuid::new_v4())
-    }
+            /// A new identity that nothing else has: 122 random bits of the operating system.
+            pub fn random() -> Self {
+                Self(uuid::Uuid::new_v4())
+            }
 
-    /// The identity with these bytes.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(uuid::Uuid::from_bytes(bytes))
-    }
+            /// The identity with these bytes.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(uuid::Uuid::from_bytes(bytes))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdentityError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                uuid::Uuid::try_parse(text)
+                    .map(Self)
+                    .ok()
+                    .filter(|uuid| uuid.to_string() == text)
+                    .ok_or_else(|| IdentityError { kind: $kind, found: text.to_owned(), wanted: Self::WANTED })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0.hyphenated())
+            }
+        }
+    };
 }
+
+uuid_type!(VolumeUuid, "volume uuid");
+uuid_type!(TxId, "transaction id");
 
 impl Generation {
     /// The generation of a volume that was never in use.
@@ -114,18 +146,6 @@ impl FromStr for RootId {
     }
 }
 
-impl FromStr for VolumeUuid {
-    type Err = IdentityError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        uuid::Uuid::try_parse(text)
-            .map(Self)
-            .ok()
-            .filter(|uuid| uuid.to_string() == text)
-            .ok_or_else(|| IdentityError { kind: "volume uuid", found: text.to_owned(), wanted: Self::WANTED })
-    }
-}
-
 macro_rules! as_text {
     ($name:ident) => {
         impl TryFrom<String> for $name {
@@ -146,16 +166,11 @@ macro_rules! as_text {
 
 as_text!(RootId);
 as_text!(VolumeUuid);
+as_text!(TxId);
 
 impl fmt::Display for RootId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for VolumeUuid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.hyphenated())
     }
 }
 

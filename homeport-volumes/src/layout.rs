@@ -22,6 +22,12 @@ pub(crate) const MARKER_NEW: &str = "marker.json.new";
 pub(crate) const LOCK: &str = "lock";
 /// The file that shows that the volume can be written to, below [`HOME`]. [spec: VOL-16]
 pub(crate) const PROBE: &str = "probe";
+/// What was taken out of a volume, one directory for each transaction, below [`HOME`].
+pub(crate) const TRASH: &str = "trash";
+/// What says what a tree in the trash is, beside the tree.
+pub(crate) const NOTE: &str = "note.json";
+/// What a note is written to before it is renamed.
+pub(crate) const NOTE_NEW: &str = "note.json.new";
 /// Names below [`HOME`] that a volume may have before its marker is written: all of them hold nothing.
 pub(crate) const HOME_BEFORE_MARKER: [&str; 3] = [MARKER_NEW, LOCK, PROBE];
 /// What `mkfs` leaves on an empty ext file system; it is no data.

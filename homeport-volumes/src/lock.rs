@@ -15,8 +15,8 @@ use rustix::io::Errno;
 
 use crate::error::VolumeError;
 use crate::facts::LockFact;
+use crate::file::open_in;
 use crate::layout::LOCK;
-use crate::marker::file::open_in;
 use crate::path::VolumePath;
 
 /// The held lock; dropping it lets go.

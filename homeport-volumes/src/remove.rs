@@ -12,6 +12,7 @@ use crate::create::Before;
 use crate::directory::{self, Entry};
 use crate::error::VolumeError;
 use crate::facts::MarkerFact;
+use crate::file::unlink;
 use crate::identity::VolumeUuid;
 use crate::layout::{DATA, HOME, HOME_BEFORE_MARKER, MARKER};
 use crate::open::{PathFact, open_directory};
@@ -122,12 +123,5 @@ fn count(volume: &OwnedFd) -> Result<usize, Errno> {
         Entry::Directory(data) => Ok(directory::names(directory::readable(data)?, 4096)?.len()),
         Entry::Absent => Ok(0),
         Entry::Other => Ok(1),
-    }
-}
-
-fn unlink(home: &OwnedFd, name: &str) -> Result<(), Errno> {
-    match rustix::fs::unlinkat(home, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(error),
     }
 }

@@ -2,7 +2,6 @@
 //! Never touches a file.
 
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use homeport_core::digest::Digest;
 use homeport_core::unit::{Format, Gid, Mode, Uid};
@@ -13,6 +12,7 @@ use crate::filesystem::FsIdentity;
 use crate::identity::{Generation, RootId, UnixSeconds, VolumeUuid};
 use crate::owner::Owner;
 use crate::path::VolumePath;
+use crate::sealed::{UNSEALED, digest_of};
 
 /// The most bytes that are read; the longest marker that can be written is much shorter.
 pub(crate) const MAX_BYTES: usize = 32 * 1024;
@@ -61,9 +61,8 @@ impl Marker {
     /// `sha256` is the digest of these very bytes with its own 64 digits replaced by `0`, so that it can be checked
     /// with `sed` and `sha256sum`. [spec: VOL-9]
     pub fn render(&self) -> Vec<u8> {
-        let zero = Digest::new([0; 32]);
-        let unsigned = self.render_with(zero);
-        self.render_with(digest_of(&unsigned, &zero))
+        let unsealed = self.render_with(UNSEALED);
+        self.render_with(digest_of(&unsealed, &UNSEALED))
     }
 
     fn render_with(&self, sha256: Digest) -> Vec<u8> {
@@ -123,15 +122,6 @@ impl Marker {
             _ => Err(fields.faults),
         }
     }
-}
-
-/// The digest of `bytes` in which the digits of `own` are replaced by `0`.
-fn digest_of(bytes: &[u8], own: &Digest) -> Digest {
-    let digits = own.hex().into_bytes();
-    let at = bytes.windows(digits.len()).rposition(|window| window == digits);
-    let (before, after) = at.map_or((bytes, &[][..]), |at| (&bytes[..at], &bytes[at + digits.len()..]));
-    let zeros: &[u8] = if at.is_some() { &[b'0'; 64] } else { &[] };
-    Digest::new(Sha256::new().chain_update(before).chain_update(zeros).chain_update(after).finalize().into())
 }
 
 fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, MarkerFault> {
