@@ -3,6 +3,8 @@
 //! ```text
 //! STATE/                     0700; ledger and lock
 //!   ledger.sqlite  lock  daemon.log
+//! STORE/                     0700; the store of snapshots, made with the first one
+//! SCRATCH/                   0700; where restores are rehearsed, empty otherwise
 //! DATA/                      0755; volumes at default places
 //!   <instance>/<volume>/
 //! RUN/                       0755; gone after a reboot
@@ -32,6 +34,8 @@ const MAX_INSTANCE_BYTES: usize = 40;
 pub struct Layout {
     root: Option<PathBuf>,
     state: PathBuf,
+    store: PathBuf,
+    scratch: PathBuf,
     data: PathBuf,
     run: PathBuf,
 }
@@ -42,12 +46,14 @@ impl Layout {
         Self {
             root: None,
             state: PathBuf::from("/var/lib/homeport/state"),
+            store: PathBuf::from("/var/lib/homeport/store"),
+            scratch: PathBuf::from("/var/lib/homeport/scratch"),
             data: PathBuf::from("/var/lib/homeport/data"),
             run: PathBuf::from("/run/homeport"),
         }
     }
 
-    /// Places below one directory: `state`, `data` and `run`. Nothing outside of it is used.
+    /// Places below one directory: `state`, `store`, `scratch`, `data` and `run`. Nothing outside of it is used.
     ///
     /// # Errors
     /// A root that is not absolute and normal, or so long that the name of a socket below it, with the longest name of
@@ -61,6 +67,8 @@ impl Layout {
         let layout = Self {
             root: Some(root.to_owned()),
             state: root.join("state"),
+            store: root.join("store"),
+            scratch: root.join("scratch"),
             data: root.join("data"),
             run: root.join("run"),
         };
@@ -94,6 +102,16 @@ impl Layout {
     /// What the daemon wrote.
     pub fn daemon_log(&self) -> PathBuf {
         self.state.join("daemon.log")
+    }
+
+    /// Where the store of snapshots is made with the first snapshot. The ledger remembers which one it is.
+    pub fn store_dir(&self) -> &Path {
+        &self.store
+    }
+
+    /// Where restores are rehearsed. Nothing in it is anybody's only copy.
+    pub fn scratch_dir(&self) -> &Path {
+        &self.scratch
     }
 
     /// Where volumes are for which the operator named no directory.
@@ -163,6 +181,8 @@ mod tests {
             (layout.ledger_file(), "/srv/hp/state/ledger.sqlite"),
             (layout.lock_file(), "/srv/hp/state/lock"),
             (layout.daemon_log(), "/srv/hp/state/daemon.log"),
+            (layout.store_dir().to_owned(), "/srv/hp/store"),
+            (layout.scratch_dir().to_owned(), "/srv/hp/scratch"),
             (layout.data_dir().to_owned(), "/srv/hp/data"),
             (layout.volume_dir(&alice, &home), "/srv/hp/data/alice/home"),
             (layout.run_dir().to_owned(), "/srv/hp/run"),

@@ -11,8 +11,10 @@
 //!                              `--finish_operation(done | undone | stuck)
 //! ```
 //!
-//! What outlives what: an instance's configuration and routes go with it, its volumes never do, and history stays.
+//! What outlives what: an instance's configuration, routes and schedule go with it; its volumes, its snapshots and what is
+//! in the trash never do, and history stays.
 
+mod approval;
 mod change;
 mod error;
 mod event;
@@ -22,21 +24,31 @@ mod instance;
 mod instance_config;
 mod operation;
 mod read;
+mod read_kept;
 mod refusal;
 mod route;
 mod row;
+mod schedule;
 mod schema;
+mod snapshot_mark;
 mod step;
+mod store;
 mod time;
+mod trash;
 mod volume;
 mod word;
+mod write_approval;
 mod write_event;
 mod write_instance;
 mod write_operation;
 mod write_route;
+mod write_schedule;
+mod write_store;
+mod write_trash;
 mod write_volume;
 mod writer;
 
+pub use approval::ApprovalRecord;
 pub use change::Change;
 pub use error::LedgerError;
 pub use event::EventRecord;
@@ -47,8 +59,12 @@ pub use operation::{NewOperation, OperationEnd, OperationRecord, OperationState}
 pub use read::Ledger;
 pub use refusal::Refusal;
 pub use route::{RouteChoice, RouteRecord};
+pub use schedule::{ScheduleRecord, ScheduleState};
+pub use snapshot_mark::{MarkKind, SnapshotMark};
 pub use step::{NewStep, StepRecord, StepState};
+pub use store::StoreRecord;
 pub use time::{Time, TimeError};
+pub use trash::{TrashReason, TrashRecord};
 pub use volume::{HasData, MustBeMount, Origin, VolumeRecord, VolumeState};
 pub use word::WordError;
 pub use writer::LedgerWriter;

@@ -189,7 +189,7 @@ impl Ledger {
         Ok(Some((operation, steps)))
     }
 
-    fn one<T>(
+    pub(super) fn one<T>(
         &self,
         sql: &str,
         params: impl Params,
@@ -198,7 +198,7 @@ impl Ledger {
         Ok(self.all(sql, params, read)?.into_iter().next())
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         params: impl Params,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use homeport_core::fault::Advice;
 use homeport_core::name::{EndpointName, InstanceName, PortId, VolumeName};
 use homeport_core::unit::PortNumber;
+use uuid::Uuid;
 
 use super::id::OperationId;
 use super::operation::OperationState;
@@ -157,6 +158,16 @@ pub enum Refusal {
         /// The endpoint that has it.
         endpoint: EndpointName,
     },
+    /// Another store is known: none ever takes its place by itself.
+    #[error("the store of this HomePort is {found} at `{}`, not {wanted}", path.display())]
+    OtherStore {
+        /// The store that is known.
+        found: Uuid,
+        /// Where it is.
+        path: PathBuf,
+        /// The store that was put.
+        wanted: Uuid,
+    },
     /// The value has no form in the ledger.
     #[error("{what} cannot be stored: found `{found}`, wanted {wanted}")]
     Unstorable {
@@ -188,6 +199,7 @@ impl Advice for Refusal {
             Self::VolumeHasData { .. } => "HP-LED-033",
             Self::PortTaken { .. } => "HP-LED-034",
             Self::Unstorable { .. } => "HP-LED-035",
+            Self::OtherStore { .. } => "HP-LED-036",
         }
     }
 
@@ -216,6 +228,12 @@ impl Advice for Refusal {
             }
             Self::VolumeHasData { .. } => "The data stays where it is; only `purge` gives a volume up.".to_owned(),
             Self::Unstorable { .. } => "Give a value of the wanted form.".to_owned(),
+            Self::OtherStore { path, .. } => {
+                format!(
+                    "Mount or put back the store that was in use, at `{}`; its snapshots are in no other.",
+                    path.display()
+                )
+            }
             Self::UnknownOperation(_)
             | Self::UnknownStep { .. }
             | Self::StepOrder { .. }

@@ -3,16 +3,22 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use homeport_core::unit::{Format, PortNumber};
+use homeport_core::unit::{Bytes, Format, PortNumber, Seconds};
 use rusqlite::Row;
 use rusqlite::types::Type;
 
+use super::approval::ApprovalRecord;
 use super::event::EventRecord;
 use super::id::OperationId;
 use super::instance::InstanceRecord;
 use super::operation::OperationRecord;
 use super::route::RouteRecord;
+use super::schedule::ScheduleRecord;
+use super::snapshot_mark::SnapshotMark;
 use super::step::StepRecord;
+use super::store::StoreRecord;
+use super::time::Time;
+use super::trash::TrashRecord;
 use super::volume::VolumeRecord;
 use crate::oplock::ProcessId;
 
@@ -24,6 +30,12 @@ pub(super) const ROUTE: &str = "instance, endpoint, listen, port, choice, target
 pub(super) const OPERATION: &str = "id, kind, instance, pid, started, plan, state, message";
 pub(super) const STEP: &str = "operation, place, name, detail, state";
 pub(super) const EVENT: &str = "time, instance, operation, kind, text";
+pub(super) const STORE: &str = "uuid, path, created, scrubbed, scrub";
+pub(super) const MARK: &str = "snapshot, kind, at, note";
+pub(super) const APPROVAL: &str = "token, command, digest, facts, issued, expires, used";
+pub(super) const TRASH: &str = "tx, bundle, reason, volume, instance, port, name, path, record, snapshot, entries, bytes, \
+     since, until";
+pub(super) const SCHEDULE: &str = "instance, every, keep, state, next, last, outcome, missed, rehearsed, rehearsal";
 
 /// The value of a text column, read by its own rule.
 pub(super) fn parsed<T>(row: &Row<'_>, column: &str) -> rusqlite::Result<T>
@@ -135,5 +147,80 @@ pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
         operation: row.get::<_, Option<i64>>("operation")?.map(OperationId::new),
         kind: row.get("kind")?,
         text: row.get("text")?,
+    })
+}
+
+/// A moment and what came of it then; both columns have a value, or none has.
+fn came_of(row: &Row<'_>, at: &str, what: &str) -> rusqlite::Result<Option<(Time, String)>> {
+    let at: Option<Time> = parsed_option(row, at)?;
+    let what: Option<String> = row.get(what)?;
+    Ok(at.zip(what))
+}
+
+pub(super) fn store(row: &Row<'_>) -> rusqlite::Result<StoreRecord> {
+    Ok(StoreRecord {
+        uuid: parsed(row, "uuid")?,
+        path: PathBuf::from(row.get::<_, String>("path")?),
+        created: parsed(row, "created")?,
+        scrub: came_of(row, "scrubbed", "scrub")?,
+    })
+}
+
+pub(super) fn mark(row: &Row<'_>) -> rusqlite::Result<SnapshotMark> {
+    Ok(SnapshotMark {
+        snapshot: parsed(row, "snapshot")?,
+        kind: parsed(row, "kind")?,
+        at: parsed(row, "at")?,
+        note: row.get("note")?,
+    })
+}
+
+pub(super) fn approval(row: &Row<'_>) -> rusqlite::Result<ApprovalRecord> {
+    Ok(ApprovalRecord {
+        token: parsed(row, "token")?,
+        command: row.get("command")?,
+        digest: parsed(row, "digest")?,
+        facts: row.get("facts")?,
+        issued: parsed(row, "issued")?,
+        expires: parsed(row, "expires")?,
+        used: parsed_option(row, "used")?,
+    })
+}
+
+pub(super) fn trash(row: &Row<'_>) -> rusqlite::Result<TrashRecord> {
+    let count = |column: &str| -> rusqlite::Result<u64> {
+        row.get::<_, i64>(column)?.try_into().map_err(|error| unfit(row, column, error))
+    };
+    let record: Option<String> = row.get("record")?;
+    Ok(TrashRecord {
+        tx: parsed(row, "tx")?,
+        bundle: parsed(row, "bundle")?,
+        reason: parsed(row, "reason")?,
+        volume: parsed(row, "volume")?,
+        instance: parsed(row, "instance")?,
+        port: parsed(row, "port")?,
+        name: parsed(row, "name")?,
+        path: PathBuf::from(row.get::<_, String>("path")?),
+        record: record
+            .map(|text| serde_json::from_str(&text).map_err(|error| unfit(row, "record", error)))
+            .transpose()?,
+        snapshot: parsed_option(row, "snapshot")?,
+        entries: count("entries")?,
+        bytes: Bytes::new(count("bytes")?),
+        since: parsed(row, "since")?,
+        until: parsed(row, "until")?,
+    })
+}
+
+pub(super) fn schedule(row: &Row<'_>) -> rusqlite::Result<ScheduleRecord> {
+    Ok(ScheduleRecord {
+        instance: parsed(row, "instance")?,
+        every: Seconds::new(row.get("every")?),
+        keep: row.get("keep")?,
+        state: parsed(row, "state")?,
+        next: parsed(row, "next")?,
+        last: came_of(row, "last", "outcome")?,
+        missed: row.get("missed")?,
+        rehearsal: came_of(row, "rehearsed", "rehearsal")?,
     })
 }

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i64 = 0x486d_5074;
 
 /// The migrations, oldest first.
-const MIGRATIONS: [&str; 1] = [FIRST];
+const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
 
 /// The newest schema that this build knows.
 pub(super) const NEWEST: i64 = MIGRATIONS.len().cast_signed() as i64;
@@ -105,6 +105,68 @@ const FIRST: &str = "
     ) STRICT;
     CREATE INDEX event_instance ON event (instance, id);
     CREATE INDEX event_time ON event (time);
+";
+
+/// What is kept beside the live volumes: the store of snapshots, the trash, schedules, and the operators' consent.
+/// Neither marks of snapshots nor the trash refer to an instance or a volume: they outlive both.
+const SECOND: &str = "
+    CREATE TABLE store (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        uuid TEXT NOT NULL,
+        path TEXT NOT NULL,
+        created TEXT NOT NULL,
+        scrubbed TEXT,
+        scrub TEXT
+    ) STRICT;
+
+    CREATE TABLE snapshot_mark (
+        snapshot TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('acknowledged', 'verified', 'damaged', 'rehearsed')),
+        at TEXT NOT NULL,
+        note TEXT NOT NULL,
+        PRIMARY KEY (snapshot, kind)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE approval (
+        token TEXT PRIMARY KEY,
+        command TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        issued TEXT NOT NULL,
+        expires TEXT NOT NULL,
+        used TEXT
+    ) STRICT;
+
+    CREATE TABLE trash (
+        tx TEXT PRIMARY KEY,
+        bundle TEXT NOT NULL,
+        reason TEXT NOT NULL CHECK (reason IN ('purge', 'restore', 'undo')),
+        volume TEXT NOT NULL,
+        instance TEXT NOT NULL,
+        port TEXT NOT NULL,
+        name TEXT NOT NULL,
+        path TEXT NOT NULL,
+        record TEXT,
+        snapshot TEXT,
+        entries INTEGER NOT NULL CHECK (entries >= 0),
+        bytes INTEGER NOT NULL CHECK (bytes >= 0),
+        since TEXT NOT NULL,
+        until TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX trash_bundle ON trash (bundle);
+
+    CREATE TABLE schedule (
+        instance TEXT PRIMARY KEY REFERENCES instance (name) ON DELETE CASCADE,
+        every INTEGER NOT NULL CHECK (every > 0),
+        keep TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('enabled', 'paused')),
+        next TEXT NOT NULL,
+        last TEXT,
+        outcome TEXT,
+        missed INTEGER NOT NULL CHECK (missed >= 0),
+        rehearsed TEXT,
+        rehearsal TEXT
+    ) STRICT;
 ";
 
 /// What a file is, by its own word.

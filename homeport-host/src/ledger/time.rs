@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
@@ -23,6 +23,29 @@ impl Time {
     /// The present moment; a clock outside of the years 0 to 9999 reads as 1970.
     pub fn now() -> Self {
         Self::try_from(SystemTime::now()).unwrap_or_else(|_| Self("1970-01-01T00:00:00.000Z".to_owned()))
+    }
+
+    /// The moment this much later; the last moment of the year 9999 where that is later than any that can be written.
+    #[must_use]
+    pub fn after(&self, span: Duration) -> Self {
+        let last = || Self("9999-12-31T23:59:59.999Z".to_owned());
+        let later = time::Duration::try_from(span).ok().and_then(|span| self.moment().checked_add(span));
+        later.and_then(|moment| Self::try_from(moment).ok()).unwrap_or_else(last)
+    }
+
+    /// How long after `earlier` this is; nothing where it is before.
+    pub fn since(&self, earlier: &Self) -> Duration {
+        Duration::try_from(self.moment() - earlier.moment()).unwrap_or_default()
+    }
+
+    /// Whole seconds since 1970-01-01 00:00 UTC, below 0 before.
+    pub fn unix_seconds(&self) -> i64 {
+        self.moment().unix_timestamp()
+    }
+
+    /// What the text says; every text in here is one that this can read.
+    fn moment(&self) -> OffsetDateTime {
+        OffsetDateTime::parse(&self.0, &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 
     /// The moment as text.
@@ -111,6 +134,12 @@ mod tests {
         for bad in ["", "2026-11-23", "2026-11-23T04:19:45", "2026-13-01T00:00:00Z", "0000-01-01T00:00:00+23:00"] {
             assert!(bad.parse::<Time>().is_err(), "{bad}");
         }
+        let time: Time = "2026-11-23T04:19:45.120Z".parse().unwrap();
+        assert_eq!(time.after(Duration::from_secs(86_400)).as_str(), "2026-11-24T04:19:45.120Z");
+        assert_eq!(time.after(Duration::from_millis(1)).since(&time), Duration::from_millis(1));
+        assert_eq!(time.since(&time.after(Duration::from_secs(1))), Duration::ZERO);
+        assert_eq!(time.after(Duration::MAX).as_str(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(time.unix_seconds(), 1_795_407_585);
         let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_001);
         assert_eq!(Time::try_from(moment).unwrap().as_str(), "2001-09-09T01:46:40.001Z");
     }

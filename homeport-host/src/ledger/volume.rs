@@ -56,7 +56,7 @@ word_enum!(
 /// One volume. Unique by its uuid, by its path, and by port, instance and name together.
 ///
 /// It outlives its instance: removing one never removes the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct VolumeRecord {
     /// The volume's identity for its whole life, as its marker has it.
     pub uuid: String,

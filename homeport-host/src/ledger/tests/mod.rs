@@ -3,6 +3,7 @@
 mod crash;
 mod files;
 mod full;
+mod kept;
 mod model;
 mod rules;
 mod sample;

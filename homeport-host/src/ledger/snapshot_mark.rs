@@ -1,0 +1,35 @@
+//! Owns what the ledger remembers of a single snapshot beside what the store holds: confirmations and verifications.
+//! Never decides which snapshot may go.
+
+use uuid::Uuid;
+
+use super::time::Time;
+use super::word::word_enum;
+
+word_enum!(
+    /// What is known of a snapshot.
+    MarkKind, "mark of a snapshot", "`acknowledged`, `verified`, `damaged`, `rehearsed`",
+    {
+        /// An operator has confirmed that its alarm is what it should be. [spec: STO-26]
+        Acknowledged = "acknowledged",
+        /// It was read again, and everything was as it should be.
+        Verified = "verified",
+        /// It was read again, and something was not.
+        Damaged = "damaged",
+        /// It was restored into a scratch place and compared.
+        Rehearsed = "rehearsed",
+    }
+);
+
+/// One mark of one snapshot. A newer one of the same kind takes the place of the older.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SnapshotMark {
+    /// The snapshot.
+    pub snapshot: Uuid,
+    /// What is known of it.
+    pub kind: MarkKind,
+    /// Since when.
+    pub at: Time,
+    /// What was looked at and how, for a person; never empty for a verification.
+    pub note: String,
+}

@@ -1,0 +1,243 @@
+//! Each rule of what is kept beside the live volumes, and that a ledger of the first schema loses nothing.
+
+use std::path::PathBuf;
+
+use homeport_core::digest::Digest;
+use homeport_core::fault::Advice as _;
+use homeport_core::unit::{Bytes, Seconds};
+use uuid::Uuid;
+
+use super::sample::{Root, config, event, instance, now, operation, route, volume};
+use crate::ledger::*;
+
+/// Opens a fresh ledger for writing as `$writer`.
+macro_rules! fresh {
+    ($root:ident, $writer:ident) => {
+        let $root = Root::new();
+        let lock = $root.lock();
+        let mut $writer = LedgerWriter::open(&lock).unwrap();
+    };
+}
+
+fn later() -> Time {
+    "2027-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn uuid(number: u128) -> Uuid {
+    Uuid::from_u128(0x4000_8000_0000_0000_0000 + number)
+}
+
+fn store(number: u128) -> StoreRecord {
+    StoreRecord { uuid: uuid(number), path: PathBuf::from("/srv/store"), created: now(), scrub: None }
+}
+
+fn in_trash(number: u128, record: Option<VolumeRecord>) -> TrashRecord {
+    TrashRecord {
+        tx: uuid(number),
+        bundle: uuid(number / 10),
+        reason: if record.is_some() { TrashReason::Purge } else { TrashReason::Restore },
+        volume: volume(1, "alice", "home").uuid.parse().unwrap(),
+        instance: "alice".parse().unwrap(),
+        port: "shell".parse().unwrap(),
+        name: "home".parse().unwrap(),
+        path: PathBuf::from("/srv/1"),
+        record,
+        snapshot: Some(uuid(7)),
+        entries: u64::MAX >> 1,
+        bytes: Bytes::new(5),
+        since: now(),
+        until: later(),
+    }
+}
+
+#[test]
+fn a_known_store_is_never_replaced() {
+    fresh!(root, writer);
+    assert_eq!(writer.set_scrub(&now(), "nothing to look at").unwrap(), Change::Unchanged);
+    assert_eq!(writer.put_store(&store(1)).unwrap(), Change::Changed);
+    assert_eq!(writer.set_scrub(&later(), "3 objects, none damaged").unwrap(), Change::Changed);
+    assert_eq!(writer.put_store(&store(1)).unwrap(), Change::Unchanged);
+    let scrub = Some((later(), "3 objects, none damaged".to_owned()));
+    assert_eq!(root.ledger().store().unwrap(), Some(StoreRecord { scrub, ..store(1) }));
+    let moved = StoreRecord { path: PathBuf::from("/srv/elsewhere"), ..store(1) };
+    for other in [store(2), moved] {
+        let error = writer.put_store(&other).unwrap_err();
+        assert_eq!(error.code(), "HP-LED-036", "{error}");
+        assert!(error.help().unwrap().contains("`/srv/store`"));
+    }
+    let relative = StoreRecord { path: PathBuf::from("store"), ..store(1) };
+    assert_eq!(writer.put_store(&relative).unwrap_err().code(), "HP-LED-035");
+}
+
+#[test]
+fn a_snapshot_has_one_mark_of_each_kind() {
+    fresh!(root, writer);
+    let mark = |kind, note: &str| SnapshotMark { snapshot: uuid(1), kind, at: now(), note: note.into() };
+    assert_eq!(writer.mark_snapshot(&mark(MarkKind::Verified, "a")).unwrap(), Change::Changed);
+    assert_eq!(writer.mark_snapshot(&mark(MarkKind::Verified, "a")).unwrap(), Change::Unchanged);
+    assert_eq!(writer.mark_snapshot(&mark(MarkKind::Verified, "b")).unwrap(), Change::Changed);
+    assert_eq!(writer.mark_snapshot(&mark(MarkKind::Acknowledged, "")).unwrap(), Change::Changed);
+    let other = SnapshotMark { snapshot: uuid(2), ..mark(MarkKind::Damaged, "c") };
+    writer.mark_snapshot(&other).unwrap();
+    let wanted = [mark(MarkKind::Acknowledged, ""), mark(MarkKind::Verified, "b"), other.clone()];
+    assert_eq!(root.ledger().snapshot_marks().unwrap(), wanted);
+    assert_eq!(writer.forget_snapshot(uuid(1)).unwrap(), Change::Changed);
+    assert_eq!(writer.forget_snapshot(uuid(1)).unwrap(), Change::Unchanged);
+    assert_eq!(writer.snapshot_marks().unwrap(), [other]);
+}
+
+#[test]
+fn an_approval_is_given_once_and_used_once() {
+    fresh!(root, writer);
+    let record = ApprovalRecord {
+        token: Digest::new([1; 32]),
+        command: "purge alice".into(),
+        digest: Digest::new([2; 32]),
+        facts: "{}".into(),
+        issued: now(),
+        expires: later(),
+        used: None,
+    };
+    assert_eq!(writer.use_approval(&record.token, &later()).unwrap(), Change::Unchanged);
+    assert_eq!(writer.add_approval(&record).unwrap(), Change::Changed);
+    let forged = ApprovalRecord { command: "purge bob".into(), ..record.clone() };
+    assert_eq!(writer.add_approval(&forged).unwrap(), Change::Unchanged);
+    assert_eq!(root.ledger().approval(&record.token).unwrap(), Some(record.clone()));
+    assert_eq!(writer.use_approval(&record.token, &later()).unwrap(), Change::Changed);
+    assert_eq!(writer.use_approval(&record.token, &now()).unwrap(), Change::Unchanged);
+    let used = ApprovalRecord { used: Some(later()), ..record.clone() };
+    assert_eq!(writer.approval(&record.token).unwrap(), Some(used));
+    assert_eq!(writer.approval(&Digest::new([3; 32])).unwrap(), None);
+}
+
+#[test]
+fn old_approvals_are_forgotten_and_new_ones_never() {
+    fresh!(root, writer);
+    let record = |n: u16| ApprovalRecord {
+        token: Digest::new([n.to_be_bytes(); 16].concat().try_into().unwrap()),
+        command: String::new(),
+        digest: Digest::new([0; 32]),
+        facts: "{}".into(),
+        issued: now().after(std::time::Duration::from_secs(n.into())),
+        expires: later(),
+        used: None,
+    };
+    let write = writer.together(|writer| (0..1_005).try_for_each(|n| writer.add_approval(&record(n)).map(|_| ())));
+    write.unwrap();
+    let ledger = root.ledger();
+    for (n, is_known) in [(0, false), (4, false), (5, true), (1_004, true)] {
+        assert_eq!(ledger.approval(&record(n).token).unwrap().is_some(), is_known, "{n}");
+    }
+}
+
+#[test]
+fn only_purging_gives_a_volume_with_data_up_and_the_trash_remembers_it() {
+    fresh!(root, writer);
+    let held = VolumeRecord { has_data: HasData::Yes, generation: 9, ..volume(1, "alice", "home") };
+    writer.put_volume(&held).unwrap();
+    assert_eq!(writer.forget_volume(&held.uuid).unwrap_err().code(), "HP-LED-033");
+    let purged = in_trash(11, Some(held.clone()));
+    let stranger = TrashRecord { volume: volume(2, "a", "b").uuid.parse().unwrap(), ..in_trash(12, None) };
+    assert_eq!(writer.purge_volume(&stranger).unwrap_err().code(), "HP-LED-028");
+    assert_eq!(writer.trash().unwrap(), []);
+    for wanted in [Change::Changed, Change::Unchanged] {
+        assert_eq!(writer.purge_volume(&purged).unwrap(), wanted);
+    }
+    assert_eq!(writer.all_volumes().unwrap(), []);
+    assert_eq!(root.ledger().trash().unwrap(), std::slice::from_ref(&purged));
+    // The place is free again, and the way back takes it only where it still is.
+    writer.put_volume(&purged.record.clone().unwrap()).unwrap();
+    assert_eq!(writer.remove_trash(purged.tx).unwrap(), Change::Changed);
+    assert_eq!(writer.remove_trash(purged.tx).unwrap(), Change::Unchanged);
+    assert_eq!(writer.all_volumes().unwrap(), [held]);
+}
+
+#[test]
+fn what_one_command_put_into_the_trash_is_found_together() {
+    fresh!(root, writer);
+    for number in [11, 12, 23] {
+        writer.put_trash(&in_trash(number, None)).unwrap();
+    }
+    let found = |of: u128| root.ledger().trash_of(uuid(of)).unwrap().into_iter().map(|one| one.tx).collect::<Vec<_>>();
+    assert_eq!(found(1), [uuid(11), uuid(12)]);
+    assert_eq!(found(2), [uuid(23)]);
+    assert_eq!(found(12), [uuid(12)]);
+    assert!(found(9).is_empty());
+    let changed = TrashRecord { reason: TrashReason::Undo, ..in_trash(11, None) };
+    assert_eq!(writer.put_trash(&changed).unwrap(), Change::Changed);
+    assert_eq!(writer.trash_of(uuid(11)).unwrap(), [changed]);
+    let huge = TrashRecord { entries: u64::MAX, ..in_trash(13, None) };
+    assert_eq!(writer.put_trash(&huge).unwrap_err().code(), "HP-LED-035");
+}
+
+#[test]
+fn a_schedule_goes_with_its_instance_and_outlives_every_other_write() {
+    fresh!(root, writer);
+    let schedule = ScheduleRecord {
+        instance: "alice".parse().unwrap(),
+        every: Seconds::new(86_400),
+        keep: "last=7".into(),
+        state: ScheduleState::Enabled,
+        next: later(),
+        last: Some((now(), "snapshot 3".into())),
+        missed: 2,
+        rehearsal: None,
+    };
+    assert_eq!(writer.put_schedule(&schedule).unwrap_err().code(), "HP-LED-026");
+    writer.put_instance(&instance("alice")).unwrap();
+    for wanted in [Change::Changed, Change::Unchanged] {
+        assert_eq!(writer.put_schedule(&schedule).unwrap(), wanted);
+    }
+    writer.put_instance(&InstanceRecord { reference: "other".into(), ..instance("alice") }).unwrap();
+    assert_eq!(root.ledger().schedules().unwrap(), std::slice::from_ref(&schedule));
+    let paused = ScheduleRecord { state: ScheduleState::Paused, last: None, ..schedule.clone() };
+    assert_eq!(writer.put_schedule(&paused).unwrap(), Change::Changed);
+    assert_eq!(writer.schedule(&schedule.instance).unwrap(), Some(paused));
+    writer.remove_instance(&schedule.instance).unwrap();
+    assert_eq!(writer.schedules().unwrap(), []);
+    assert_eq!(writer.remove_schedule(&schedule.instance).unwrap(), Change::Unchanged);
+}
+
+/// Brings a ledger back to what the first schema was: without what came later.
+fn to_first_schema(root: &Root) {
+    let connection = rusqlite::Connection::open(root.layout.ledger_file()).unwrap();
+    let tables = ["store", "snapshot_mark", "approval", "trash", "schedule"];
+    let drop: String = tables.iter().map(|table| format!("DROP TABLE {table};")).collect();
+    connection.execute_batch(&format!("{drop} PRAGMA user_version = 1;")).unwrap();
+}
+
+#[test]
+fn a_ledger_of_the_first_schema_becomes_one_of_the_second_and_nothing_is_lost() {
+    let root = Root::new();
+    let name = "alice".parse().unwrap();
+    let held = VolumeRecord { has_data: HasData::Yes, ..volume(1, "alice", "home") };
+    let (id, begun) = {
+        let lock = root.lock();
+        let mut writer = LedgerWriter::open(&lock).unwrap();
+        let id = writer.create_root(&now()).unwrap();
+        writer.put_instance(&instance("alice")).unwrap();
+        writer.put_config(&name, &config(3)).unwrap();
+        writer.put_volume(&held).unwrap();
+        writer.put_route(&route("alice", "ssh", "*", 22)).unwrap();
+        writer.append_event(&event("said")).unwrap();
+        let begun = writer.begin_operation(&operation("alice", 2)).unwrap();
+        writer.step_begun(begun, 0).unwrap();
+        (id, begun)
+    };
+    to_first_schema(&root);
+    let error = Ledger::open(&root.layout).unwrap_err();
+    assert_eq!(error.code(), "HP-LED-004", "{error}");
+    let lock = root.lock();
+    let mut writer = LedgerWriter::open(&lock).unwrap();
+    assert_eq!(writer.root_id().unwrap(), Some(id));
+    assert_eq!(writer.instances().unwrap(), [instance("alice")]);
+    assert_eq!(writer.config(&name).unwrap(), config(3));
+    assert_eq!(writer.all_volumes().unwrap(), [held]);
+    assert_eq!(writer.all_routes().unwrap(), [route("alice", "ssh", "*", 22)]);
+    assert_eq!(writer.events(None, 9).unwrap(), [event("said")]);
+    let (open, steps) = writer.open_operation().unwrap().unwrap();
+    assert_eq!((open.id, steps[0].state, steps[1].state), (begun, StepState::Begun, StepState::Planned));
+    assert_eq!(writer.store().unwrap(), None);
+    assert_eq!(writer.put_store(&store(1)).unwrap(), Change::Changed);
+    assert_eq!(root.ledger().store().unwrap(), Some(store(1)));
+}

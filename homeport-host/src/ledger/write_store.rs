@@ -1,0 +1,56 @@
+//! Owns the writes about the store and its snapshots. A store that is known is never replaced by another.
+
+use uuid::Uuid;
+
+use super::change::Change;
+use super::error::LedgerError;
+use super::refusal::Refusal;
+use super::snapshot_mark::SnapshotMark;
+use super::store::StoreRecord;
+use super::time::Time;
+use super::writer::LedgerWriter;
+
+impl LedgerWriter<'_> {
+    /// Remembers the root's store. One that is known stays: put again it changes nothing, also not its last scrub.
+    ///
+    /// # Errors
+    /// `OtherStore` where another one is known; `Unstorable` for a path that is not absolute and UTF-8.
+    pub fn put_store(&mut self, record: &StoreRecord) -> Result<Change, LedgerError> {
+        let path = record.path.to_str().filter(|_| record.path.is_absolute()).ok_or_else(|| Refusal::Unstorable {
+            what: "the path of a store",
+            found: record.path.display().to_string(),
+            wanted: "an absolute path in UTF-8",
+        })?;
+        self.write(|ledger, connection| {
+            if let Some(found) = ledger.store()? {
+                if (found.uuid, &found.path) == (record.uuid, &record.path) {
+                    return Ok(Change::Unchanged);
+                }
+                return Err(Refusal::OtherStore { found: found.uuid, path: found.path, wanted: record.uuid }.into());
+            }
+            connection
+                .prepare_cached("INSERT INTO store (one, uuid, path, created) VALUES (1, ?1, ?2, ?3)")?
+                .execute((record.uuid.to_string(), path, record.created.as_str()))?;
+            Ok(Change::Changed)
+        })
+    }
+
+    /// Remembers when every object of the store was read, and what came of it. Without a store nothing is written.
+    pub fn set_scrub(&mut self, at: &Time, outcome: &str) -> Result<Change, LedgerError> {
+        self.execute("UPDATE store SET scrubbed = ?1, scrub = ?2", (at.as_str(), outcome))
+    }
+
+    /// Remembers something of a snapshot, in the place of an older mark of the same kind.
+    pub fn mark_snapshot(&mut self, mark: &SnapshotMark) -> Result<Change, LedgerError> {
+        self.execute(
+            "INSERT INTO snapshot_mark (snapshot, kind, at, note) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (snapshot, kind) DO UPDATE SET at = ?3, note = ?4 WHERE at <> ?3 OR note <> ?4",
+            (mark.snapshot.to_string(), mark.kind.as_str(), mark.at.as_str(), &mark.note),
+        )
+    }
+
+    /// Forgets every mark of a snapshot that is not in the store any more.
+    pub fn forget_snapshot(&mut self, snapshot: Uuid) -> Result<Change, LedgerError> {
+        self.execute("DELETE FROM snapshot_mark WHERE snapshot = ?1", [snapshot.to_string()])
+    }
+}
