@@ -45,7 +45,9 @@ mod remove;
 mod request;
 mod sealed;
 mod stamp;
+pub mod store;
 mod trash;
+pub mod tree;
 mod users;
 
 pub use begin::InUse;

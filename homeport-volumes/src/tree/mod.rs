@@ -1,0 +1,25 @@
+//! What is in a volume, as values and as the text of a snapshot's entries.
+//!
+//! ```text
+//! Walk (names and stat, sorted) -> look (attributes, targets, extents) -> Line -> EntriesWriter -> text
+//! text -> EntriesReader -> Line                  every rule of STO-12 to STO-19, in bounded memory
+//! ```
+//!
+//! The format is `spec/store.md`, section 3. Nothing here writes into a tree.
+
+mod attribute;
+mod entry;
+mod escape;
+mod line;
+mod meta;
+mod number;
+mod path;
+mod time;
+
+pub use attribute::{Attributes, FileFlags, Stability, Xattr, XattrFault, XattrName, XattrsFault};
+pub use entry::{Content, DeviceNumbers, Entry, Kind, LinkTarget, LinkTargetFault};
+pub use escape::{escaped, unescaped};
+pub use line::{HardLink, Line, Piece};
+pub use meta::{Meta, StatKey};
+pub use path::{NAME_MAX, PathFault, TreePath, check_name};
+pub use time::{Timestamp, TimestampFault};
