@@ -30,6 +30,10 @@ const PACKAGES: &[Package] = &[
     Package { name: "iproute2", program: "ip", reason: "tests make network namespaces of their own with it" },
     Package { name: "e2fsprogs", program: "mkfs.ext4", reason: "tests put volumes on loop devices with it" },
     Package { name: "mount", program: "losetup", reason: "tests attach those loop devices with it" },
+    Package { name: "xfsprogs", program: "mkfs.xfs", reason: "tests cut the power of an XFS with it" },
+    Package { name: "btrfs-progs", program: "mkfs.btrfs", reason: "tests cut the power of a btrfs with it" },
+    Package { name: "strace", program: "strace", reason: "tests strike at single system calls with it" },
+    Package { name: "util-linux", program: "setpriv", reason: "tests get mounts of their own with it" },
     Package { name: "zstd", program: "zstd", reason: "tests read snapshots with the standard tool" },
 ];
 

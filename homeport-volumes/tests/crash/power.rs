@@ -1,0 +1,161 @@
+//! The harness can see what it looks for: files that are written with every care survive every cut, each care that is
+//! left out is found on every file system, and a disk that fails is felt by who reads and syncs.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+
+use crate::disk::{Device, Kind, Mounted};
+use crate::effort;
+use crate::replay::{self, Scene, Tally};
+use crate::stage::{self, Stage};
+
+const FILES: usize = 12;
+
+/// What is left out of: write under another name, sync, rename, sync the directory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LeftOut {
+    Nothing,
+    SyncOfTheDirectory,
+    SyncOfTheFile,
+    /// The rename comes before the sync of the file.
+    Order,
+}
+
+/// The content of a file, longer than a block and different for each.
+fn content(file: usize) -> Vec<u8> {
+    format!("file {file} says so. ").into_bytes().repeat(600)
+}
+
+fn write(root: &Path, device: &Device, left_out: LeftOut) {
+    for file in 0..FILES {
+        let (new, name) = (root.join("new"), root.join(format!("file-{file}")));
+        let mut writer = File::create(&new).unwrap();
+        writer.write_all(&content(file)).unwrap();
+        match left_out {
+            LeftOut::SyncOfTheFile => fs::rename(new, name).unwrap(),
+            LeftOut::Order => {
+                fs::rename(new, name).unwrap();
+                File::open(root).unwrap().sync_all().unwrap();
+                device.mark();
+                writer.sync_all().unwrap();
+                continue;
+            }
+            LeftOut::Nothing | LeftOut::SyncOfTheDirectory => {
+                writer.sync_all().unwrap();
+                fs::rename(new, name).unwrap();
+            }
+        }
+        if matches!(left_out, LeftOut::Nothing | LeftOut::SyncOfTheFile) {
+            File::open(root).unwrap().sync_all().unwrap();
+        }
+        device.mark();
+    }
+}
+
+/// What was promised is there, and what is there is whole.
+fn judge(scene: &Scene) -> Result<(), String> {
+    for file in 0..FILES {
+        match fs::read(scene.root.join(format!("file-{file}"))) {
+            Ok(bytes) if bytes == content(file) => {}
+            Ok(bytes) => return Err(format!("file {file} is torn: {} bytes", bytes.len())),
+            Err(_) if file >= scene.marks => {}
+            Err(error) => return Err(format!("file {file} was promised: {error}")),
+        }
+    }
+    Ok(())
+}
+
+fn outcome(stage: &Stage, kind: Kind, left_out: LeftOut, images: usize) -> Tally {
+    let record = replay::record(stage, kind, |_| {}, |root, device| write(root, device, left_out));
+    replay::judge(stage, kind, &record, images, judge)
+}
+
+/// Every care taken: nothing is lost, in many images.
+fn survives(test: &str, kind: Kind) {
+    stage::alone(test, |stage| {
+        outcome(stage, kind, LeftOut::Nothing, effort::images(150)).expect_clean(100);
+    });
+}
+
+#[test]
+fn careful_writing_survives_on_ext4() {
+    survives("power::careful_writing_survives_on_ext4", Kind::Ext4);
+}
+
+#[test]
+fn careful_writing_survives_on_xfs() {
+    survives("power::careful_writing_survives_on_xfs", Kind::Xfs);
+}
+
+#[test]
+fn careful_writing_survives_on_btrfs() {
+    survives("power::careful_writing_survives_on_btrfs", Kind::Btrfs);
+}
+
+fn is_caught_everywhere(test: &str, left_out: LeftOut) {
+    stage::alone(test, |stage| {
+        for kind in Kind::ALL {
+            let tally = outcome(stage, kind, left_out, 60);
+            assert!(!tally.violations.is_empty(), "{}: not caught in {} images", kind.name(), tally.images);
+        }
+    });
+}
+
+#[test]
+fn a_directory_that_is_not_synced_is_caught() {
+    is_caught_everywhere("power::a_directory_that_is_not_synced_is_caught", LeftOut::SyncOfTheDirectory);
+}
+
+#[test]
+fn a_file_that_is_not_synced_is_caught() {
+    is_caught_everywhere("power::a_file_that_is_not_synced_is_caught", LeftOut::SyncOfTheFile);
+}
+
+#[test]
+fn a_rename_before_the_sync_is_caught() {
+    is_caught_everywhere("power::a_rename_before_the_sync_is_caught", LeftOut::Order);
+}
+
+/// A new file system on a disk that can fail, with one file that is on the disk and not in memory.
+fn on_a_failing_disk(stage: &Stage, kind: Kind, work: impl FnOnce(&Path, &Device)) {
+    let device = Device::new(stage, kind.make(stage));
+    let point = replay::mount_point(stage);
+    let mounted = Mounted::new(&device.file(), &point);
+    write(&point, &device, LeftOut::Nothing);
+    for file in 0..FILES {
+        let file = File::open(point.join(format!("file-{file}"))).unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    }
+    work(&point, &device);
+    drop(mounted);
+}
+
+#[test]
+fn a_block_that_cannot_be_read_is_felt_by_its_file_alone() {
+    stage::alone("power::a_block_that_cannot_be_read_is_felt_by_its_file_alone", |stage| {
+        for kind in Kind::ALL {
+            on_a_failing_disk(stage, kind, |root, device| {
+                let at = device.content().find(b"file 7 says so.").unwrap();
+                device.fail_reads(at..at + 1);
+                let error = fs::read(root.join("file-7")).unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(5), "{}", kind.name());
+                assert_eq!(fs::read(root.join("file-8")).unwrap(), content(8), "{}", kind.name());
+            });
+        }
+    });
+}
+
+#[test]
+fn a_disk_that_takes_no_more_is_felt_by_the_next_sync() {
+    stage::alone("power::a_disk_that_takes_no_more_is_felt_by_the_next_sync", |stage| {
+        for kind in Kind::ALL {
+            on_a_failing_disk(stage, kind, |root, device| {
+                device.fail_writes_after(0);
+                let mut file = File::options().append(true).open(root.join("file-3")).unwrap();
+                file.write_all(b"more").unwrap();
+                assert_eq!(file.sync_all().unwrap_err().raw_os_error(), Some(5), "{}", kind.name());
+            });
+        }
+    });
+}
