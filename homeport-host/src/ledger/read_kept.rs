@@ -3,7 +3,7 @@
 
 use homeport_core::digest::Digest;
 use homeport_core::name::InstanceName;
-use uuid::Uuid;
+use homeport_volumes::TxId;
 
 use super::approval::ApprovalRecord;
 use super::error::LedgerError;
@@ -37,7 +37,7 @@ impl Ledger {
     }
 
     /// The trees of the trash with this bundle, or the one with this transaction.
-    pub fn trash_of(&self, bundle_or_tx: Uuid) -> Result<Vec<TrashRecord>, LedgerError> {
+    pub fn trash_of(&self, bundle_or_tx: TxId) -> Result<Vec<TrashRecord>, LedgerError> {
         let sql = format!("SELECT {TRASH} FROM trash WHERE bundle = ?1 OR tx = ?1 ORDER BY instance, name");
         self.all(&sql, [bundle_or_tx.to_string()], row::trash)
     }

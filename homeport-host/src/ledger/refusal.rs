@@ -168,6 +168,9 @@ pub enum Refusal {
         /// The store that was put.
         wanted: Uuid,
     },
+    /// The approval was used since it was looked at.
+    #[error("the approval was used already, or is not known any more")]
+    ApprovalGone,
     /// The value has no form in the ledger.
     #[error("{what} cannot be stored: found `{found}`, wanted {wanted}")]
     Unstorable {
@@ -200,6 +203,7 @@ impl Advice for Refusal {
             Self::PortTaken { .. } => "HP-LED-034",
             Self::Unstorable { .. } => "HP-LED-035",
             Self::OtherStore { .. } => "HP-LED-036",
+            Self::ApprovalGone => "HP-LED-037",
         }
     }
 
@@ -228,6 +232,7 @@ impl Advice for Refusal {
             }
             Self::VolumeHasData { .. } => "The data stays where it is; only `purge` gives a volume up.".to_owned(),
             Self::Unstorable { .. } => "Give a value of the wanted form.".to_owned(),
+            Self::ApprovalGone => "Run the command with `--dry-run` for another one.".to_owned(),
             Self::OtherStore { path, .. } => {
                 format!(
                     "Mount or put back the store that was in use, at `{}`; its snapshots are in no other.",

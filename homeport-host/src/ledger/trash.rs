@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use homeport_core::name::{InstanceName, PortId, VolumeName};
 use homeport_core::unit::Bytes;
-use homeport_volumes::VolumeUuid;
+use homeport_volumes::{TxId, VolumeUuid};
 use uuid::Uuid;
 
 use super::time::Time;
@@ -28,9 +28,9 @@ word_enum!(
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TrashRecord {
     /// The transaction that put it there; the name of its directory.
-    pub tx: Uuid,
+    pub tx: TxId,
     /// The command that put it there, for all of its trees: what a person names.
-    pub bundle: Uuid,
+    pub bundle: TxId,
     /// Why it is there.
     pub reason: TrashReason,
     /// The volume that it was the data of.

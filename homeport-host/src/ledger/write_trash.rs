@@ -1,7 +1,7 @@
 //! Owns the writes about the trash, and the only one by which the ledger gives a volume with data up.
 //! Never touches a disk.
 
-use uuid::Uuid;
+use homeport_volumes::TxId;
 
 use super::change::Change;
 use super::error::LedgerError;
@@ -61,7 +61,7 @@ impl LedgerWriter<'_> {
     }
 
     /// Forgets a tree that is not in the trash any more: it was taken out or, with consent, deleted.
-    pub fn remove_trash(&mut self, tx: Uuid) -> Result<Change, LedgerError> {
+    pub fn remove_trash(&mut self, tx: TxId) -> Result<Change, LedgerError> {
         self.execute("DELETE FROM trash WHERE tx = ?1", [tx.to_string()])
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
 use homeport_core::unit::{Bytes, Seconds};
+use homeport_volumes::TxId;
 use uuid::Uuid;
 
 use super::sample::{Root, config, event, instance, now, operation, route, volume};
@@ -27,14 +28,18 @@ fn uuid(number: u128) -> Uuid {
     Uuid::from_u128(0x4000_8000_0000_0000_0000 + number)
 }
 
+fn tx(number: u128) -> TxId {
+    TxId::from_bytes(uuid(number).into_bytes())
+}
+
 fn store(number: u128) -> StoreRecord {
     StoreRecord { uuid: uuid(number), path: PathBuf::from("/srv/store"), created: now(), scrub: None }
 }
 
 fn in_trash(number: u128, record: Option<VolumeRecord>) -> TrashRecord {
     TrashRecord {
-        tx: uuid(number),
-        bundle: uuid(number / 10),
+        tx: tx(number),
+        bundle: tx(number / 10),
         reason: if record.is_some() { TrashReason::Purge } else { TrashReason::Restore },
         volume: volume(1, "alice", "home").uuid.parse().unwrap(),
         instance: "alice".parse().unwrap(),
@@ -158,14 +163,14 @@ fn what_one_command_put_into_the_trash_is_found_together() {
     for number in [11, 12, 23] {
         writer.put_trash(&in_trash(number, None)).unwrap();
     }
-    let found = |of: u128| root.ledger().trash_of(uuid(of)).unwrap().into_iter().map(|one| one.tx).collect::<Vec<_>>();
-    assert_eq!(found(1), [uuid(11), uuid(12)]);
-    assert_eq!(found(2), [uuid(23)]);
-    assert_eq!(found(12), [uuid(12)]);
+    let found = |of: u128| root.ledger().trash_of(tx(of)).unwrap().into_iter().map(|one| one.tx).collect::<Vec<_>>();
+    assert_eq!(found(1), [tx(11), tx(12)]);
+    assert_eq!(found(2), [tx(23)]);
+    assert_eq!(found(12), [tx(12)]);
     assert!(found(9).is_empty());
     let changed = TrashRecord { reason: TrashReason::Undo, ..in_trash(11, None) };
     assert_eq!(writer.put_trash(&changed).unwrap(), Change::Changed);
-    assert_eq!(writer.trash_of(uuid(11)).unwrap(), [changed]);
+    assert_eq!(writer.trash_of(tx(11)).unwrap(), [changed]);
     let huge = TrashRecord { entries: u64::MAX, ..in_trash(13, None) };
     assert_eq!(writer.put_trash(&huge).unwrap_err().code(), "HP-LED-035");
 }
