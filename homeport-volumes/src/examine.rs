@@ -120,7 +120,9 @@ pub fn examine(machine: &Machine, request: &Request, known: Option<&Known>) -> R
         _ => None,
     };
     let users = match (&location, &content) {
-        (Some(location), Some(_)) => users::find(&machine.proc, &mounts, location, &request.tolerated),
+        (Some(location), Some(_)) if request.access != Access::Shared => {
+            users::find(&machine.proc, &mounts, location, &request.tolerated)
+        }
         _ => Vec::new(),
     };
     let remembered = known.and_then(|known| known.must_be_mount.clone());
@@ -240,7 +242,9 @@ impl Opened {
                 content.home = home_fact(&home).map_err(VolumeError::io("examine `.homeport` of", path))?;
                 content.marker =
                     marker::file::read(home.as_fd()).map_err(VolumeError::io("read the marker of", path))?;
-                content.lock = lock::look(home.as_fd()).map_err(VolumeError::io("look at the lock of", path))?;
+                if request.access != Access::Shared {
+                    content.lock = lock::look(home.as_fd()).map_err(VolumeError::io("look at the lock of", path))?;
+                }
                 let marked = matches!(content.marker, MarkerFact::Valid(_));
                 content.probe = match (here.place.read_only, marked && request.access == Access::ReadWrite) {
                     (true, _) => ProbeFact::ReadOnly,

@@ -28,6 +28,8 @@ pub enum Access {
     ReadWrite,
     /// Only to look, as the phase `check` does: a read-only or full disk is no fault then.
     ReadOnly,
+    /// Only to read, beside whoever uses it, as a snapshot does; see [`check_readable`](crate::check_readable).
+    Shared,
 }
 
 /// What must be free before a start. [spec: VOL-30]

@@ -3,12 +3,16 @@
 
 use crate::facts::{Content, DataFact, HomeFact, LockFact};
 use crate::owner::Owner;
+use crate::request::Access;
 
 use super::judge::Judge;
 
 impl Judge<'_> {
     /// V09: owners and modes.
     pub(super) fn check_condition(&mut self, content: &Content) {
+        if self.request.access == Access::Shared {
+            return;
+        }
         let path = self.request.path.clone();
         self.check_owner(&path.to_string(), content.owner, Owner::PRIVATE, "VOL-5");
         if let HomeFact::Present { owner, .. } = &content.home {
@@ -48,6 +52,9 @@ impl Judge<'_> {
     /// V11: whoever else has the volume.
     pub(super) fn check_use(&mut self) {
         let (request, facts) = (self.request, self.facts);
+        if request.access == Access::Shared {
+            return;
+        }
         let message = format!("volume `{}` is in use", self.volume());
         let fault = self.fault("HP-VOL-011", "VOL-14", message).expected("nobody else using it");
         if let Some(holder) = &request.in_use_by {

@@ -5,7 +5,7 @@ use homeport_core::fault::Fault;
 use crate::facts::{Content, DataFact, Filling, StampFact};
 use crate::identity::Generation;
 use crate::marker::{Marker, MarkerFault};
-use crate::request::Known;
+use crate::request::{Access, Known};
 
 use super::judge::{Judge, remembers_data};
 use super::verdict::{Novelty, Verdict};
@@ -73,7 +73,9 @@ impl Judge<'_> {
         let faults_before = self.faults.len();
         self.check_ownership(marker);
         if self.faults.len() == faults_before {
-            self.check_format(marker);
+            if self.request.access != Access::Shared {
+                self.check_format(marker);
+            }
             self.check_generation(marker);
         }
         let novelty = self.check_data(marker, content);

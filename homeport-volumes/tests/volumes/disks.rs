@@ -10,7 +10,7 @@ const MIB: u64 = 1024 * 1024;
 
 /// A volume with a letter on a disk mounted at `disk`; the path is a directory below the mount point, or the mount
 /// point itself.
-fn on_a_disk(stand: &Stand, below: &str) -> (Disk, Request, Known) {
+pub(crate) fn on_a_disk(stand: &Stand, below: &str) -> (Disk, Request, Known) {
     fs::create_dir(stand.at("disk")).unwrap();
     let mut disk = Disk::new(stand.at("disk.img"), 16 * MIB, &[]);
     disk.mount(&stand.at("disk"));

@@ -6,4 +6,5 @@ mod crash;
 mod disks;
 mod lifecycle;
 mod mounts;
+mod readable;
 mod stand;
