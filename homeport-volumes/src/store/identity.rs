@@ -99,7 +99,7 @@ macro_rules! uuid_name {
             }
 
             /// The identity with these bytes.
-            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+            pub const fn new(bytes: [u8; 16]) -> Self {
                 Self(uuid::Uuid::from_bytes(bytes))
             }
         }

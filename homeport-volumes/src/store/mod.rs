@@ -2,15 +2,31 @@
 //!
 //! ```text
 //! Store::create / open -> Store
-//!   writer() -> StoreWriter      put(bytes) -> ObjectId, entries, seal, commit(head) -> SnapshotHead
+//!   writer() -> StoreWriter      put(bytes) -> ObjectId, entries, seal, commit(body) -> SnapshotHead
 //!   catalog() -> Catalog         the snapshots that exist, and those that are damaged
 //!   objects() -> Objects         read(id): compared with its name, or an error
 //!   entries(id) -> lines         compared with their name, or an error
 //!   collect                      what no snapshot needs moves to removed/, and is unlinked seven days later
 //! ```
 
+mod catalog;
+mod document;
+mod entries;
+mod error;
+mod head;
 mod identity;
 mod object;
+mod objects;
+mod place;
+mod writer;
 
+pub use catalog::Catalog;
+pub use document::{Compression, Document, DocumentFault};
+pub use entries::{EntriesLines, EntriesSink, WrittenEntries};
+pub use error::StoreError;
+pub use head::{Alarm, Consistency, HeadFault, Measure, Reason, SnapshotBody, SnapshotHead, VolumePart};
 pub use identity::{EntriesId, Hex, ObjectId, PackId, Sequence, SnapshotUuid, StoreUuid};
 pub use object::OBJECT_MAX;
+pub use objects::Objects;
+pub use place::{Space, Store};
+pub use writer::{Sealed, StoreWriter};
