@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use crate::directory::{self, Entry, Status};
 use crate::error::VolumeError;
 use crate::facts::{
-    Content, DataFact, Facts, Filling, HomeFact, LockFact, MarkerFact, Overlap, PathFact, Place, ProbeFact,
+    Content, DataFact, Facts, Filling, HomeFact, JournalFact, LockFact, MarkerFact, Overlap, PathFact, Place, ProbeFact,
 };
 use crate::file::open_in;
 use crate::filesystem::FsIdentity;
@@ -22,6 +22,7 @@ use crate::mountinfo::{Location, MountTable};
 use crate::open::{open_deepest, open_directory};
 use crate::path::{Relation, VolumePath};
 use crate::request::{Access, Known, Origin, Request};
+use crate::restore::journal;
 use crate::{lock, marker, stamp, users};
 
 /// How many names of one directory are looked at: a volume has a handful, and what has more is none.
@@ -233,6 +234,7 @@ impl Opened {
             data: self.data_fact().map_err(VolumeError::io("examine the data of", path))?,
             probe: ProbeFact::NotTried,
             lock: LockFact::Free,
+            journal: JournalFact::Absent,
         };
         match directory::child(self.volume.as_fd(), HOME).map_err(VolumeError::io("open", path))? {
             Entry::Absent => {}
@@ -245,6 +247,9 @@ impl Opened {
                 if request.access != Access::Shared {
                     content.lock = lock::look(home.as_fd()).map_err(VolumeError::io("look at the lock of", path))?;
                 }
+                let live = if let Data::Open(_, status) = &self.data { Some(status.inode) } else { None };
+                content.journal =
+                    journal::look(home.as_fd(), live).map_err(VolumeError::io("read the journal of", path))?;
                 let marked = matches!(content.marker, MarkerFact::Valid(_));
                 content.probe = match (here.place.read_only, marked && request.access == Access::ReadWrite) {
                     (true, _) => ProbeFact::ReadOnly,

@@ -6,7 +6,7 @@ use homeport_core::unit::{Bytes, Format, Inodes};
 
 use crate::filesystem::FsIdentity;
 use crate::fstab::FstabEntry;
-use crate::identity::VolumeUuid;
+use crate::identity::{TxId, VolumeUuid};
 pub use crate::marker::file::MarkerFact;
 pub use crate::open::PathFact;
 use crate::owner::Owner;
@@ -91,6 +91,8 @@ pub struct Content {
     pub probe: ProbeFact,
     /// Whether another process operates on it.
     pub lock: LockFact,
+    /// Whether an exchange of its data was begun.
+    pub journal: JournalFact,
 }
 
 impl Content {
@@ -181,4 +183,26 @@ pub enum LockFact {
     Free,
     /// Yes.
     Held,
+}
+
+/// What the journal in `.homeport/` says. [spec: VOL-46]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalFact {
+    /// Nothing: there is none.
+    Absent,
+    /// An exchange is complete, and waits to be settled or taken back.
+    Finished {
+        /// Its transaction.
+        tx: TxId,
+    },
+    /// An exchange was begun, and neither it nor the way back is complete.
+    Unfinished {
+        /// Its transaction.
+        tx: TxId,
+    },
+    /// There is a journal that cannot be read.
+    Damaged {
+        /// Why not.
+        reason: String,
+    },
 }

@@ -6,7 +6,7 @@
 //!     marker.json          which volume this is (see `marker`)
 //!     lock                 locked by the process that operates on the volume (see `lock`)
 //!     probe                exists for an instant: can this be written to?
-//!     journal staging/ trash/    reserved for restore, migration and the trash
+//!     journal staging/ trash/    an exchange of trees, those not live yet, those not live any more
 //!   data/                  owner and mode from the manifest; the directory that a container sees
 //! ```
 
@@ -28,6 +28,20 @@ pub(crate) const TRASH: &str = "trash";
 pub(crate) const NOTE: &str = "note.json";
 /// What a note is written to before it is renamed.
 pub(crate) const NOTE_NEW: &str = "note.json.new";
+/// The record of an exchange of trees, below [`HOME`]. [spec: VOL-46]
+pub(crate) const JOURNAL: &str = "journal";
+/// The version of the journal's form.
+pub(crate) const JOURNAL_VERSION: u32 = 1;
+/// Trees that are not live yet, one directory for each transaction, below [`HOME`]. [spec: VOL-47]
+pub(crate) const STAGING: &str = "staging";
+/// What says that a staged tree is whole, beside the tree.
+pub(crate) const STAGED: &str = "staged.json";
+/// The version of the form of [`STAGED`].
+pub(crate) const STAGED_VERSION: u32 = 1;
+/// The note that the tree from before gets in the trash, beside a staged tree.
+pub(crate) const OLD_NOTE: &str = "old.json";
+/// The note that a staged tree gets if it goes to the trash itself, beside the tree.
+pub(crate) const NEW_NOTE: &str = "new.json";
 /// Names below [`HOME`] that a volume may have before its marker is written: all of them hold nothing.
 pub(crate) const HOME_BEFORE_MARKER: [&str; 3] = [MARKER_NEW, LOCK, PROBE];
 /// What `mkfs` leaves on an empty ext file system; it is no data.

@@ -44,8 +44,10 @@ mod owner;
 mod path;
 pub mod progress;
 mod readable;
+mod record;
 mod remove;
 mod request;
+mod restore;
 mod sealed;
 mod stamp;
 pub mod store;
@@ -53,7 +55,7 @@ mod trash;
 pub mod tree;
 mod users;
 
-pub use begin::InUse;
+pub use begin::{Held, InUse};
 pub use check::{Checked, CheckedData, Creatable, Ready, check};
 pub use container::{check_declared, compare_mount};
 pub use create::{Before, Created};
@@ -61,8 +63,8 @@ pub use decide::{Novelty, Start, Verdict, decide};
 pub use error::VolumeError;
 pub use examine::{Examined, Machine, examine};
 pub use facts::{
-    Content, DataFact, Facts, Filling, HomeFact, LockFact, MarkerFact, Overlap, PathFact, Place, ProbeFact, StampFact,
-    User,
+    Content, DataFact, Facts, Filling, HomeFact, JournalFact, LockFact, MarkerFact, Overlap, PathFact, Place,
+    ProbeFact, StampFact, User,
 };
 pub use filesystem::{FsIdentity, Sameness};
 pub use fstab::FstabEntry;
@@ -73,6 +75,11 @@ pub use mounts::{Change, Mounted, Mounts, Unmounted};
 pub use owner::Owner;
 pub use path::{Relation, VolumePath, VolumePathError};
 pub use readable::{Readable, check_readable};
+pub use record::RecordFault;
 pub use remove::{Removal, remove_if_blank};
 pub use request::{Access, Known, Neighbour, Origin, Remembered, Request, Reserve};
+pub use restore::{
+    Back, Discarded, Exchange, Keeping, Recovered, RestoreError, Settled, discard, exchange, exchange_back,
+    hold_for_restore, leftovers, recover, settle, stage_trashed,
+};
 pub use trash::{NoteFault, NoteVersion, TrashKind, TrashNote};

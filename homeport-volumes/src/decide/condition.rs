@@ -1,7 +1,7 @@
 //! Owns the rules about the condition of a volume that is there: its owner, and who else uses it.
 //! Never judges whose it is.
 
-use crate::facts::{Content, DataFact, HomeFact, LockFact};
+use crate::facts::{Content, DataFact, HomeFact, JournalFact, LockFact};
 use crate::owner::Owner;
 use crate::request::Access;
 
@@ -47,6 +47,27 @@ impl Judge<'_> {
                 .actual(found.to_string())
                 .remedy(format!("run {}{also}", advice.join(" and "))),
         );
+    }
+
+    /// V06: an exchange of the data that a crash cut off. [spec: VOL-46]
+    pub(super) fn check_journal(&mut self, content: &Content) {
+        let message = format!("a restore of volume `{}` was interrupted", self.volume());
+        let fault = self.fault("HP-VOL-006", "VOL-46", message).expected("no exchange of its data that was begun");
+        match &content.journal {
+            JournalFact::Absent | JournalFact::Finished { .. } => {}
+            JournalFact::Unfinished { tx } => self.add(fault.actual(format!("the journal of {tx}")).remedy(
+                "the next command on the instance brings it to an end: the data is that of before or that of the \
+                 snapshot, and both are kept",
+            )),
+            JournalFact::Damaged { reason } => {
+                let path = &self.request.path;
+                let remedy = format!(
+                    "`{path}/data` is whole, and so is what is below `{path}/.homeport/staging`: look which of them is \
+                     wanted, and ask for help before anything is moved"
+                );
+                self.add(fault.actual(format!("a journal that cannot be read: {reason}")).remedy(remedy));
+            }
+        }
     }
 
     /// V11: whoever else has the volume.

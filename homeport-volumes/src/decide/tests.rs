@@ -7,11 +7,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::facts::{
-    Content, DataFact, Filling, HomeFact, LockFact, MarkerFact, Overlap, PathFact, Place, ProbeFact, StampFact, User,
+    Content, DataFact, Filling, HomeFact, JournalFact, LockFact, MarkerFact, Overlap, PathFact, Place, ProbeFact,
+    StampFact, User,
 };
 use crate::filesystem::FsIdentity;
 use crate::fstab::FstabEntry;
-use crate::identity::{Generation, UnixSeconds, VolumeUuid};
+use crate::identity::{Generation, TxId, UnixSeconds, VolumeUuid};
 use crate::marker::{Marker, MarkerFault};
 use crate::owner::Owner;
 use crate::path::Relation;
@@ -112,6 +113,7 @@ fn content() -> Content {
         },
         probe: ProbeFact::Passed,
         lock: LockFact::Free,
+        journal: JournalFact::Absent,
     }
 }
 
@@ -201,8 +203,9 @@ fn what_is_allowed() {
         assert_eq!(verdict(&case), create(Start::HalfMade), "{case:?}");
     }
 
-    let attach: [(Edit, Novelty); 16] = [
+    let attach: [(Edit, Novelty); 17] = [
         (|_| {}, Novelty::Used),
+        (|c| the_content(c).journal = JournalFact::Finished { tx: TxId::from_bytes([1; 16]) }, Novelty::Used),
         (|c| c.known = None, Novelty::Used),
         (|c| c.request.origin = Origin::Default { data_root: "/mnt".parse().unwrap() }, Novelty::Used),
         (|c| the_marker(c).generation = Generation::new(9), Novelty::Used),
@@ -272,6 +275,18 @@ fn what_is_refused_and_with_which_codes() {
             &["HP-VOL-001"],
         ),
         ("known elsewhere", good, |c| c.request.path = "/mnt/disk/other".parse().unwrap(), &["HP-VOL-001"]),
+        (
+            "an exchange that was cut off",
+            good,
+            |c| the_content(c).journal = JournalFact::Unfinished { tx: TxId::from_bytes([1; 16]) },
+            &["HP-VOL-006"],
+        ),
+        (
+            "a journal that cannot be read",
+            good,
+            |c| the_content(c).journal = JournalFact::Damaged { reason: "x".into() },
+            &["HP-VOL-006"],
+        ),
         ("known, default path gone", || Case { known: good().known, ..default_path() }, |_| {}, &["HP-VOL-001"]),
         (
             "disk not mounted, underlying directory missing",

@@ -41,6 +41,8 @@ pub enum TrashKind {
     Purged,
     /// A restore put another tree in its place.
     Replaced,
+    /// A restore had put it in the place of another tree, and was taken back.
+    TakenBack,
 }
 
 /// What is said about a tree in the trash. [spec: VOL-41]
