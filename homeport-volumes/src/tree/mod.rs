@@ -14,6 +14,7 @@ mod line;
 mod meta;
 mod number;
 mod path;
+mod text;
 mod time;
 
 pub use attribute::{Attributes, FileFlags, Stability, Xattr, XattrFault, XattrName, XattrsFault};
@@ -22,4 +23,5 @@ pub use escape::{escaped, unescaped};
 pub use line::{HardLink, Line, Piece};
 pub use meta::{Meta, StatKey};
 pub use path::{NAME_MAX, PathFault, TreePath, check_name};
+pub use text::{EntriesError, LINE_MAX, LineFault, LineReader, LineWriter, Summary};
 pub use time::{Timestamp, TimestampFault};
