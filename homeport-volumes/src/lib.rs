@@ -49,6 +49,7 @@ mod remove;
 mod request;
 mod restore;
 mod sealed;
+pub mod snapshot;
 mod stamp;
 pub mod store;
 mod trash;
