@@ -107,12 +107,18 @@ impl TreePath {
     /// The path of `name` in this directory.
     pub fn join(&self, name: &[u8]) -> Result<Self, PathFault> {
         check_name(name)?;
-        Ok(self.joined(name))
+        Ok(Self::below(if self.is_root() { b"" } else { &self.0 }, name))
     }
 
-    /// The same, for a name that is known to be right.
-    pub(crate) fn joined(&self, name: &[u8]) -> Self {
-        if self.is_root() { Self(name.to_vec()) } else { Self([&self.0, &b"/"[..], name].concat()) }
+    /// The path of `name`, which is known to be right, in the directory with these bytes; they are empty for the root.
+    pub(crate) fn below(directory: &[u8], name: &[u8]) -> Self {
+        let mut path = Vec::with_capacity(directory.len() + 1 + name.len());
+        if !directory.is_empty() {
+            path.extend_from_slice(directory);
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        Self(path)
     }
 
     /// Whether this path lies below `other`, at any depth; no path lies below itself.
