@@ -24,6 +24,12 @@ pub(crate) const LOCK: &str = "lock";
 pub(crate) const PROBE: &str = "probe";
 /// What was taken out of a volume, one directory for each transaction, below [`HOME`].
 pub(crate) const TRASH: &str = "trash";
+/// The trash of whole volumes, below the data root.
+pub(crate) const ROOT_TRASH: &str = ".trash";
+/// A whole volume in the trash of the data root, below its transaction.
+pub(crate) const WHOLE: &str = "volume";
+/// A tree in the trash of which some may be deleted already, below its transaction.
+pub(crate) const EMPTYING: &str = "emptying";
 /// What says what a tree in the trash is, beside the tree.
 pub(crate) const NOTE: &str = "note.json";
 /// What a note is written to before it is renamed.

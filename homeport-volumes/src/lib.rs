@@ -52,7 +52,7 @@ mod sealed;
 pub mod snapshot;
 mod stamp;
 pub mod store;
-mod trash;
+pub mod trash;
 pub mod tree;
 mod users;
 
@@ -83,4 +83,3 @@ pub use restore::{
     Back, Discarded, Exchange, Keeping, Recovered, RestoreError, Settled, discard, exchange, exchange_back,
     hold_for_restore, leftovers, recover, settle, stage_trashed,
 };
-pub use trash::{NoteFault, NoteVersion, TrashKind, TrashNote};

@@ -105,7 +105,7 @@ pub fn remove_if_blank(
 }
 
 /// Removes the emptied directories of a default path; an operator's directory stays.
-fn clear_way(path: &VolumePath, origin: &Origin) -> Result<(), VolumeError> {
+pub(crate) fn clear_way(path: &VolumePath, origin: &Origin) -> Result<(), VolumeError> {
     let Origin::Default { data_root } = origin else { return Ok(()) };
     let inner: Vec<&str> = path.prefixes().filter(|prefix| prefix.len() > data_root.as_str().len()).collect();
     for directory in inner.into_iter().rev() {

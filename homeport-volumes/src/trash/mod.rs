@@ -7,6 +7,22 @@
 //!
 //! What is in the trash is found by looking at the disk; the ledger only helps to find it faster.
 
+mod delete;
+mod empty;
+mod error;
+mod list;
+mod measure;
 pub(crate) mod note;
+pub(crate) mod place;
+mod purge;
+mod put_back;
 
+pub use delete::Deleted;
+pub use empty::{Emptied, empty};
+pub use error::TrashError;
+pub use list::{Listing, Trashed, list};
+pub use measure::Measured;
 pub use note::{NoteFault, NoteVersion, TrashKind, TrashNote};
+pub use place::{TrashPlace, TrashState};
+pub use purge::{Purge, finish_purge, purge};
+pub use put_back::{PutBack, put_back};

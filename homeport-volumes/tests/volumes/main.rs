@@ -6,5 +6,7 @@ mod crash;
 mod disks;
 mod lifecycle;
 mod mounts;
+mod picture;
 mod readable;
 mod stand;
+mod trash;

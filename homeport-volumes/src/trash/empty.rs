@@ -1,0 +1,116 @@
+//! Owns deleting a tree of the trash for good. Only an approval, or a time that has passed, may lead here; this code
+//! cannot know of either. Never deletes a live volume: only what lies in the directory of a transaction.
+//!
+//! ```text
+//! no mount in it -> the tree is renamed to `emptying`, fsync -> deleted -> the note, fsync -> the directory
+//! ```
+//!
+//! From the rename on the tree does not count as whole any more, so that half a tree is never put back.
+
+use std::os::fd::AsFd as _;
+
+use rustix::fs::{AtFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::delete::{Deleted, delete_tree};
+use super::error::TrashError;
+use super::note::{TrashKind, TrashNote};
+use super::place::{Slot, TrashPlace, TrashState};
+use super::purge::{Home, parent_of};
+use crate::directory::{self, Entry};
+use crate::error::VolumeError;
+use crate::examine::Machine;
+use crate::file::unlink;
+use crate::identity::TxId;
+use crate::layout::{DATA, EMPTYING, HOME, HOME_BEFORE_MARKER, MARKER};
+
+/// A tree that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emptied {
+    /// What it was.
+    pub note: TrashNote,
+    /// What was deleted now.
+    pub deleted: Deleted,
+}
+
+/// Deletes the tree of one transaction. When this returns, it is gone from the disk.
+///
+/// After a crash or a failure the same call goes on with what is left. `progress` is told what is gone so far.
+///
+/// # Errors
+/// [`TrashError::Mounted`] before anything is touched; [`TrashError::Undeletable`] with what is left;
+/// [`TrashError::Unfinished`] for a purge that was interrupted: it has to be finished or taken back first.
+pub fn empty(
+    machine: &Machine,
+    place: &TrashPlace,
+    tx: TxId,
+    progress: &mut dyn FnMut(&Deleted),
+) -> Result<Emptied, TrashError> {
+    let slot = Slot::find(place, tx)?;
+    let note = slot.note()?;
+    let path = place.path().below(&tx.to_string());
+    let home = match place {
+        TrashPlace::Volume(volume) => Some(Home::open(volume)?),
+        TrashPlace::DataRoot(_) => None,
+    };
+    if slot.state(&note)? == TrashState::Unfinished && is_elsewhere(place, &note, home.as_ref())? {
+        return Err(TrashError::Unfinished { tx });
+    }
+    let mounts = machine.mounts()?;
+    if let Some(mount) = mounts.below(path.as_path()).next() {
+        return Err(TrashError::Mounted { point: mount.point.to_string_lossy().into_owned() });
+    }
+    let tree = place.tree();
+    if slot.has(tree)? {
+        rustix::fs::renameat_with(&slot.fd, tree, &slot.fd, EMPTYING, RenameFlags::NOREPLACE)
+            .map_err(VolumeError::io("begin to delete", &path))?;
+    }
+    slot.sync()?;
+    let deleted = match delete_tree(&slot.fd, EMPTYING, progress) {
+        Ok(deleted) => deleted,
+        Err(kept) => {
+            slot.sync()?;
+            return Err(TrashError::Undeletable { tx, deleted: kept.deleted, faults: kept.faults });
+        }
+    };
+    unlink(&slot.fd, MARKER).map_err(VolumeError::io("remove the marker in", &path))?;
+    slot.sync()?;
+    slot.remove()?;
+    if let Some(home) = home.filter(|_| note.kind == TrashKind::Purged) {
+        give_back(&home)?;
+    }
+    Ok(Emptied { note, deleted })
+}
+
+/// Whether the tree, which is not in the trash as a whole, is in its old place or on its way.
+fn is_elsewhere(place: &TrashPlace, note: &TrashNote, home: Option<&Home>) -> Result<bool, TrashError> {
+    match (place, home) {
+        (TrashPlace::Volume(_), Some(home)) if note.kind == TrashKind::Purged => Ok(home.has(MARKER)?),
+        (TrashPlace::DataRoot(_), _) => {
+            let Ok((parent, name)) = parent_of(&note.path) else { return Ok(false) };
+            let found = directory::child(parent.as_fd(), name).map_err(VolumeError::io("open", &note.path))?;
+            Ok(!matches!(found, Entry::Absent))
+        }
+        // A restore's tree is moved in one step: what is not here was deleted.
+        _ => Ok(false),
+    }
+}
+
+/// Makes an operator's directory blank again, where nothing but HomePort's own empty directory is left in it.
+fn give_back(home: &Home) -> Result<(), VolumeError> {
+    let io = |action| VolumeError::io(action, &home.path);
+    let names = directory::names(&home.fd, 16).map_err(io("list `.homeport` of"))?;
+    let own = |name: &std::ffi::OsString| HOME_BEFORE_MARKER.iter().any(|own| name == own);
+    let data = directory::child(home.volume.as_fd(), DATA).map_err(io("open the data of"))?;
+    if !names.iter().all(own) || !matches!(data, Entry::Absent) {
+        return Ok(());
+    }
+    for name in HOME_BEFORE_MARKER {
+        unlink(&home.fd, name).map_err(io("clear `.homeport` of"))?;
+    }
+    match rustix::fs::unlinkat(&home.volume, HOME, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+        Err(error) => return Err(io("remove `.homeport` of")(error)),
+    }
+    rustix::fs::fsync(&home.volume).map_err(io("sync"))
+}
