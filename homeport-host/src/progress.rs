@@ -1,6 +1,11 @@
 //! Owns what an operation tells while it runs. Never writes to a terminal: whoever listens does.
 
+mod meter;
+
+pub(crate) use meter::Meter;
+
 use std::fmt;
+use std::time::Duration;
 
 /// Something that a person who waits may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +28,21 @@ pub enum Event {
     PortSays {
         /// Its words.
         text: String,
+    },
+    /// Long work on data goes on; told a few times a second.
+    Work {
+        /// What is being done, for example `read volume home`.
+        what: String,
+        /// Bytes that are done.
+        bytes: u64,
+        /// Bytes that there are, where that is known.
+        of_bytes: Option<u64>,
+        /// Entries that are done.
+        entries: u64,
+        /// Entries that there are, where that is known.
+        of_entries: Option<u64>,
+        /// How long it is going to take, by how long it took until now; `None` where that cannot be said yet.
+        left: Option<Duration>,
     },
     /// Something went wrong and what was done is being taken back.
     Undoing {

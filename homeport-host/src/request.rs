@@ -1,5 +1,17 @@
 //! Owns what a person can ask of the host, as values. Never looks anything up.
 
+mod snapshot;
+mod volume;
+
+pub use snapshot::{
+    Depth, DeviceNodes, DiffRequest, ExportRequest, PruneRequest, PruneWish, RestoreRequest, SnapshotChoice,
+    SnapshotRef, SnapshotRefError, SnapshotRequest, TakeOutRequest, VerifyRequest,
+};
+pub use volume::{
+    AdoptRequest, EmptyRequest, Interval, IntervalError, MoveRequest, PurgeRequest, ScheduleRequest, TrashChoice,
+    TrashRef, TrashRefError, TrashRestoreRequest,
+};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;

@@ -64,6 +64,7 @@ impl Screen {
             Event::WaitingFor { what } => format!("waiting for {what} to end"),
             Event::Step { number, of, text } => format!("step {number} of {of}: {text}"),
             Event::PortSays { text } => format!("the port says: {text}"),
+            Event::Work { what, .. } => what.clone(),
             Event::Undoing { text } => format!("taking back: {text}"),
             Event::Resuming { what } => format!("finishing what was cut off: {what}"),
         };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use homeport_core::fault::Advice;
 use homeport_core::name::{EndpointName, InstanceName, PortId, VolumeName};
 use homeport_core::unit::PortNumber;
-use uuid::Uuid;
+use homeport_volumes::store::StoreUuid;
 
 use super::id::OperationId;
 use super::operation::OperationState;
@@ -162,11 +162,11 @@ pub enum Refusal {
     #[error("the store of this HomePort is {found} at `{}`, not {wanted}", path.display())]
     OtherStore {
         /// The store that is known.
-        found: Uuid,
+        found: StoreUuid,
         /// Where it is.
         path: PathBuf,
         /// The store that was put.
-        wanted: Uuid,
+        wanted: StoreUuid,
     },
     /// The approval was used since it was looked at.
     #[error("the approval was used already, or is not known any more")]

@@ -1,7 +1,7 @@
 //! Owns what the ledger remembers of a single snapshot beside what the store holds: confirmations and verifications.
 //! Never decides which snapshot may go.
 
-use uuid::Uuid;
+use homeport_volumes::store::SnapshotUuid;
 
 use super::time::Time;
 use super::word::word_enum;
@@ -25,7 +25,7 @@ word_enum!(
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SnapshotMark {
     /// The snapshot.
-    pub snapshot: Uuid,
+    pub snapshot: SnapshotUuid,
     /// What is known of it.
     pub kind: MarkKind,
     /// Since when.

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use uuid::Uuid;
+use homeport_volumes::store::StoreUuid;
 
 use super::time::Time;
 
@@ -11,7 +11,7 @@ use super::time::Time;
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StoreRecord {
     /// Its identity, as its `store.json` has it.
-    pub uuid: Uuid,
+    pub uuid: StoreUuid,
     /// Its directory: absolute, valid UTF-8.
     pub path: PathBuf,
     /// When it was made.

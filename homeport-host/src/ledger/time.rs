@@ -25,6 +25,15 @@ impl Time {
         Self::try_from(SystemTime::now()).unwrap_or_else(|_| Self("1970-01-01T00:00:00.000Z".to_owned()))
     }
 
+    /// The moment so many seconds and nanoseconds after 1970-01-01 00:00 UTC, cut to the millisecond; 1970 itself for one
+    /// outside of the years 0 to 9999.
+    pub fn of_unix(seconds: i64, nanos: u32) -> Self {
+        let moment = OffsetDateTime::from_unix_timestamp(seconds).ok();
+        let moment = moment.and_then(|moment| moment.checked_add(time::Duration::nanoseconds(nanos.into())));
+        let epoch = || Self("1970-01-01T00:00:00.000Z".to_owned());
+        moment.and_then(|moment| Self::try_from(moment).ok()).unwrap_or_else(epoch)
+    }
+
     /// The moment this much later; the last moment of the year 9999 where that is later than any that can be written.
     #[must_use]
     pub fn after(&self, span: Duration) -> Self {
@@ -139,7 +148,8 @@ mod tests {
         assert_eq!(time.after(Duration::from_millis(1)).since(&time), Duration::from_millis(1));
         assert_eq!(time.since(&time.after(Duration::from_secs(1))), Duration::ZERO);
         assert_eq!(time.after(Duration::MAX).as_str(), "9999-12-31T23:59:59.999Z");
-        assert_eq!(time.unix_seconds(), 1_795_407_585);
+        assert_eq!(Time::of_unix(time.unix_seconds(), 120_999_999), time);
+        assert_eq!(Time::of_unix(i64::MAX, 0).as_str(), "1970-01-01T00:00:00.000Z");
         let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_001);
         assert_eq!(Time::try_from(moment).unwrap().as_str(), "2001-09-09T01:46:40.001Z");
     }

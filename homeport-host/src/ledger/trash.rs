@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use homeport_core::name::{InstanceName, PortId, VolumeName};
 use homeport_core::unit::Bytes;
+use homeport_volumes::store::SnapshotUuid;
 use homeport_volumes::{TxId, VolumeUuid};
-use uuid::Uuid;
 
 use super::time::Time;
 use super::volume::VolumeRecord;
@@ -46,7 +46,7 @@ pub struct TrashRecord {
     /// What the ledger had of a volume that was purged; `None` for a tree whose volume lives on.
     pub record: Option<VolumeRecord>,
     /// The snapshot that was made before, of the same data.
-    pub snapshot: Option<Uuid>,
+    pub snapshot: Option<SnapshotUuid>,
     /// How many entries it has.
     pub entries: u64,
     /// The sum of the sizes of its files.

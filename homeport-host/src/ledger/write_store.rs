@@ -1,6 +1,6 @@
 //! Owns the writes about the store and its snapshots. A store that is known is never replaced by another.
 
-use uuid::Uuid;
+use homeport_volumes::store::SnapshotUuid;
 
 use super::change::Change;
 use super::error::LedgerError;
@@ -50,7 +50,7 @@ impl LedgerWriter<'_> {
     }
 
     /// Forgets every mark of a snapshot that is not in the store any more.
-    pub fn forget_snapshot(&mut self, snapshot: Uuid) -> Result<Change, LedgerError> {
+    pub fn forget_snapshot(&mut self, snapshot: SnapshotUuid) -> Result<Change, LedgerError> {
         self.execute("DELETE FROM snapshot_mark WHERE snapshot = ?1", [snapshot.to_string()])
     }
 }

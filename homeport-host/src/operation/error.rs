@@ -3,6 +3,8 @@
 use homeport_core::fault::{Advice, Fault};
 use homeport_core::name::InstanceName;
 
+use super::data_error::DataError;
+use crate::approval::ApprovalError;
 use crate::engine::EngineError;
 use crate::image::ImageError;
 use crate::layout::LayoutError;
@@ -88,6 +90,15 @@ pub enum OperationError {
         #[source]
         source: homeport_core::manifest::ManifestError,
     },
+    /// What was asked for is not built yet.
+    #[error("this is not built yet")]
+    Unbuilt,
+    /// An approval is missing, or does not count.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
+    /// Something about snapshots, volumes or the trash was refused or failed.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// It was begun, and failed.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -131,6 +142,9 @@ impl Advice for OperationError {
             Self::NotRunning { .. } => "HP-OPN-024",
             Self::Silent { .. } => "HP-OPN-026",
             Self::StoredManifest { source, .. } => source.code(),
+            Self::Unbuilt => "HP-OPN-021",
+            Self::Approval(error) => error.code(),
+            Self::Data(error) => error.code(),
             Self::Run(error) => error.code(),
             Self::NotRestored { .. } => "HP-OPN-025",
         }
@@ -155,6 +169,9 @@ impl Advice for OperationError {
                 "`homeport logs {name}` tells what the port says; `homeport restart {name}` gives it a new container"
             )),
             Self::StoredManifest { source, .. } => source.help(),
+            Self::Unbuilt => None,
+            Self::Approval(error) => error.help(),
+            Self::Data(error) => error.help(),
             Self::Run(error) => error.help(),
             Self::NotRestored { name, .. } => Some(format!(
                 "mend what is named, then `homeport start {name}`; its data and former configuration are there"
@@ -167,6 +184,7 @@ impl Advice for OperationError {
             Self::Refused { faults, .. } => faults,
             Self::Image(error) => error.faults(),
             Self::StoredManifest { source, .. } => source.faults(),
+            Self::Data(error) => error.faults(),
             Self::Run(error) => error.faults(),
             _ => &[],
         }

@@ -4,18 +4,34 @@
 //! Never writes to a terminal.
 
 mod config;
+mod data_error;
 mod deploy;
 mod enter;
 mod error;
 mod lifecycle;
 mod observe;
+mod outcome;
+mod purge;
 mod remove;
+mod restore;
+mod schedule;
+mod snapshot;
 mod survey;
+mod trash;
+mod volume;
 
 pub use config::{ConfigView, Reconfigured, ValueOrigin, config_change, config_view};
+pub use data_error::DataError;
 pub use deploy::{DeployOutcome, DeployPlan, Deployed, deploy, plan_deploy};
 pub use enter::resume_cut_off;
 pub use error::OperationError;
 pub use lifecycle::{LifecycleOutcome, Running, restart, start, start_again, stop};
 pub use observe::{InstanceView, RouteView, VolumeView, container_of, list, port_info, routes, status};
+pub use outcome::Outcome;
+pub use purge::{PurgePlan, PurgeVolume, Purged, purge};
 pub use remove::{Execution, Removed, remove};
+pub use restore::{RestorePlan, RestoreVolume, Restored, snapshot_restore};
+pub use schedule::*;
+pub use snapshot::*;
+pub use trash::*;
+pub use volume::*;

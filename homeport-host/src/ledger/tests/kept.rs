@@ -6,6 +6,7 @@ use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
 use homeport_core::unit::{Bytes, Seconds};
 use homeport_volumes::TxId;
+use homeport_volumes::store::{SnapshotUuid, StoreUuid};
 use uuid::Uuid;
 
 use super::sample::{Root, config, event, instance, now, operation, route, volume};
@@ -28,12 +29,21 @@ fn uuid(number: u128) -> Uuid {
     Uuid::from_u128(0x4000_8000_0000_0000_0000 + number)
 }
 
+fn snapshot(number: u128) -> SnapshotUuid {
+    SnapshotUuid::new(uuid(number).into_bytes())
+}
+
 fn tx(number: u128) -> TxId {
     TxId::from_bytes(uuid(number).into_bytes())
 }
 
 fn store(number: u128) -> StoreRecord {
-    StoreRecord { uuid: uuid(number), path: PathBuf::from("/srv/store"), created: now(), scrub: None }
+    StoreRecord {
+        uuid: StoreUuid::new(uuid(number).into_bytes()),
+        path: PathBuf::from("/srv/store"),
+        created: now(),
+        scrub: None,
+    }
 }
 
 fn in_trash(number: u128, record: Option<VolumeRecord>) -> TrashRecord {
@@ -47,7 +57,7 @@ fn in_trash(number: u128, record: Option<VolumeRecord>) -> TrashRecord {
         name: "home".parse().unwrap(),
         path: PathBuf::from("/srv/1"),
         record,
-        snapshot: Some(uuid(7)),
+        snapshot: Some(snapshot(7)),
         entries: u64::MAX >> 1,
         bytes: Bytes::new(5),
         since: now(),
@@ -77,17 +87,17 @@ fn a_known_store_is_never_replaced() {
 #[test]
 fn a_snapshot_has_one_mark_of_each_kind() {
     fresh!(root, writer);
-    let mark = |kind, note: &str| SnapshotMark { snapshot: uuid(1), kind, at: now(), note: note.into() };
+    let mark = |kind, note: &str| SnapshotMark { snapshot: snapshot(1), kind, at: now(), note: note.into() };
     assert_eq!(writer.mark_snapshot(&mark(MarkKind::Verified, "a")).unwrap(), Change::Changed);
     assert_eq!(writer.mark_snapshot(&mark(MarkKind::Verified, "a")).unwrap(), Change::Unchanged);
     assert_eq!(writer.mark_snapshot(&mark(MarkKind::Verified, "b")).unwrap(), Change::Changed);
     assert_eq!(writer.mark_snapshot(&mark(MarkKind::Acknowledged, "")).unwrap(), Change::Changed);
-    let other = SnapshotMark { snapshot: uuid(2), ..mark(MarkKind::Damaged, "c") };
+    let other = SnapshotMark { snapshot: snapshot(2), ..mark(MarkKind::Damaged, "c") };
     writer.mark_snapshot(&other).unwrap();
     let wanted = [mark(MarkKind::Acknowledged, ""), mark(MarkKind::Verified, "b"), other.clone()];
     assert_eq!(root.ledger().snapshot_marks().unwrap(), wanted);
-    assert_eq!(writer.forget_snapshot(uuid(1)).unwrap(), Change::Changed);
-    assert_eq!(writer.forget_snapshot(uuid(1)).unwrap(), Change::Unchanged);
+    assert_eq!(writer.forget_snapshot(snapshot(1)).unwrap(), Change::Changed);
+    assert_eq!(writer.forget_snapshot(snapshot(1)).unwrap(), Change::Unchanged);
     assert_eq!(writer.snapshot_marks().unwrap(), [other]);
 }
 

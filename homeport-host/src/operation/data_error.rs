@@ -1,0 +1,145 @@
+//! Owns why something about snapshots, volumes or the trash was refused or failed. Never decides anything.
+
+use homeport_core::fault::{Advice, Fault};
+use homeport_core::name::{InstanceName, VolumeName};
+use homeport_volumes::store::StoreError;
+use homeport_volumes::{RestoreError, VolumeError};
+
+/// Why something about a person's data was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A volume cannot be used.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    /// A tree cannot be built, compared or exchanged.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// There is no such snapshot.
+    #[error("`{instance}` has no snapshot `{wanted}`{}", among(.known))]
+    NoSnapshot {
+        /// The instance.
+        instance: InstanceName,
+        /// What was asked for.
+        wanted: String,
+        /// The numbers that there are.
+        known: Vec<String>,
+    },
+    /// More than one begins like that.
+    #[error("`{wanted}` names more than one: {}", .found.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        wanted: String,
+        /// What it could be.
+        found: Vec<String>,
+    },
+    /// There is nothing to take a snapshot of, or to put back.
+    #[error("`{instance}` has no volume to work on: {why}")]
+    NoVolume {
+        /// The instance.
+        instance: InstanceName,
+        /// Why not, in words.
+        why: String,
+    },
+    /// The volume is not one that is known, or not in the snapshot.
+    #[error("`{instance}` has no volume `{volume}`{}", among(.known))]
+    UnknownVolume {
+        /// The instance.
+        instance: InstanceName,
+        /// The volume.
+        volume: VolumeName,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// The instance runs and must not.
+    #[error("`{instance}` runs: {why}")]
+    Runs {
+        /// The instance.
+        instance: InstanceName,
+        /// Why it must not, in words.
+        why: &'static str,
+    },
+    /// A volume became another one, or was started or stopped, while it was looked at.
+    #[error("`{instance}` changed while its volumes were read: {what}")]
+    Changed {
+        /// The instance.
+        instance: InstanceName,
+        /// What changed, in words.
+        what: String,
+    },
+    /// There is nothing like that in the trash.
+    #[error("nothing in the trash is `{wanted}`{}", among(.known))]
+    NotInTrash {
+        /// What was asked for.
+        wanted: String,
+        /// What is there.
+        known: Vec<String>,
+    },
+}
+
+fn among(known: &[String]) -> String {
+    match known {
+        [] => ": there is none".to_owned(),
+        known => format!(": found {}", known.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+impl DataError {
+    /// Whether what was asked for is at fault, so that the same command fails again.
+    pub fn is_request(&self) -> bool {
+        match self {
+            Self::NoSnapshot { .. }
+            | Self::Ambiguous { .. }
+            | Self::NoVolume { .. }
+            | Self::UnknownVolume { .. }
+            | Self::Runs { .. }
+            | Self::NotInTrash { .. }
+            | Self::Volume(VolumeError::Refused(_)) => true,
+            Self::Store(_) | Self::Volume(_) | Self::Restore(_) | Self::Changed { .. } => false,
+        }
+    }
+}
+
+impl Advice for DataError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Volume(error) => error.code(),
+            Self::Restore(error) => error.code(),
+            Self::NoSnapshot { .. } => "HP-DAT-001",
+            Self::Ambiguous { .. } => "HP-DAT-002",
+            Self::NoVolume { .. } => "HP-DAT-003",
+            Self::UnknownVolume { .. } => "HP-DAT-004",
+            Self::Runs { .. } => "HP-DAT-005",
+            Self::Changed { .. } => "HP-DAT-006",
+            Self::NotInTrash { .. } => "HP-DAT-007",
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Store(error) => return error.help(),
+            Self::Volume(error) => return error.help(),
+            Self::Restore(error) => return error.help(),
+            Self::NoSnapshot { .. } => "`homeport snapshot list` shows those that there are".to_owned(),
+            Self::Ambiguous { .. } => "give more of its digits".to_owned(),
+            Self::NoVolume { .. } | Self::UnknownVolume { .. } => {
+                "`homeport volume list` shows the volumes that there are".to_owned()
+            }
+            Self::Runs { instance, .. } => format!("`homeport stop {instance}` first"),
+            Self::Changed { .. } => "repeat the command".to_owned(),
+            Self::NotInTrash { .. } => "`homeport trash list` shows what is in it".to_owned(),
+        })
+    }
+
+    fn faults(&self) -> &[Fault] {
+        match self {
+            Self::Store(error) => error.faults(),
+            Self::Volume(error) => error.faults(),
+            Self::Restore(error) => error.faults(),
+            _ => &[],
+        }
+    }
+}

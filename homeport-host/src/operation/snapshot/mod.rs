@@ -1,0 +1,21 @@
+//! Snapshots: making, showing, verifying, comparing and removing them, and their way out of the store and back.
+//!
+//! A snapshot holds the store's lock and not the operation lock while it reads, so that an instance can be started again
+//! meanwhile; it reads the ledger before and after, and fails where a volume is another one by then. Where both locks are
+//! needed, the operation lock comes first.
+
+mod create;
+mod diff;
+mod list;
+mod prune;
+mod transfer;
+mod verify;
+mod view;
+
+pub use create::{SnapshotMade, SnapshotWork, snapshot_create};
+pub use diff::{Differences, Differing, VolumeDifferences, snapshot_diff};
+pub use list::{SnapshotList, snapshot_list, snapshot_show};
+pub use prune::{PruneFate, PrunePlan, Pruned, snapshot_acknowledge, snapshot_prune};
+pub use transfer::{Exported, TakenOut, snapshot_export, snapshot_import, snapshot_take_out};
+pub use verify::{Rehearsed, VerifiedSnapshot, VerifyOutcome, snapshot_rehearse, snapshot_verify};
+pub use view::{AlarmView, MarkView, SnapshotView, SnapshotVolumeView};
