@@ -47,7 +47,7 @@ mod readable;
 mod record;
 mod remove;
 mod request;
-mod restore;
+pub mod restore;
 mod sealed;
 pub mod snapshot;
 mod stamp;
@@ -79,7 +79,3 @@ pub use readable::{Readable, check_readable};
 pub use record::RecordFault;
 pub use remove::{Removal, remove_if_blank};
 pub use request::{Access, Known, Neighbour, Origin, Remembered, Request, Reserve};
-pub use restore::{
-    Back, Discarded, Exchange, Keeping, Recovered, RestoreError, Settled, discard, exchange, exchange_back,
-    hold_for_restore, leftovers, recover, settle, stage_trashed,
-};

@@ -9,6 +9,17 @@ use crate::error::VolumeError;
 use crate::identity::{TxId, VolumeUuid};
 use crate::path::VolumePath;
 use crate::record::RecordFault;
+use crate::store::{EntriesId, StoreError};
+use crate::tree::TreePath;
+
+/// One thing that is not as the snapshot has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The entry.
+    pub path: TreePath,
+    /// What is different, in words: `its mode is 0644, the snapshot has 0600`.
+    pub what: String,
+}
 
 /// A failed step of a restore. Whatever it is, `data/` holds exactly the tree from before or exactly the new one.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +40,38 @@ pub enum RestoreError {
         /// What the operating system said.
         #[source]
         source: std::io::Error,
+    },
+    /// The snapshot cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operating system refused a step on one entry.
+    #[error("cannot {action} `{entry}`")]
+    Entry {
+        /// What was tried.
+        action: &'static str,
+        /// The entry.
+        entry: TreePath,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The snapshot says something of an entry that cannot be, or must not be made.
+    #[error("`{entry}` in the snapshot cannot be restored: {reason}")]
+    Entries {
+        /// The entry.
+        entry: TreePath,
+        /// Why not, in words.
+        reason: String,
+    },
+    /// A tree is not what the snapshot says.
+    #[error("the tree is not that of the entries `{entries}`: {}", differences_in(.differences, *.more))]
+    Differs {
+        /// What it was compared with.
+        entries: EntriesId,
+        /// What is different, at most 100.
+        differences: Vec<Difference>,
+        /// How many more were found.
+        more: u64,
     },
     /// The journal cannot be read, so nobody knows which tree should be live.
     #[error("the journal of the volume `{path}` is damaged")]
@@ -119,6 +162,10 @@ impl Advice for RestoreError {
             Self::Precious { .. } => "HP-RST-007",
             Self::NoExchange { .. } => "HP-RST-008",
             Self::Unsure { .. } => "HP-RST-009",
+            Self::Store(error) => error.code(),
+            Self::Entry { .. } => "HP-RST-010",
+            Self::Entries { .. } => "HP-RST-011",
+            Self::Differs { .. } => "HP-RST-012",
         }
     }
 
@@ -128,7 +175,16 @@ impl Advice for RestoreError {
                 return faults.first().map(|fault| fault.remedy.clone()).filter(|text| !text.is_empty());
             }
             Self::Volume(error) => return error.help(),
-            Self::Io { source, .. } => match source.kind() {
+            Self::Store(error) => return error.help(),
+            Self::Entries { .. } => {
+                "the snapshot was not made by HomePort, or is damaged: choose another one; the data is as it was".into()
+            }
+            Self::Differs { .. } => {
+                "nothing was put in the place of the data; see the kernel's log (`dmesg`) for a failing disk or memory, \
+                 and whether the file system can keep what is named"
+                    .into()
+            }
+            Self::Io { source, .. } | Self::Entry { source, .. } => match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                     "make room on the file system and repeat the command; the data is as it was".into()
                 }
@@ -159,6 +215,7 @@ impl Advice for RestoreError {
         match self {
             Self::Refused(faults) => faults,
             Self::Volume(error) => error.faults(),
+            Self::Store(error) => error.faults(),
             _ => &[],
         }
     }
@@ -170,4 +227,11 @@ fn summary(faults: &[Fault]) -> String {
         [only] => only.to_string(),
         [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
     }
+}
+
+fn differences_in(differences: &[Difference], more: u64) -> String {
+    let Some(first) = differences.first() else { return "nothing is named".to_owned() };
+    let others = (differences.len() as u64 - 1).saturating_add(more);
+    let text = format!("`{}`: {}", first.path, first.what);
+    if others == 0 { text } else { format!("{text} (and {others} more)") }
 }

@@ -2,26 +2,37 @@
 //! step. There is no instant without `data/`, and none at which it is neither the old tree nor the new one.
 //!
 //! ```text
-//! Held -> stage -> build -> compare -> exchange -> settle            the old tree is in the trash
-//!            \-------\---------\-> discard     \-> exchange_back     the old tree is live again
-//! stage_trashed -> exchange -> settle                                a restore is undone, in constant time
-//! hold_for_restore -> recover                                        after a crash at any point
+//! plan                                              nothing is touched
+//! Held -> prepare -> exchange -> settle             built, compared, live; the old tree is in the trash
+//!             \-> discard  \-> exchange_back        the old tree is live again
+//! stage_trashed -> exchange -> settle               a restore is undone, in constant time
+//! hold_for_restore -> recover                       after a crash at any point
 //! ```
 //!
 //! The rules are in `spec/store.md` (section 6) and `spec/volumes.md` (section 8).
 
 mod area;
+mod build;
+mod compare;
 mod discard;
 pub(crate) mod erase;
 mod error;
 mod exchange;
 pub(crate) mod journal;
+mod observe;
 mod recover;
 mod settle;
+mod source;
+mod stage;
 mod staged;
+mod way;
 
+pub use build::{Built, Devices};
+pub use compare::{Compared, Top, compare};
 pub use discard::{Discarded, discard, leftovers};
-pub use error::RestoreError;
+pub use error::{Difference, RestoreError};
 pub use exchange::{Back, Exchange, Keeping, exchange, exchange_back};
 pub use recover::{Recovered, hold_for_restore, recover};
 pub use settle::{Settled, settle, stage_trashed};
+pub use source::{Source, Stored};
+pub use stage::{Wanted, prepare};

@@ -5,7 +5,7 @@
 //! text -> EntriesReader -> Line                  every rule of STO-12 to STO-19, in bounded memory
 //! ```
 //!
-//! The format is `spec/store.md`, section 3. Nothing here writes into a tree.
+//! The format is `spec/store.md`, section 3. Only `make` writes into a tree, for a restore.
 
 mod attribute;
 mod entry;
@@ -15,6 +15,7 @@ mod fault;
 mod hop;
 mod line;
 mod look;
+pub(crate) mod make;
 mod meta;
 mod number;
 mod path;
