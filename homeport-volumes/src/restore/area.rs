@@ -11,6 +11,7 @@ use super::journal::{Journal, Tree};
 use crate::begin::Held;
 use crate::directory::{self, Entry};
 use crate::error::VolumeError;
+use crate::failpoint::point;
 use crate::identity::TxId;
 use crate::layout::DATA;
 use crate::owner::Owner;
@@ -90,6 +91,7 @@ pub(super) fn which(held: &Held, journal: &Journal, dir: &OwnedFd) -> Result<Liv
 /// Exchanges the live tree and the one in `dir`, and makes that durable in both directories.
 pub(super) fn swap(held: &mut Held, dir: &OwnedFd) -> Result<(), RestoreError> {
     let path = held.path().clone();
+    held.point("restore.swap")?;
     let done = rustix::fs::renameat_with(held.volume(), DATA, dir, DATA, RenameFlags::EXCHANGE);
     done.map_err(|error| match error {
         Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV => {
@@ -102,7 +104,10 @@ pub(super) fn swap(held: &mut Held, dir: &OwnedFd) -> Result<(), RestoreError> {
 
 /// Makes an exchange durable that was made before.
 pub(super) fn sync_swap(held: &mut Held, dir: &OwnedFd) -> Result<(), RestoreError> {
-    let synced = rustix::fs::fsync(held.volume()).and_then(|()| rustix::fs::fsync(dir)).map_err(Into::into);
+    let synced = point("restore.swap.volume")
+        .and_then(|()| Ok(rustix::fs::fsync(held.volume())?))
+        .and_then(|()| point("restore.swap.staging"))
+        .and_then(|()| Ok(rustix::fs::fsync(dir)?));
     held.sure(synced, "sync the directories of")
 }
 

@@ -88,9 +88,9 @@ impl<'a, S: Source> Builder<'a, S> {
                 self.close_file()?;
                 self.entry(entry)
             }
-            Line::HardLink(link) => {
+            Line::HardLink(name) => {
                 self.close_file()?;
-                self.hard_link(&link)
+                self.hard_link(&name)
             }
         }
     }

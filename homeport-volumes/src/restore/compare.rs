@@ -295,7 +295,7 @@ impl Comparison<'_> {
         let known = self.groups.get(&stat.st_ino).map(|group| group.first);
         match (known, first) {
             (None, None) => {
-                let left = NonZeroU64::new(u64::from(stat.st_nlink).saturating_sub(1));
+                let left = NonZeroU64::new(stat.st_nlink.saturating_sub(1));
                 if left.is_some() {
                     self.groups.insert(stat.st_ino, Group { first: short(path), left });
                 }

@@ -11,6 +11,7 @@ use super::exchange::OWN_NAMES;
 use super::journal;
 use super::settle::any_note_in;
 use crate::begin::Held;
+use crate::failpoint::point;
 use crate::file;
 use crate::identity::TxId;
 use crate::layout::{DATA, NOTE, STAGING, TRASH};
@@ -47,12 +48,16 @@ pub fn discard(held: &mut Held, tx: TxId) -> Result<Discarded, RestoreError> {
         // Only a tree that was live has a note. One that cannot be read is no reason to delete what it stands beside.
         let from = any_note_in(held, &dir, tx)?.tx;
         for name in OWN_NAMES {
+            held.point("restore.putback.clear")?;
             file::unlink(&dir, name).map_err(io("clear the staging area of"))?;
         }
+        held.point("restore.putback.move")?;
         let trash = area::ensure(held, TRASH)?;
         rustix::fs::renameat_with(&staging, tx.to_string(), &trash, from.to_string(), RenameFlags::NOREPLACE)
             .map_err(io("put a tree back into the trash of"))?;
-        let synced = rustix::fs::fsync(&trash).and_then(|()| rustix::fs::fsync(&staging)).map_err(Into::into);
+        let synced = point("restore.putback.sync")
+            .and_then(|()| Ok(rustix::fs::fsync(&trash)?))
+            .and_then(|()| Ok(rustix::fs::fsync(&staging)?));
         held.sure(synced, "sync the trash of")?;
         return Ok(Discarded::PutBack(from));
     }
@@ -63,12 +68,15 @@ pub fn discard(held: &mut Held, tx: TxId) -> Result<Discarded, RestoreError> {
     }
     // First what says that the tree is ready, so that half a tree can never be taken for a whole one.
     for name in OWN_NAMES {
+        held.point("restore.discard.clear")?;
         file::unlink(&dir, name).map_err(io("clear the staging area of"))?;
     }
-    let synced = rustix::fs::fsync(&dir).map_err(Into::into);
+    let synced = point("restore.discard.sync").and_then(|()| Ok(rustix::fs::fsync(&dir)?));
     held.sure(synced, "sync the staging area of")?;
+    held.point("restore.discard.data")?;
     erase(&dir, DATA.as_bytes()).map_err(|fault| fault.on(&path))?;
     drop(dir);
+    held.point("restore.discard.rest")?;
     erase(&staging, tx.to_string().as_bytes()).map_err(|fault| fault.on(&path))?;
     Ok(Discarded::Deleted)
 }

@@ -16,6 +16,7 @@ use super::error::RestoreError;
 use super::journal::{self, Journal, Step, Tree};
 use super::staged::{self, Staged};
 use crate::begin::Held;
+use crate::failpoint::point;
 use crate::file;
 use crate::identity::{TxId, UnixSeconds};
 use crate::layout::{JOURNAL_VERSION, NEW_NOTE, OLD_NOTE, STAGED, STAGING, TRASH};
@@ -143,9 +144,12 @@ fn write_notes(held: &mut Held, dir: &OwnedFd, staged: &Staged, keeping: &Keepin
         bytes: staged.bytes,
         ..old.clone()
     };
-    let mut written = file::replace(dir, &format!("{OLD_NOTE}.new"), OLD_NOTE, &old.render());
+    let mut written = point("restore.note.old")
+        .and_then(|()| file::replace(dir, &format!("{OLD_NOTE}.new"), OLD_NOTE, &old.render()));
     if staged.from.is_none() {
-        written = written.and_then(|()| file::replace(dir, &format!("{NEW_NOTE}.new"), NEW_NOTE, &new.render()));
+        written = written
+            .and_then(|()| point("restore.note.new"))
+            .and_then(|()| file::replace(dir, &format!("{NEW_NOTE}.new"), NEW_NOTE, &new.render()));
     }
     held.sure(written, "write the notes for the trash of")
 }
@@ -166,7 +170,7 @@ fn follow_format(held: &mut Held, format: Format) -> Result<(), RestoreError> {
     }
     let mut marker = held.marker().clone();
     marker.format = format;
-    let written = marker::file::write(held.home.as_fd(), &marker);
+    let written = point("restore.marker").and_then(|()| marker::file::write(held.home.as_fd(), &marker));
     held.sure(written, "write the marker of")?;
     held.ready.marker = marker;
     Ok(())

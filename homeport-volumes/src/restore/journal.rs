@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::error::RestoreError;
 use crate::begin::Held;
 use crate::facts::JournalFact;
+use crate::failpoint::point;
 use crate::identity::{TxId, VolumeUuid};
 use crate::layout::JOURNAL;
 use crate::record::{self, Found, Record};
@@ -77,14 +78,15 @@ pub(crate) fn read(held: &Held) -> Result<Option<Journal>, RestoreError> {
 
 /// Writes the journal; when this returns it is on the disk.
 pub(crate) fn write(held: &mut Held, journal: &Journal) -> Result<(), RestoreError> {
-    let written = record::write(held.home.as_fd(), JOURNAL, journal);
+    let written = point("restore.journal").and_then(|()| record::write(held.home.as_fd(), JOURNAL, journal));
     held.sure(written, "write the journal of")
 }
 
 /// Takes the journal away; when this returns that is on the disk.
 pub(crate) fn clear(held: &mut Held) -> Result<(), RestoreError> {
+    held.point("restore.journal.clear")?;
     crate::file::unlink(held.home(), JOURNAL).map_err(RestoreError::io("remove the journal of", held.path()))?;
-    let synced = rustix::fs::fsync(held.home()).map_err(Into::into);
+    let synced = point("restore.journal.cleared").and_then(|()| Ok(rustix::fs::fsync(held.home())?));
     held.sure(synced, "sync `.homeport` of")
 }
 
@@ -109,6 +111,11 @@ impl Held {
             self.unsure |= !full;
             RestoreError::io(action, self.path())(error)
         })
+    }
+
+    /// Passes a named moment before a step, at which a failure can be tried out.
+    pub(super) fn point(&self, name: &'static str) -> Result<(), RestoreError> {
+        point(name).map_err(RestoreError::io("change", self.path()))
     }
 
     /// Refuses to build on a step whose sync failed.

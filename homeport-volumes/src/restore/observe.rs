@@ -101,7 +101,7 @@ pub(super) fn modified(stat: &Stat) -> Timestamp {
 
 /// How many names are in a directory that is open and was not read yet.
 pub(super) fn count_names(fd: &OwnedFd) -> Result<u64, Errno> {
-    let mut buffer = [MaybeUninit::<u8>::uninit(); 32 * 1024];
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 8 * 1024];
     let mut list = RawDir::new(fd, &mut buffer);
     let mut count = 0;
     while let Some(entry) = list.next() {

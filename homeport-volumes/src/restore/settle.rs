@@ -13,6 +13,7 @@ use super::journal::{self, Step};
 use super::staged::{self, Staged};
 use crate::begin::Held;
 use crate::error::VolumeError;
+use crate::failpoint::point;
 use crate::file;
 use crate::identity::TxId;
 use crate::layout::{NOTE, OLD_NOTE, STAGED_VERSION, STAGING, TRASH};
@@ -66,22 +67,28 @@ pub(super) fn to_trash(held: &mut Held, tx: TxId, which: &str) -> Result<TxId, R
     let staging = area::ensure(held, STAGING)?;
     let mut settled = tx;
     if let Some(dir) = area::find(held, STAGING, tx)? {
+        held.point("restore.trash.note")?;
         match rustix::fs::renameat(&dir, which, &dir, NOTE) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => return Err(io("name the note in the trash of")(error)),
         }
         for name in OWN_NAMES {
+            held.point("restore.trash.clear")?;
             file::unlink(&dir, name).map_err(io("clear the staging area of"))?;
         }
-        let synced = rustix::fs::fsync(&dir).map_err(Into::into);
+        let synced = point("restore.trash.named").and_then(|()| Ok(rustix::fs::fsync(&dir)?));
         held.sure(synced, "sync the staging area of")?;
         settled = any_note_in(held, &dir, tx)?.tx;
         let (from, to) = (tx.to_string(), settled.to_string());
+        held.point("restore.trash.move")?;
         rustix::fs::renameat_with(&staging, &from, &trash, &to, RenameFlags::NOREPLACE)
             .map_err(io("move a tree to the trash of"))?;
     }
-    let synced = rustix::fs::fsync(&trash).and_then(|()| rustix::fs::fsync(&staging));
-    held.sure(synced.map_err(Into::into), "sync the trash of")?;
+    let synced = point("restore.trash.sync")
+        .and_then(|()| Ok(rustix::fs::fsync(&trash)?))
+        .and_then(|()| point("restore.trash.moved"))
+        .and_then(|()| Ok(rustix::fs::fsync(&staging)?));
+    held.sure(synced, "sync the trash of")?;
     Ok(settled)
 }
 
@@ -109,9 +116,13 @@ pub fn stage_trashed(held: &mut Held, trashed: TxId, tx: TxId) -> Result<TrashNo
         if area::tree_in(held, &dir)?.is_none() {
             return Err(not_ready("its directory holds no tree"));
         }
+        held.point("restore.untrash.move")?;
         rustix::fs::renameat_with(&trash, trashed.to_string(), &staging, tx.to_string(), RenameFlags::NOREPLACE)
             .map_err(RestoreError::io("take a tree out of the trash of", &path))?;
-        let synced = rustix::fs::fsync(&trash).and_then(|()| rustix::fs::fsync(&staging)).map_err(Into::into);
+        let synced = point("restore.untrash.sync")
+            .and_then(|()| Ok(rustix::fs::fsync(&staging)?))
+            .and_then(|()| point("restore.untrash.moved"))
+            .and_then(|()| Ok(rustix::fs::fsync(&trash)?));
         held.sure(synced, "sync the trash of")?;
     }
     let dir = staging_of(held, tx)?;

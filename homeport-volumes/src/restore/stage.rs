@@ -18,7 +18,7 @@ use super::staged::{self, Staged};
 use super::way;
 use crate::begin::Held;
 use crate::directory;
-use crate::failpoint;
+use crate::failpoint::point;
 use crate::identity::TxId;
 use crate::layout::{DATA, PROBE, STAGED_VERSION, STAGING};
 use crate::progress::Progress;
@@ -140,13 +140,12 @@ impl Staging {
         if finished.fixed > 0 {
             fix_all(self.data.as_fd(), source.lines()?.map(|line| Ok(line?)))?;
         }
+        held.point("restore.build.stamp")?;
         stamp::write(&self.data, held.marker().uuid, wanted.format).map_err(io("stamp a new tree of"))?;
-        held.point("restore.build.sync")?;
-        let synced = rustix::fs::syncfs(&self.data).map_err(Into::into);
+        let synced = point("restore.build.sync").and_then(|()| Ok(rustix::fs::syncfs(&self.data)?));
         held.sure(synced, "sync a new tree of")?;
         let compared = compare(self.data.as_fd(), source, Top::NotFixed, progress)?;
         let status = directory::status(&self.data).map_err(io("examine a new tree of"))?;
-        held.point("restore.staged")?;
         let staged = Staged {
             version: STAGED_VERSION,
             tx: self.tx,
@@ -161,12 +160,5 @@ impl Staging {
         };
         staged::write(held, &self.dir, &self.area, &staged)?;
         Ok(finished.built)
-    }
-}
-
-impl Held {
-    /// Passes a named moment at which a failure can be tried out.
-    pub(super) fn point(&self, name: &'static str) -> Result<(), RestoreError> {
-        failpoint::point(name).map_err(RestoreError::io("pass a point of failure on", self.path()))
     }
 }

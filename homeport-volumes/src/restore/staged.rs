@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::RestoreError;
 use crate::begin::Held;
+use crate::failpoint::point;
 use crate::identity::{TxId, VolumeUuid};
 use crate::layout::STAGED;
 use crate::record::{self, Found, Record};
@@ -55,7 +56,9 @@ pub(super) fn read(held: &Held, dir: &OwnedFd, tx: TxId) -> Result<Staged, Resto
 
 /// Writes the record, and makes the way to it durable.
 pub(super) fn write(held: &mut Held, dir: &OwnedFd, area: &OwnedFd, staged: &Staged) -> Result<(), RestoreError> {
-    let written = record::write(dir, STAGED, staged)
+    let written = point("restore.staged")
+        .and_then(|()| record::write(dir, STAGED, staged))
+        .and_then(|()| point("restore.staged.sync"))
         .and_then(|()| Ok(rustix::fs::fsync(area)?))
         .and_then(|()| Ok(rustix::fs::fsync(held.home())?));
     held.sure(written, "write what is said of a staged tree of")
