@@ -1,0 +1,11 @@
+//! Restores into real volumes on real file systems: what comes back, what is refused, and what a crash or a full disk
+//! leaves. Root only; nothing is ever skipped.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose stand cannot be set up has failed")]
+
+mod exchange;
+mod house;
+mod memory;
+#[path = "../volumes/stand.rs"]
+#[expect(dead_code, reason = "the stand is that of the volumes' own tests, and not all of it is needed here")]
+mod stand;
