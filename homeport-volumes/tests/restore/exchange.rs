@@ -10,7 +10,8 @@ use homeport_volumes::restore::{
     Back, Discarded, Exchange, Recovered, RestoreError, Settled, Top, compare, discard, exchange, exchange_back,
     hold_for_restore, leftovers, prepare, recover, settle, stage_trashed,
 };
-use homeport_volumes::{Checked, TrashKind, VolumeError};
+use homeport_volumes::trash::TrashKind;
+use homeport_volumes::{Checked, VolumeError};
 
 use crate::house::{House, OTHER, TX, WANTED, keeping, sample};
 use crate::memory::Memory;
