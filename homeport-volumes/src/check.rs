@@ -8,7 +8,7 @@
 //!
 //! A volume can only be mounted by way of the descriptors that were checked. Never mounts and never writes itself.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use homeport_core::entrypoint::ExpectedVolume;
 
@@ -117,6 +117,11 @@ impl CheckedData {
     /// The volume.
     pub fn uuid(&self) -> VolumeUuid {
         self.uuid
+    }
+
+    /// The directory, open only to refer to it.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 
     /// `st_dev` and `st_ino` of the directory.

@@ -2,7 +2,7 @@
 //! cannot know of either. Never deletes a live volume: only what lies in the directory of a transaction.
 //!
 //! ```text
-//! no mount in it -> the tree is renamed to `emptying`, fsync -> deleted -> the note, fsync -> the directory
+//! no mount in it -> the tree is renamed to `emptying`, the marker goes, fsync -> deleted -> the note -> the directory
 //! ```
 //!
 //! From the rename on the tree does not count as whole any more, so that half a tree is never put back.
@@ -65,6 +65,8 @@ pub fn empty(
         rustix::fs::renameat_with(&slot.fd, tree, &slot.fd, EMPTYING, RenameFlags::NOREPLACE)
             .map_err(VolumeError::io("begin to delete", &path))?;
     }
+    // Before anything is deleted: a marker without its data must never be put back.
+    unlink(&slot.fd, MARKER).map_err(VolumeError::io("remove the marker in", &path))?;
     slot.sync()?;
     let deleted = match delete_tree(&slot.fd, EMPTYING, progress) {
         Ok(deleted) => deleted,
@@ -73,8 +75,6 @@ pub fn empty(
             return Err(TrashError::Undeletable { tx, deleted: kept.deleted, faults: kept.faults });
         }
     };
-    unlink(&slot.fd, MARKER).map_err(VolumeError::io("remove the marker in", &path))?;
-    slot.sync()?;
     slot.remove()?;
     if let Some(home) = home.filter(|_| note.kind == TrashKind::Purged) {
         give_back(&home)?;

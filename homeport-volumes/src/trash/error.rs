@@ -7,6 +7,7 @@ use super::delete::Deleted;
 use crate::error::VolumeError;
 use crate::identity::{TxId, VolumeUuid};
 use crate::path::VolumePath;
+use crate::tree::TreeFault;
 
 /// A failed operation on the trash.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum TrashError {
     /// A step that any operation on volumes has.
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    /// Something in the tree cannot be looked at.
+    #[error("the tree cannot be counted")]
+    Tree(#[source] TreeFault),
     /// Nothing is there.
     #[error("there is no `{tx}` in the trash `{place}`")]
     Absent {
@@ -91,6 +95,7 @@ impl Advice for TrashError {
     fn code(&self) -> &'static str {
         match self {
             Self::Volume(error) => error.code(),
+            Self::Tree(_) => "HP-TRS-010",
             Self::Absent { .. } => "HP-TRS-001",
             Self::Unknown { .. } => "HP-TRS-002",
             Self::Occupied { .. } => "HP-TRS-003",
@@ -106,6 +111,7 @@ impl Advice for TrashError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::Volume(error) => return error.help(),
+            Self::Tree(_) => "see the kernel's log (`dmesg`) for a failing disk".to_owned(),
             Self::Absent { .. } => "`homeport trash list` shows what is in the trash".to_owned(),
             Self::Unknown { tx, place, .. } => {
                 format!("look at `{place}/{tx}` yourself: HomePort neither moves nor deletes what it cannot name")

@@ -21,7 +21,7 @@ pub use delete::Deleted;
 pub use empty::{Emptied, empty};
 pub use error::TrashError;
 pub use list::{Listing, Trashed, list};
-pub use measure::Measured;
+pub use measure::{Measured, measure, measure_trashed};
 pub use note::{NoteFault, NoteVersion, TrashKind, TrashNote};
 pub use place::{TrashPlace, TrashState};
 pub use purge::{Purge, finish_purge, purge};

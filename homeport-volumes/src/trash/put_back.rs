@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::error::TrashError;
 use super::note::{TrashKind, TrashNote};
-use super::place::{Slot, TrashPlace, TrashState};
+use super::place::{Slot, TrashPlace, TrashState, exists};
 use super::purge::{Home, expect_marker, parent_of};
 use crate::directory::{self, Entry};
 use crate::error::VolumeError;
@@ -108,6 +108,10 @@ fn data_back(slot: &Slot, note: &TrashNote, path: &VolumePath) -> Result<Box<Mar
         rustix::fs::fsync(to).map_err(io("sync"))?;
         Ok(slot.sync()?)
     };
+    let live = exists(home.volume.as_fd(), DATA).map_err(io("look into"))?;
+    if !slot.has(DATA)? && !live {
+        return Err(TrashError::Partial { tx: note.tx });
+    }
     // The marker goes back last, as it was made: without it nothing is a volume.
     if slot.has(MARKER)? {
         // Nothing is moved before it is known that both can be.

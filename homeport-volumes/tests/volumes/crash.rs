@@ -4,13 +4,18 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use crate::picture::full;
 use crate::stand::{Stand, default_request_in, machine_in};
-use homeport_volumes::{Checked, Machine, Mounts, Removal, Request, UnixSeconds, VolumeUuid, check, remove_if_blank};
+use crate::trash::{TX, a_purge};
+use homeport_volumes::trash::{TrashError, TrashPlace, TrashState, empty, finish_purge, list, purge, put_back};
+use homeport_volumes::{
+    Checked, Machine, Mounts, Origin, Removal, Request, UnixSeconds, VolumePath, VolumeUuid, check, remove_if_blank,
+};
 
 const UUID: VolumeUuid = VolumeUuid::from_bytes([7; 16]);
 /// What the operation uses to change the disk. `strace` counts each name for itself.
-const CALLS: [&str; 9] =
-    ["mkdirat", "openat2", "fchmod", "fchown", "fsetxattr", "fsync", "write", "renameat", "unlinkat"];
+const CALLS: [&str; 10] =
+    ["mkdirat", "openat2", "fchmod", "fchown", "fsetxattr", "fsync", "write", "renameat", "renameat2", "unlinkat"];
 
 fn request(dir: &Path) -> (Machine, Request) {
     (machine_in(dir), default_request_in(dir))
@@ -33,8 +38,36 @@ fn victim() {
             Checked::Create(_) => panic!("not created"),
         },
         "remove" => drop(remove_if_blank(&request.path, UUID, &request.origin, crate::stand::NOTHING).unwrap()),
+        what => trash(what, Path::new(&dir), &machine, &request),
+    }
+}
+
+/// The same for what has to do with the trash; `here` means an operator's directory.
+fn trash(what: &str, dir: &Path, machine: &Machine, request: &Request) {
+    let (what, request, place) = match what.strip_suffix(" here") {
+        Some(what) => (what, operators(dir), TrashPlace::Volume(operators(dir).path)),
+        None => (what, request.clone(), TrashPlace::DataRoot(data_root(request))),
+    };
+    match what {
+        "purge" => match check(machine, &request, None).unwrap() {
+            Checked::Attach(ready) => drop(purge(*ready, &request.origin, &a_purge()).unwrap()),
+            Checked::Create(_) => panic!("not created"),
+        },
+        "put back" => drop(put_back(&place, TX).unwrap()),
+        "empty" => drop(empty(machine, &place, TX, &mut |_| {}).unwrap()),
         other => panic!("{other}"),
     }
+}
+
+fn data_root(request: &Request) -> VolumePath {
+    match &request.origin {
+        Origin::Default { data_root } => data_root.clone(),
+        Origin::Operator => panic!("no default path"),
+    }
+}
+
+fn operators(dir: &Path) -> Request {
+    crate::stand::request_in(dir, "mine")
 }
 
 /// What is done to the victim.
@@ -144,6 +177,141 @@ fn a_killed_removal_is_finished_by_the_next_one() {
     assert!(points >= 4, "only {points} points");
 }
 
+/// Both places that a volume can have, each filled: the words that the victim needs, and the request.
+fn filled(dir: &Path, here: bool) -> Request {
+    let request = if here {
+        std::fs::create_dir_all(dir.join("mine")).unwrap();
+        operators(dir)
+    } else {
+        request(dir).1
+    };
+    let (machine, _) = self::request(dir);
+    match check(&machine, &request, None).unwrap() {
+        Checked::Create(creatable) => drop(creatable.create(UUID, UnixSeconds::new(1)).unwrap()),
+        Checked::Attach(_) => panic!("made already"),
+    }
+    crate::trash::furnish(&request.path.as_path().join("data"));
+    request
+}
+
+fn place_of(request: &Request) -> TrashPlace {
+    match &request.origin {
+        Origin::Default { data_root } => TrashPlace::DataRoot(data_root.clone()),
+        Origin::Operator => TrashPlace::Volume(request.path.clone()),
+    }
+}
+
+/// The data, wherever it is: all of it is in exactly one of the two places.
+fn data_of(dir: &Path, request: &Request, at: &str) -> Vec<String> {
+    let live = request.path.as_path().join("data");
+    let trashed = match &request.origin {
+        Origin::Default { .. } => dir.join(format!("root/.trash/{TX}/volume/data")),
+        Origin::Operator => request.path.as_path().join(format!(".homeport/trash/{TX}/data")),
+    };
+    assert!(live.exists() != trashed.exists(), "{at}");
+    full(if live.exists() { &live } else { &trashed }, &[])
+}
+
+#[test]
+fn a_killed_purge_is_finished_or_taken_back_and_nothing_is_lost() {
+    for here in [false, true] {
+        let what = if here { "purge here" } else { "purge" };
+        for finish in [true, false] {
+            let picture = std::cell::RefCell::new(Vec::new());
+            let prepare = |dir: &Path| {
+                let request = filled(dir, here);
+                picture.replace(data_of(dir, &request, "before"));
+            };
+            let points = kill_everywhere(what, prepare, |dir, at| {
+                let request = if here { operators(dir) } else { request(dir).1 };
+                let (machine, _) = self::request(dir);
+                assert_eq!(data_of(dir, &request, at), *picture.borrow(), "{at}");
+                if finish {
+                    let done = finish_purge(&request.path, &request.origin, TX).unwrap();
+                    let found = list(&data_root(&self::request(dir).1), &[request.path.clone()]).unwrap();
+                    assert!(found.faults.is_empty(), "{at}");
+                    assert_eq!(found.trees, Vec::from_iter(done), "{at}");
+                    assert!(found.trees.iter().all(|tree| tree.state == TrashState::Whole), "{at}");
+                    assert_eq!(data_of(dir, &request, at), *picture.borrow(), "{at}");
+                }
+                match put_back(&place_of(&request), TX) {
+                    Ok(_) | Err(TrashError::Absent { .. } | TrashError::Unknown { .. }) => {}
+                    Err(error) => panic!("{at}: {error:?}"),
+                }
+                assert!(matches!(check(&machine, &request, None), Ok(Checked::Attach(_))), "{at}");
+                assert_eq!(data_of(dir, &request, at), *picture.borrow(), "{at}");
+            });
+            assert!(points >= 10, "only {points} points");
+        }
+    }
+}
+
+#[test]
+fn a_killed_way_back_from_the_trash_is_gone_again() {
+    for here in [false, true] {
+        let what = if here { "put back here" } else { "put back" };
+        let picture = std::cell::RefCell::new(Vec::new());
+        let prepare = |dir: &Path| {
+            let request = filled(dir, here);
+            picture.replace(data_of(dir, &request, "before"));
+            trash(if here { "purge here" } else { "purge" }, dir, &self::request(dir).0, &self::request(dir).1);
+        };
+        let points = kill_everywhere(what, prepare, |dir, at| {
+            let request = if here { operators(dir) } else { request(dir).1 };
+            let (machine, _) = self::request(dir);
+            assert_eq!(data_of(dir, &request, at), *picture.borrow(), "{at}");
+            match put_back(&place_of(&request), TX) {
+                Ok(back) => assert_eq!(back.marker.uuid, UUID, "{at}"),
+                // All that was left is an empty directory, which `finish_purge` takes for what it is too.
+                Err(TrashError::Absent { .. }) => {}
+                Err(TrashError::Unknown { .. }) => {
+                    assert_eq!(finish_purge(&request.path, &request.origin, TX).unwrap(), None, "{at}");
+                }
+                Err(error) => panic!("{at}: {error:?}"),
+            }
+            assert!(matches!(check(&machine, &request, None), Ok(Checked::Attach(_))), "{at}");
+            assert_eq!(data_of(dir, &request, at), *picture.borrow(), "{at}");
+        });
+        assert!(points >= 5, "only {points} points");
+    }
+}
+
+#[test]
+fn a_killed_deletion_goes_on_and_half_a_tree_is_never_put_back() {
+    for here in [false, true] {
+        let what = if here { "empty here" } else { "empty" };
+        let prepare = |dir: &Path| {
+            drop(filled(dir, here));
+            std::fs::write(dir.join("outside"), "x").unwrap();
+            trash(if here { "purge here" } else { "purge" }, dir, &request(dir).0, &request(dir).1);
+        };
+        let points = kill_everywhere(what, prepare, |dir, at| {
+            let request = if here { operators(dir) } else { request(dir).1 };
+            let (machine, _) = self::request(dir);
+            let place = place_of(&request);
+            let found = list(&data_root(&self::request(dir).1), &[request.path.clone()]).unwrap();
+            let state = found.trees.first().map(|tree| tree.state);
+            if state != Some(TrashState::Whole) {
+                assert!(put_back(&place, TX).is_err(), "{at}: {state:?}");
+            }
+            match empty(&machine, &place, TX, &mut |_| {}) {
+                Ok(_) | Err(TrashError::Absent { .. }) => {}
+                Err(TrashError::Unknown { .. }) => {
+                    assert_eq!(finish_purge(&request.path, &request.origin, TX).unwrap(), None, "{at}");
+                }
+                Err(error) => panic!("{at}: {error:?}"),
+            }
+            let left = list(&data_root(&self::request(dir).1), &[request.path.clone()]).unwrap();
+            assert!(left.trees.is_empty() && left.faults.is_empty(), "{at}");
+            assert_eq!(std::fs::read_to_string(dir.join("outside")).unwrap(), "x", "{at}");
+            if here {
+                assert!(!dir.join("mine/data").exists(), "{at}");
+            }
+        });
+        assert!(points >= 20, "only {points} points");
+    }
+}
+
 /// An operation, what comes before it, and how many fsyncs it needs.
 type Row<'a> = (&'a str, &'a dyn Fn(&Path), usize);
 
@@ -174,6 +342,34 @@ fn each_failed_fsync_fails_the_operation_and_the_next_attempt_succeeds() {
                     remove_if_blank(&request.path, UUID, &request.origin, crate::stand::NOTHING).unwrap();
                     assert!(!dir.join("root/alice").exists());
                 }
+            }
+        }
+    }
+}
+
+/// The same for the trash (the first of a purge is that of the probe), where each failure also leaves the data whole in one of its two places.
+#[test]
+fn each_failed_fsync_of_the_trash_fails_the_operation() {
+    for (what, here, fsyncs) in [
+        ("purge", false, 7),
+        ("purge here", true, 9),
+        ("put back", false, 4),
+        ("put back here", true, 5),
+        ("empty", false, 2),
+        ("empty here", true, 3),
+    ] {
+        for n in 1..=fsyncs + 1 {
+            let stand = Stand::new();
+            let dir = stand.dir.path();
+            let target = filled(dir, here);
+            let before = data_of(dir, &target, "before");
+            if !what.starts_with("purge") {
+                trash(if here { "purge here" } else { "purge" }, dir, &request(dir).0, &request(dir).1);
+            }
+            let through = run_until(dir, what, "fsync", n, Blow::InputOutputError);
+            assert_eq!(through, n > fsyncs, "{what}, fsync {n}");
+            if !what.starts_with("empty") {
+                assert_eq!(data_of(dir, &target, what), before, "{what}, fsync {n}");
             }
         }
     }

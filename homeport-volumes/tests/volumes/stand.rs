@@ -37,7 +37,7 @@ pub(crate) fn default_request_in(dir: &Path) -> Request {
     Request { origin, ..request_in(dir, "root/alice/home") }
 }
 
-fn request_in(dir: &Path, name: &str) -> Request {
+pub(crate) fn request_in(dir: &Path, name: &str) -> Request {
     Request {
         root: "0a1b2c3d".parse().unwrap(),
         port: "shell".parse().unwrap(),

@@ -12,14 +12,15 @@ use homeport_core::fault::Advice as _;
 use homeport_core::unit::Bytes;
 use homeport_volumes::trash::{
     Deleted, Emptied, Measured, Purge, TrashError, TrashKind, TrashPlace, TrashState, Trashed, empty, finish_purge,
-    list, purge, put_back,
+    list, measure_trashed, purge, put_back,
 };
 use homeport_volumes::{Known, Request, TxId, VolumeError};
 
 pub(crate) const TX: TxId = TxId::from_bytes([9; 16]);
 
 pub(crate) fn a_purge() -> Purge {
-    let measured = Some(Measured { entries: 1, bytes: Bytes::new(11) });
+    let newest = homeport_volumes::tree::Timestamp::EPOCH;
+    let measured = Some(Measured { entries: 2, bytes: Bytes::new(11), newest });
     Purge { tx: TX, since: NOW, until: None, measured }
 }
 
@@ -56,7 +57,7 @@ fn a_volume_at_homeports_own_path_goes_to_the_trash_and_comes_back_as_it_was() {
     let tree = purged(&stand, &request, &known);
     assert_eq!(tree.place, TrashPlace::DataRoot(stand.path("root")));
     assert_eq!((tree.state, tree.note.kind, tree.note.uuid), (TrashState::Whole, TrashKind::Purged, known.uuid));
-    assert_eq!((tree.note.entries, tree.note.bytes), (Some(1), Some(Bytes::new(11))));
+    assert_eq!((tree.note.entries, tree.note.bytes), (Some(2), Some(Bytes::new(11))));
     assert!(!stand.at("root/alice").exists(), "its place is free");
     assert_eq!(list(&stand.path("root"), &[]).unwrap().trees, [tree.clone()]);
     assert_eq!(full(&stand.at(&format!("root/.trash/{TX}/volume")), &[".homeport/lock", ".homeport"]), before);
@@ -151,6 +152,10 @@ fn what_is_emptied_is_gone_and_nothing_else() {
     symlink(stand.at("outside"), stand.at("disk/data/out")).unwrap();
     fs::hard_link(stand.at("disk/data/letter"), stand.at("disk/kept")).unwrap();
     let tree = purged(&stand, &request, &known);
+    let facts = measure_trashed(&tree.place, TX, &mut |_| {}).unwrap();
+    assert_eq!((facts.entries, facts.bytes), (12, Bytes::new(11 + 4 + 3)));
+    let newest = fs::symlink_metadata(stand.at(&format!("disk/.homeport/trash/{TX}/data"))).unwrap();
+    assert_eq!(facts.newest.seconds(), std::os::unix::fs::MetadataExt::mtime(&newest));
     let mut told = Vec::new();
     let gone = empty(&stand.machine, &tree.place, TX, &mut |deleted: &Deleted| told.push(*deleted)).unwrap();
     // data, letter, cur, letter, deep, same, er, link, pipe, null, odd, out; `letter` has another name outside, and the
