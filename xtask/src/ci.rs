@@ -9,7 +9,7 @@ use homeport_sdk::kit::build::debs::LockPolicy;
 
 use crate::leftovers::Snapshot;
 use crate::workspace::Workspace;
-use crate::{build_port, run, say, schema, setup, static_build, tidy};
+use crate::{build_port, run, say, schema, seeded, setup, static_build, tidy};
 
 /// Runs every check; stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
@@ -18,6 +18,7 @@ pub(crate) fn run() -> Result<()> {
     check("setup", setup::run)?;
     check("format", || run::pass(run::cargo().args(["fmt", "--all", "--check"]).current_dir(workspace.root())))?;
     check("tidy", tidy::run)?;
+    check("seeded faults", seeded::check)?;
     check("schema", || schema::run(schema::Mode::Check))?;
     check("clippy", || clippy(&workspace))?;
     check("rustdoc", || rustdoc(&workspace))?;

@@ -9,6 +9,7 @@ mod leftovers;
 mod run;
 mod say;
 mod schema;
+mod seeded;
 mod setup;
 mod static_build;
 mod tidy;
@@ -56,6 +57,8 @@ enum Task {
     },
     /// Check the rules of this repository that the compiler does not know.
     Tidy,
+    /// Put one fault at a time into a copy of our own code and see that its test fails.
+    SeededFaults(seeded::SeededFaults),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::run(),
         Task::Schema { check } => schema::run(if check { schema::Mode::Check } else { schema::Mode::Write }),
         Task::Tidy => tidy::run(),
+        Task::SeededFaults(args) => seeded::run(&args),
         Task::Demo => demo::run(),
         Task::Ci => ci::run(),
         Task::Bench { name, pairs } => bench::run(name, pairs),

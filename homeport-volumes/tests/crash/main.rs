@@ -8,8 +8,35 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose stage cannot be set up has failed")]
 #![expect(clippy::print_stdout, reason = "counts and times of what was tried are shown with the test's name")]
 
+/// A module with one test for each file system: `$run` gets the stage and the file system.
+macro_rules! on_each_file_system {
+    ($name:ident, $run:ident) => {
+        mod $name {
+            use crate::disk::Kind;
+            use crate::stage::alone;
+
+            #[test]
+            fn ext4() {
+                alone(concat!(module_path!(), "::ext4"), |stage| super::$run(stage, Kind::Ext4));
+            }
+
+            #[test]
+            fn xfs() {
+                alone(concat!(module_path!(), "::xfs"), |stage| super::$run(stage, Kind::Xfs));
+            }
+
+            #[test]
+            fn btrfs() {
+                alone(concat!(module_path!(), "::btrfs"), |stage| super::$run(stage, Kind::Btrfs));
+            }
+        }
+    };
+}
+
 mod disk;
 mod effort;
+mod place;
 mod power;
 mod replay;
 mod stage;
+mod volume;

@@ -4,10 +4,11 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::disk::{Device, Kind, Mounted};
 use crate::effort;
-use crate::replay::{self, Scene, Tally};
+use crate::replay::{self, Company, Scene, Workload};
 use crate::stage::{self, Stage};
 
 const FILES: usize = 12;
@@ -36,17 +37,16 @@ fn write(root: &Path, device: &Device, left_out: LeftOut) {
             LeftOut::SyncOfTheFile => fs::rename(new, name).unwrap(),
             LeftOut::Order => {
                 fs::rename(new, name).unwrap();
-                File::open(root).unwrap().sync_all().unwrap();
-                device.mark();
+                // Long enough for the neighbour to make the name safe before the content.
+                std::thread::sleep(Duration::from_millis(3));
                 writer.sync_all().unwrap();
-                continue;
             }
             LeftOut::Nothing | LeftOut::SyncOfTheDirectory => {
                 writer.sync_all().unwrap();
                 fs::rename(new, name).unwrap();
             }
         }
-        if matches!(left_out, LeftOut::Nothing | LeftOut::SyncOfTheFile) {
+        if left_out != LeftOut::SyncOfTheDirectory {
             File::open(root).unwrap().sync_all().unwrap();
         }
         device.mark();
@@ -66,37 +66,35 @@ fn judge(scene: &Scene) -> Result<(), String> {
     Ok(())
 }
 
-fn outcome(stage: &Stage, kind: Kind, left_out: LeftOut, images: usize) -> Tally {
-    let record = replay::record(stage, kind, |_| {}, |root, device| write(root, device, left_out));
-    replay::judge(stage, kind, &record, images, judge)
+struct Writing(LeftOut);
+
+impl Workload for Writing {
+    type Done = ();
+
+    fn prepare(&self, _root: &Path) {}
+
+    fn work(&self, root: &Path, device: &Device) {
+        write(root, device, self.0);
+    }
+
+    fn judge(&self, scene: &Scene, (): &()) -> Result<(), String> {
+        judge(scene)
+    }
 }
 
 /// Every care taken: nothing is lost, in many images.
-fn survives(test: &str, kind: Kind) {
-    stage::alone(test, |stage| {
-        outcome(stage, kind, LeftOut::Nothing, effort::images(150)).expect_clean(100);
-    });
+fn survives(stage: &Stage, kind: Kind) {
+    replay::survives(stage, kind, &Writing(LeftOut::Nothing), effort::images(150));
 }
 
-#[test]
-fn careful_writing_survives_on_ext4() {
-    survives("power::careful_writing_survives_on_ext4", Kind::Ext4);
-}
-
-#[test]
-fn careful_writing_survives_on_xfs() {
-    survives("power::careful_writing_survives_on_xfs", Kind::Xfs);
-}
-
-#[test]
-fn careful_writing_survives_on_btrfs() {
-    survives("power::careful_writing_survives_on_btrfs", Kind::Btrfs);
-}
+on_each_file_system!(careful_writing_survives, survives);
 
 fn is_caught_everywhere(test: &str, left_out: LeftOut) {
     stage::alone(test, |stage| {
         for kind in Kind::ALL {
-            let tally = outcome(stage, kind, left_out, 60);
+            let work = |root: &Path, device: &Device| write(root, device, left_out);
+            let (record, ()) = replay::record(stage, kind, Company::Neighbour, |_| {}, work);
+            let tally = replay::judge(stage, kind, &record, 60, judge);
             assert!(!tally.violations.is_empty(), "{}: not caught in {} images", kind.name(), tally.images);
         }
     });
@@ -104,17 +102,17 @@ fn is_caught_everywhere(test: &str, left_out: LeftOut) {
 
 #[test]
 fn a_directory_that_is_not_synced_is_caught() {
-    is_caught_everywhere("power::a_directory_that_is_not_synced_is_caught", LeftOut::SyncOfTheDirectory);
+    is_caught_everywhere("crash::power::a_directory_that_is_not_synced_is_caught", LeftOut::SyncOfTheDirectory);
 }
 
 #[test]
 fn a_file_that_is_not_synced_is_caught() {
-    is_caught_everywhere("power::a_file_that_is_not_synced_is_caught", LeftOut::SyncOfTheFile);
+    is_caught_everywhere("crash::power::a_file_that_is_not_synced_is_caught", LeftOut::SyncOfTheFile);
 }
 
 #[test]
 fn a_rename_before_the_sync_is_caught() {
-    is_caught_everywhere("power::a_rename_before_the_sync_is_caught", LeftOut::Order);
+    is_caught_everywhere("crash::power::a_rename_before_the_sync_is_caught", LeftOut::Order);
 }
 
 /// A new file system on a disk that can fail, with one file that is on the disk and not in memory.
@@ -133,7 +131,7 @@ fn on_a_failing_disk(stage: &Stage, kind: Kind, work: impl FnOnce(&Path, &Device
 
 #[test]
 fn a_block_that_cannot_be_read_is_felt_by_its_file_alone() {
-    stage::alone("power::a_block_that_cannot_be_read_is_felt_by_its_file_alone", |stage| {
+    stage::alone("crash::power::a_block_that_cannot_be_read_is_felt_by_its_file_alone", |stage| {
         for kind in Kind::ALL {
             on_a_failing_disk(stage, kind, |root, device| {
                 let at = device.content().find(b"file 7 says so.").unwrap();
@@ -148,7 +146,7 @@ fn a_block_that_cannot_be_read_is_felt_by_its_file_alone() {
 
 #[test]
 fn a_disk_that_takes_no_more_is_felt_by_the_next_sync() {
-    stage::alone("power::a_disk_that_takes_no_more_is_felt_by_the_next_sync", |stage| {
+    stage::alone("crash::power::a_disk_that_takes_no_more_is_felt_by_the_next_sync", |stage| {
         for kind in Kind::ALL {
             on_a_failing_disk(stage, kind, |root, device| {
                 device.fail_writes_after(0);

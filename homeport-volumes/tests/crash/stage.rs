@@ -46,9 +46,10 @@ impl Drop for Ended {
     }
 }
 
-/// Runs `work` in a process of its own with mounts of its own. `test` is the full name of the calling test: the process
-/// is this very program, asked for that one test.
-pub(crate) fn alone(test: &str, work: impl FnOnce(&Stage)) {
+/// Runs `work` in a process of its own with mounts of its own. `path` is the calling test's, from the crate on: the
+/// process is this very program, asked for that one test.
+pub(crate) fn alone(path: &str, work: impl FnOnce(&Stage)) {
+    let (_, test) = path.split_once("::").unwrap();
     assert!(rustix::process::geteuid().is_root(), "these tests need root");
     if let Some(place) = std::env::var_os(PLACE) {
         run("mount", &["-t", "tmpfs", "-o", "size=4g,mode=0755", "none", place.to_str().unwrap()]);

@@ -1,0 +1,34 @@
+//! Owns where things are on the file system that is cut: a data root for volumes and a store. Never makes any of it.
+
+use std::path::Path;
+
+use homeport_core::unit::{Bytes, Format, Gid, Inodes, Mode, Uid};
+use homeport_volumes::{Access, Machine, Origin, Owner, Request, Reserve, VolumePath};
+
+pub(crate) const OWNER: Owner = Owner { uid: Uid::new(1000), gid: Gid::new(1000), mode: Mode::new(0o750) };
+
+fn path(root: &Path, name: &str) -> VolumePath {
+    VolumePath::try_from(root.join(name).as_path()).unwrap()
+}
+
+/// The volume `home` of this instance, at `HomePort`'s own path, and this machine without any line in its fstab.
+pub(crate) fn request(root: &Path, instance: &str) -> (Machine, Request) {
+    let machine = Machine { proc: "/proc".into(), fstab: root.join("no-fstab") };
+    let request = Request {
+        root: "0a1b2c3d".parse().unwrap(),
+        port: "shell".parse().unwrap(),
+        instance: instance.parse().unwrap(),
+        volume: "home".parse().unwrap(),
+        origin: Origin::Default { data_root: path(root, "volumes") },
+        path: path(root, &format!("volumes/{instance}/home")),
+        format: Format::new(1),
+        min_format: Format::new(1),
+        owner: OWNER,
+        reserve: Reserve { bytes: Bytes::new(4096), inodes: Inodes::new(4) },
+        access: Access::ReadWrite,
+        in_use_by: None,
+        tolerated: vec![],
+        neighbours: vec![],
+    };
+    (machine, request)
+}
