@@ -2,9 +2,9 @@
 //! not all of it. Decides only; what follows from an alarm (nothing of the instance is removed until an operator has
 //! confirmed it) is the retention's and the host's.
 
-use std::fmt;
-
 use homeport_core::name::VolumeName;
+
+use crate::store::{Alarm, Measure};
 
 /// How much is in a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,28 +13,6 @@ pub struct Extent {
     pub entries: u64,
     /// The sum of the sizes of regular files, each group of hard links once.
     pub bytes: u64,
-}
-
-/// What has become less than half.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Measure {
-    /// The number of entries.
-    Entries,
-    /// The sum of the sizes of regular files.
-    Bytes,
-}
-
-/// One measure of one volume that has become less than half of what it was. [spec: STO-26]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shrunk {
-    /// The volume.
-    pub volume: VolumeName,
-    /// What was counted.
-    pub measure: Measure,
-    /// The count in the snapshot before.
-    pub before: u64,
-    /// The count now; 0 where the volume is not in the snapshot any more.
-    pub now: u64,
 }
 
 /// A volume with fewer entries than this, and fewer bytes than [`BYTES_THAT_MATTER`], can shrink without an alarm.
@@ -50,12 +28,12 @@ pub const BYTES_THAT_MATTER: u64 = 1 << 20;
 pub fn alarms<'a>(
     before: impl IntoIterator<Item = (&'a VolumeName, Extent)>,
     now: impl Fn(&VolumeName) -> Option<Extent>,
-) -> Vec<Shrunk> {
+) -> Vec<Alarm> {
     let gone = Extent { entries: 0, bytes: 0 };
     let mut alarms = Vec::new();
     for (volume, was) in before {
         let is = now(volume).unwrap_or(gone);
-        alarms.extend(shrunk(was, is).map(|(measure, before, now)| Shrunk {
+        alarms.extend(shrunk(was, is).map(|(measure, before, now)| Alarm {
             volume: volume.clone(),
             measure,
             before,
@@ -73,23 +51,10 @@ fn shrunk(was: Extent, is: Extent) -> impl Iterator<Item = (Measure, u64, u64)> 
         .filter(move |(_, before, now)| halves(*before, *now))
 }
 
-impl fmt::Display for Measure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Entries => "entries",
-            Self::Bytes => "bytes",
-        })
-    }
-}
-
-impl fmt::Display for Shrunk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the volume `{}` had {} {} in the snapshot before and has {} now",
-            self.volume, self.before, self.measure, self.now
-        )
-    }
+/// What an alarm says, in words.
+pub fn alarm_text(alarm: &Alarm) -> String {
+    let Alarm { volume, measure, before, now } = alarm;
+    format!("the volume `{volume}` had {before} {measure} in the snapshot before and has {now} now")
 }
 
 #[cfg(test)]
@@ -130,7 +95,7 @@ mod tests {
         let home: VolumeName = "home".parse().unwrap();
         let keys: VolumeName = "keys".parse().unwrap();
         let found = alarms([(&home, extent(40, 10))], |name| (*name == keys).then_some(extent(1, 0)));
-        let text: Vec<_> = found.iter().map(Shrunk::to_string).collect();
+        let text: Vec<_> = found.iter().map(alarm_text).collect();
         assert_eq!(
             text,
             [

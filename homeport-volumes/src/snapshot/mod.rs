@@ -4,10 +4,30 @@ mod ahead;
 mod alarm;
 mod chunk;
 mod diff;
+mod error;
+mod ingest;
 mod retention;
 #[cfg(test)]
 mod retention_tests;
+mod subject;
+mod take;
+mod verified;
+mod verify;
 
-pub use alarm::{BYTES_THAT_MATTER, ENTRIES_THAT_MATTER, Extent, Measure, Shrunk, alarms};
+pub use alarm::{BYTES_THAT_MATTER, ENTRIES_THAT_MATTER, Extent, alarm_text, alarms};
 pub use diff::{Change, Compared, Difference};
-pub use retention::{Alarm, Candidate, Fate, Period, Policy, Proof, Protection, Reason, decide};
+pub use error::SnapshotError;
+pub use ingest::{Calm, Ingested};
+pub use retention::{AlarmState, Candidate, Fate, Period, Policy, Proof, Protection, Reason, decide};
+pub use subject::{Mode, Subject};
+pub use take::{About, Base, Taken, Taking};
+pub use verified::{Level, Looked, Verified};
+pub use verify::{Depth, Verification, verify};
+
+use crate::tree::Timestamp;
+
+/// This moment, by the system's clock.
+fn now() -> Timestamp {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    Timestamp::from_kernel(now.tv_sec, u32::try_from(now.tv_nsec).unwrap_or(0))
+}

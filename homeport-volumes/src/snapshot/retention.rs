@@ -67,7 +67,7 @@ pub enum Protection {
 
 /// Whether the instance has an alarm that nobody has confirmed. [spec: STO-26]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Alarm {
+pub enum AlarmState {
     /// There is one: nothing is removed.
     Open,
     /// There is none.
@@ -126,7 +126,7 @@ pub enum Fate {
 /// Whatever the policy: the newest snapshot, the newest verified one and every protected one are kept; while an alarm is
 /// open, or if no snapshot is verified, or if the policy has no line, all are. The same snapshots in another order get the
 /// same answer, and the policy applied to what it kept removes nothing more. [spec: STO-26, STO-27]
-pub fn decide(snapshots: &[Candidate], policy: &Policy, alarm: Alarm) -> Vec<(SnapshotUuid, Fate)> {
+pub fn decide(snapshots: &[Candidate], policy: &Policy, alarm: AlarmState) -> Vec<(SnapshotUuid, Fate)> {
     let mut newest_first = snapshots.to_vec();
     newest_first.sort_by(|a, b| (b.sequence, b.uuid).cmp(&(a.sequence, a.uuid)));
     let newest_verified = newest_first.iter().position(|snapshot| snapshot.proof == Proof::Verified);
@@ -135,7 +135,7 @@ pub fn decide(snapshots: &[Candidate], policy: &Policy, alarm: Alarm) -> Vec<(Sn
     for (place, snapshot) in newest_first.iter().enumerate() {
         let mut reasons = Vec::new();
         let mut because = |holds: bool, reason: Reason| reasons.extend(holds.then_some(reason));
-        because(alarm == Alarm::Open, Reason::AlarmOpen);
+        because(alarm == AlarmState::Open, Reason::AlarmOpen);
         because(*policy == Policy::default(), Reason::EmptyPolicy);
         because(newest_verified.is_none(), Reason::NoneVerified);
         because(newest_verified == Some(place), Reason::NewestVerified);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::retention::{Alarm, Candidate, Fate, Period, Policy, Proof, Protection, Reason, decide};
+use super::retention::{AlarmState, Candidate, Fate, Period, Policy, Proof, Protection, Reason, decide};
 use crate::store::{Sequence, SnapshotUuid};
 
 const NOON: i64 = 1_795_435_200; // Monday 2026-11-23 12:00 UTC
@@ -19,7 +19,7 @@ fn candidate(sequence: u32, taken: i64) -> Candidate {
     }
 }
 
-fn kept(snapshots: &[Candidate], policy: &Policy, alarm: Alarm) -> Vec<SnapshotUuid> {
+fn kept(snapshots: &[Candidate], policy: &Policy, alarm: AlarmState) -> Vec<SnapshotUuid> {
     decide(snapshots, policy, alarm)
         .into_iter()
         .filter(|(_, fate)| *fate != Fate::Remove)
@@ -29,7 +29,7 @@ fn kept(snapshots: &[Candidate], policy: &Policy, alarm: Alarm) -> Vec<SnapshotU
 
 /// The sequence numbers of what is kept, newest first.
 fn numbers(snapshots: &[Candidate], policy: &Policy) -> Vec<u32> {
-    let kept = kept(snapshots, policy, Alarm::None);
+    let kept = kept(snapshots, policy, AlarmState::None);
     let mut numbers: Vec<u32> = snapshots.iter().filter(|s| kept.contains(&s.uuid)).map(|s| s.sequence.get()).collect();
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     numbers
@@ -74,7 +74,7 @@ fn what_protects_a_snapshot_is_named() {
     rows[1].proof = Proof::Unproven;
     rows[3].protection = Some(Protection::BeforeWhatIsInUse);
     let policy = Policy { last: 1, ..Policy::default() };
-    let fates: Vec<_> = decide(&rows, &policy, Alarm::None).into_iter().map(|(_, fate)| fate).collect();
+    let fates: Vec<_> = decide(&rows, &policy, AlarmState::None).into_iter().map(|(_, fate)| fate).collect();
     assert_eq!(
         fates,
         [
@@ -140,19 +140,19 @@ prop_compose! {
 }
 
 fn without(snapshots: &[Candidate], policy: &Policy) -> Vec<Candidate> {
-    let kept = kept(snapshots, policy, Alarm::None);
+    let kept = kept(snapshots, policy, AlarmState::None);
     snapshots.iter().filter(|snapshot| kept.contains(&snapshot.uuid)).copied().collect()
 }
 
 proptest! {
     #[test]
     fn an_open_alarm_keeps_everything(snapshots in snapshots(), policy in policy()) {
-        prop_assert_eq!(kept(&snapshots, &policy, Alarm::Open).len(), snapshots.len());
+        prop_assert_eq!(kept(&snapshots, &policy, AlarmState::Open).len(), snapshots.len());
     }
 
     #[test]
     fn the_newest_the_newest_verified_and_every_protected_one_stay(snapshots in snapshots(), policy in policy()) {
-        let kept = kept(&snapshots, &policy, Alarm::None);
+        let kept = kept(&snapshots, &policy, AlarmState::None);
         let verified = snapshots.iter().rfind(|s| s.proof == Proof::Verified);
         for needed in snapshots.last().into_iter().chain(verified).chain(snapshots.iter().filter(|s| s.protection.is_some())) {
             prop_assert!(kept.contains(&needed.uuid), "{needed:?}");
@@ -165,7 +165,7 @@ proptest! {
     #[test]
     fn whoever_is_removed_leaves_as_many_as_the_policy_wants(snapshots in snapshots(), policy in policy()) {
         let wanted = [policy.last, policy.hourly, policy.daily, policy.weekly, policy.monthly, policy.yearly];
-        let kept = kept(&snapshots, &policy, Alarm::None);
+        let kept = kept(&snapshots, &policy, AlarmState::None);
         if kept.len() < snapshots.len() {
             prop_assert!(kept.len() >= wanted.into_iter().min().unwrap_or(0) as usize);
             prop_assert!(kept.len() >= policy.last as usize);
@@ -174,7 +174,7 @@ proptest! {
 
     #[test]
     fn the_order_given_does_not_matter((snapshots, shuffled) in snapshots().prop_flat_map(|s| (Just(s.clone()), Just(s).prop_shuffle())), policy in policy()) {
-        prop_assert_eq!(decide(&snapshots, &policy, Alarm::None), decide(&shuffled, &policy, Alarm::None));
+        prop_assert_eq!(decide(&snapshots, &policy, AlarmState::None), decide(&shuffled, &policy, AlarmState::None));
     }
 
     #[test]
@@ -194,14 +194,14 @@ proptest! {
             monthly: policy.monthly + more.monthly,
             yearly: policy.yearly + more.yearly,
         };
-        let few = kept(&snapshots, &policy, Alarm::None);
-        let many = kept(&snapshots, &generous, Alarm::None);
+        let few = kept(&snapshots, &policy, AlarmState::None);
+        let many = kept(&snapshots, &generous, AlarmState::None);
         prop_assert!(few.iter().all(|uuid| many.contains(uuid)));
     }
 
     #[test]
     fn every_kept_one_has_a_reason(snapshots in snapshots(), policy in policy()) {
-        for (_, fate) in decide(&snapshots, &policy, Alarm::None) {
+        for (_, fate) in decide(&snapshots, &policy, AlarmState::None) {
             prop_assert!(fate != Fate::Keep(Vec::new()));
         }
     }

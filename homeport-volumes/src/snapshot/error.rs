@@ -1,0 +1,114 @@
+//! Owns why a snapshot was not made, checked, exported or imported. Never wraps a cause's text into its own.
+
+use homeport_core::fault::{Advice, Fault};
+use homeport_core::name::VolumeName;
+use rustix::io::Errno;
+
+use crate::store::{ObjectId, StoreError};
+use crate::tree::{EntriesError, TreePath};
+
+/// A snapshot that was not made, or not read.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// Entries could not be read, or changed although nothing should write; nothing was kept. [spec: STO-23]
+    #[error("{total} entries of the volume `{volume}` could not be saved: {}", first(.faults, *.total))]
+    Entries {
+        /// The volume.
+        volume: VolumeName,
+        /// Each entry, the first hundred of them.
+        faults: Vec<Fault>,
+        /// How many there are.
+        total: u64,
+    },
+    /// The operating system refused something about a volume as a whole.
+    #[error("cannot {action} the volume `{volume}`")]
+    Volume {
+        /// What was tried.
+        action: &'static str,
+        /// The volume.
+        volume: VolumeName,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Names of hard links came and went although nothing should write.
+    #[error("the volume `{volume}` changed while it was read, though the port is stopped")]
+    Restless {
+        /// The volume.
+        volume: VolumeName,
+    },
+    /// A snapshot cannot say that nothing could write.
+    #[error("a snapshot of a running port's volume cannot be called `stopped`")]
+    NotStopped,
+    /// An unchanged file's piece is not in the store, although the snapshot before names it.
+    #[error("the store has lost the object `{object}` of `{volume}/{path}`")]
+    Incomplete {
+        /// The volume.
+        volume: VolumeName,
+        /// The file.
+        path: TreePath,
+        /// The object.
+        object: ObjectId,
+    },
+    /// The store refused, or is damaged.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The file that takes what does not fit into memory failed.
+    #[error("cannot use a temporary file")]
+    Scratch(#[source] std::io::Error),
+    /// Lines that cannot stand in entries.
+    #[error("entries could not be written or read")]
+    Lines(#[from] EntriesError),
+}
+
+impl SnapshotError {
+    /// Makes the error of a call on a volume; for `map_err`.
+    pub(crate) fn volume(action: &'static str, volume: &VolumeName) -> impl FnOnce(Errno) -> Self {
+        let volume = volume.clone();
+        move |errno| Self::Volume { action, volume, source: errno.into() }
+    }
+}
+
+fn first(faults: &[Fault], total: u64) -> String {
+    match faults.first() {
+        Some(fault) if total == 1 => fault.to_string(),
+        Some(fault) => format!("{fault} (and {} more)", total - 1),
+        None => "none is named".to_owned(),
+    }
+}
+
+impl Advice for SnapshotError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Entries { faults, .. } => faults.first().map_or("HP-SNA-000", |fault| fault.code),
+            Self::Volume { .. } => "HP-SNA-004",
+            Self::Restless { .. } => "HP-SNA-002",
+            Self::NotStopped => "HP-SNA-007",
+            Self::Incomplete { .. } => "HP-SNA-005",
+            Self::Store(error) => error.code(),
+            Self::Scratch(_) => "HP-SNA-006",
+            Self::Lines(error) => error.code(),
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Entries { faults, .. } => faults.first().map(|fault| fault.remedy.clone()),
+            Self::Volume { .. } => Some("see the kernel's log (`dmesg`) for a failing disk; nothing was kept".into()),
+            Self::Restless { .. } => Some("find out who writes into the volume, and repeat the command".into()),
+            Self::NotStopped => Some("report this: it is a fault of HomePort".into()),
+            Self::Incomplete { .. } => Some("verify the store, and take the snapshot again reading everything".into()),
+            Self::Store(error) => error.help(),
+            Self::Scratch(_) => Some("make room on the file system of the store, and repeat the command".into()),
+            Self::Lines(error) => error.help(),
+        }
+    }
+
+    fn faults(&self) -> &[Fault] {
+        match self {
+            Self::Entries { faults, .. } => faults,
+            Self::Store(error) => error.faults(),
+            _ => &[],
+        }
+    }
+}
