@@ -79,7 +79,7 @@ fn mailboxes(root: &Path, files: u64, bytes: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-/// New mails of `bytes` in all, spread over the folders.
+/// New mails of `bytes` in all, spread over the folders; says their paths.
 fn deliver(root: &Path, seed: u64, files: u64, bytes: u64) -> std::io::Result<()> {
     let words = Words::new();
     let folders = folders(root)?;
@@ -88,7 +88,9 @@ fn deliver(root: &Path, seed: u64, files: u64, bytes: u64) -> std::io::Result<()
         let mut chance = Chance::new(1000 + seed, n);
         words.mail(&mut chance, bytes / files.max(1), &mut text);
         let folder = &folders[chance.below(folders.len())];
-        fs::write(folder.join(format!("{}.S{seed}N{n}.mx:2,", 1_800_000_000 + n)), &text)?;
+        let file = folder.join(format!("{}.S{seed}N{n}.mx:2,", 1_800_000_000 + n));
+        fs::write(&file, &text)?;
+        writeln!(std::io::stdout(), "{}", file.display())?;
     }
     Ok(())
 }

@@ -21,12 +21,11 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args[..] {
-        ["scan", dir] => tree(dir, Depth::Look, 0),
-        ["read", dir] => tree(dir, Depth::Read, 0),
-        ["hash", dir] => tree(dir, Depth::Hash, 0),
-        // Only what is newer than a moment: what a second look at a tree has to read.
-        ["hash", dir, since] => since.parse().map_err(Into::into).and_then(|since| tree(dir, Depth::Hash, since)),
-        _ => Err("wanted: yardstick scan|read DIR | hash DIR [SINCE]".into()),
+        ["scan", dir] => tree(dir, Depth::Look),
+        ["read", dir] => tree(dir, Depth::Read),
+        ["hash", dir] => tree(dir, Depth::Hash),
+        ["hash-listed", list] => listed(list),
+        _ => Err("wanted: yardstick scan|read|hash DIR | hash-listed FILE".into()),
     };
     match done {
         Ok((entries, bytes)) => {
@@ -42,7 +41,19 @@ fn main() -> ExitCode {
 
 type Outcome = Result<(u64, u64), Box<dyn std::error::Error>>;
 
-fn tree(dir: &str, depth: Depth, since: i64) -> Outcome {
+/// Hashes the files whose paths stand in a file, one a line.
+fn listed(list: &str) -> Outcome {
+    let paths = std::fs::read_to_string(list)?;
+    let mut buffer = vec![0; 1 << 20];
+    let (mut entries, mut bytes) = (0, 0);
+    for path in paths.lines() {
+        bytes += read(File::open(path)?.into(), Depth::Hash, &mut buffer)?;
+        entries += 1;
+    }
+    Ok((entries, bytes))
+}
+
+fn tree(dir: &str, depth: Depth) -> Outcome {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut waiting = vec![openat(CWD, dir, flags, Mode::empty())?];
     let mut buffer = vec![0; 1 << 20];
@@ -58,7 +69,7 @@ fn tree(dir: &str, depth: Depth, since: i64) -> Outcome {
             entries += 1;
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory => waiting.push(openat(&dir, name, flags | OFlags::NOFOLLOW, Mode::empty())?),
-                FileType::RegularFile if depth != Depth::Look && stat.st_mtime >= since => {
+                FileType::RegularFile if depth != Depth::Look => {
                     let file = openat(&dir, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
                     bytes += read(file, depth, &mut buffer)?;
                 }

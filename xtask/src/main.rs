@@ -54,7 +54,12 @@ enum Task {
         /// How many pairs.
         #[arg(long, default_value_t = 12)]
         pairs: usize,
+        #[command(flatten)]
+        extent: bench::Extent,
     },
+    /// Run a program and report what it cost; `bench` runs its programs by it.
+    #[command(hide = true)]
+    Measure(bench::Measure),
     /// Check the rules of this repository that the compiler does not know.
     Tidy,
     /// Put one fault at a time into a copy of our own code and see that its test fails.
@@ -69,7 +74,8 @@ fn main() -> ExitCode {
         Task::SeededFaults(args) => seeded::run(&args),
         Task::Demo => demo::run(),
         Task::Ci => ci::run(),
-        Task::Bench { name, pairs } => bench::run(name, pairs),
+        Task::Bench { name, pairs, extent } => bench::run(name, pairs, &extent),
+        Task::Measure(args) => bench::measure(&args),
         Task::BuildPort(args) => build_port::run(&args),
     };
     match outcome {

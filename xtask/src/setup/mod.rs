@@ -19,11 +19,17 @@ pub(crate) fn run() -> Result<()> {
         is_root(),
         "`cargo xtask setup` installs packages and starts the engine, so it must be run as root: run it with `sudo`"
     );
-    packages::install()?;
+    packages::install(packages::NEEDED)?;
     cgroup::mount()?;
     dockerd::start(&dockerd::Paths::default())?;
     say::line("setup: ready");
     Ok(())
+}
+
+/// Installs what benchmarks compare with.
+pub(crate) fn peers() -> Result<()> {
+    ensure!(is_root(), "a benchmark of snapshots keeps owners and attributes, so it must be run as root");
+    packages::install(packages::PEERS)
 }
 
 /// Whether this process is root's, as `/proc` shows it: its own directory there belongs to its effective user.

@@ -13,7 +13,7 @@ use crate::say;
 const LOG: &str = "/var/log/homeport-setup.log";
 
 /// A package of the distribution.
-struct Package {
+pub(super) struct Package {
     name: &'static str,
     /// The program that shows that it, or something that stands in for it, is there.
     program: &'static str,
@@ -21,7 +21,7 @@ struct Package {
 }
 
 /// Everything that is needed, with the reason for each.
-const PACKAGES: &[Package] = &[
+pub(super) const NEEDED: &[Package] = &[
     Package { name: "docker.io", program: "dockerd", reason: "the engine that runs the ports" },
     Package { name: "iptables", program: "iptables", reason: "dockerd publishes and isolates networks with it" },
     Package { name: "openssh-client", program: "ssh", reason: "demo and tests log into the shell port with it" },
@@ -35,12 +35,22 @@ const PACKAGES: &[Package] = &[
     Package { name: "strace", program: "strace", reason: "tests strike at single system calls with it" },
     Package { name: "util-linux", program: "setpriv", reason: "tests get mounts of their own with it" },
     Package { name: "zstd", program: "zstd", reason: "tests read snapshots with the standard tool" },
+    Package { name: "attr", program: "setfattr", reason: "spec/restore.sh sets extended attributes with it" },
+    Package { name: "shellcheck", program: "shellcheck", reason: "tests look over spec/restore.sh with it" },
+];
+
+/// What only `cargo xtask bench snapshot` needs: those with whom it compares.
+pub(super) const PEERS: &[Package] = &[
+    Package { name: "tar", program: "tar", reason: "the measure of a first snapshot" },
+    Package { name: "restic", program: "restic", reason: "a store of snapshots, the peer of most goals" },
+    Package { name: "borgbackup", program: "borg", reason: "a store of snapshots" },
+    Package { name: "rsync", program: "rsync", reason: "copies with hard links to what did not change" },
 ];
 
 /// Installs what is missing; asks the archive for fresh lists only when a package is not known or not there any more.
-pub(super) fn install() -> Result<()> {
-    let missing: Vec<&Package> = PACKAGES.iter().filter(|package| find_program(package.program).is_none()).collect();
-    for package in PACKAGES {
+pub(super) fn install(packages: &'static [Package]) -> Result<()> {
+    let missing: Vec<&Package> = packages.iter().filter(|package| find_program(package.program).is_none()).collect();
+    for package in packages {
         if let Some(path) = find_program(package.program) {
             say::line(format_args!("packages: `{}` is there ({})", package.program, path.display()));
         }
@@ -122,9 +132,9 @@ mod tests {
 
     #[test]
     fn every_package_has_a_reason_and_a_program_of_its_own() {
-        for (at, package) in PACKAGES.iter().enumerate() {
+        for (at, package) in NEEDED.iter().enumerate() {
             assert!(!package.reason.is_empty(), "{}", package.name);
-            assert!(PACKAGES[..at].iter().all(|earlier| earlier.program != package.program), "{}", package.name);
+            assert!(NEEDED[..at].iter().all(|earlier| earlier.program != package.program), "{}", package.name);
         }
     }
 

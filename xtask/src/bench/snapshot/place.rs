@@ -1,0 +1,124 @@
+//! Owns the directory in which everything is made, on one file system, and the data in it. Removed when it is dropped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::tool::{Kept, Tool};
+use crate::{run, say};
+
+/// Files of the small set and of the large one, and bytes of each of the large.
+const SMALL: f64 = 100_000.0;
+const LARGE: u32 = 20;
+const LARGE_BYTES: f64 = 102.0 * 1024.0 * 1024.0;
+/// Entries of the set that only counts memory.
+const NAMES: f64 = 1_000_000.0;
+
+/// The directory.
+#[derive(Debug)]
+pub(super) struct Place {
+    root: PathBuf,
+    examples: PathBuf,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.root) {
+            say::warning(format_args!("`{}` cannot be removed: {error}", self.root.display()));
+        }
+    }
+}
+
+/// Which data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Set {
+    /// Maildirs: many small files.
+    Small,
+    /// Mailboxes: few large files.
+    Large,
+    /// Names without content.
+    Names,
+}
+
+impl Set {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Large => "large",
+            Self::Names => "names",
+        }
+    }
+}
+
+impl Place {
+    /// Makes it below `above`.
+    pub(super) fn make(above: &Path, examples: PathBuf) -> Result<Self> {
+        let root = above.join(format!("homeport-bench-{}", std::process::id()));
+        std::fs::create_dir(&root).with_context(|| format!("cannot make `{}`", root.display()))?;
+        let place = Self { root, examples };
+        for dir in ["data", "cache", "stores", "restored"] {
+            std::fs::create_dir(place.root.join(dir))?;
+        }
+        Ok(place)
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn examples(&self) -> &Path {
+        &self.examples
+    }
+
+    pub(super) fn data(&self, set: Set) -> PathBuf {
+        self.root.join("data").join(set.word())
+    }
+
+    /// Runs the program that makes data; returns what it said.
+    pub(super) fn mail(&self, words: &[&str]) -> Result<String> {
+        run::take(Command::new(self.examples.join("mail")).args(words).current_dir(self.root.join("data")))
+    }
+
+    /// Makes a set, `scale` of its full size.
+    pub(super) fn fill(&self, set: Set, scale: f64) -> Result<()> {
+        ensure!(scale > 0.0 && scale <= 1.0, "the scale is {scale}: wanted more than 0 and at most 1");
+        let say = |number: f64| format!("{:.0}", (number * scale).ceil());
+        match set {
+            Set::Small => self.mail(&["maildirs", set.word(), &say(SMALL)])?,
+            Set::Large => self.mail(&["mailboxes", set.word(), &LARGE.to_string(), &say(LARGE_BYTES)])?,
+            Set::Names => self.mail(&["names", set.word(), &say(NAMES)])?,
+        };
+        Ok(())
+    }
+
+    /// What a tool keeps of a set; nothing is there yet.
+    pub(super) fn kept<'a>(&'a self, tool: Tool, data: &'a Path, cache: &'a Path) -> Kept<'a> {
+        let set = data.file_name().unwrap_or_default().to_string_lossy();
+        let store = self.root.join("stores").join(format!("{set}-{tool:?}"));
+        Kept { tool, data, store, examples: &self.examples, cache, saved: 0 }
+    }
+
+    pub(super) fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
+    /// Removes everything that tools keep and a set, so that the disk has room for the next.
+    pub(super) fn clear(&self, set: Set) -> Result<()> {
+        for dir in [self.root.join("stores"), self.cache(), self.data(set)] {
+            std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove `{}`", dir.display()))?;
+            std::fs::create_dir(&dir)?;
+        }
+        std::fs::remove_dir(self.data(set))?;
+        Ok(())
+    }
+
+    /// A directory to restore into, that is not there.
+    pub(super) fn target(&self) -> Result<PathBuf> {
+        let target = self.root.join("restored/it");
+        if target.exists() {
+            std::fs::remove_dir_all(&target).with_context(|| format!("cannot remove `{}`", target.display()))?;
+        }
+        Ok(target)
+    }
+}
