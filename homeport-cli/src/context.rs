@@ -137,7 +137,7 @@ impl Context {
 }
 
 /// The path, seen from the working directory where it is relative.
-fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
+pub(crate) fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|source| Failure::Surroundings { action: "find the working directory", source })
 }
 

@@ -12,6 +12,9 @@ pub use volume::{
     TrashRef, TrashRefError, TrashRestoreRequest,
 };
 
+pub use homeport_volumes::snapshot::Policy;
+pub use homeport_volumes::tree::TreePath;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;

@@ -10,6 +10,7 @@ use homeport_core::name::{EndpointName, InstanceName, VolumeName};
 use homeport_host::engine::ContainerUser;
 use homeport_host::request::{PortRef, RouteWish};
 
+use super::keep::{PurgeArgs, ScheduleAction, SnapshotAction, TrashAction, VolumeAction};
 use super::value::FileValue;
 
 /// Run small personal services on this machine
@@ -94,6 +95,15 @@ pub(crate) enum Command {
     /// Look at public addresses
     #[command(subcommand)]
     Route(RouteAction),
+    /// Copies of an instance's volumes: take, list, prove, restore, prune, export
+    #[command(subcommand)]
+    Snapshot(SnapshotAction),
+    /// Periodic snapshots
+    #[command(subcommand)]
+    Schedule(ScheduleAction),
+    /// Look at volumes, take one up, or let one be elsewhere
+    #[command(subcommand)]
+    Volume(VolumeAction),
     /// Remove an instance and keep its volumes
     Remove {
         /// The instance
@@ -101,7 +111,15 @@ pub(crate) enum Command {
         /// Print what would be done, and do nothing
         #[arg(long)]
         dry_run: bool,
+        /// What other programs call taking the data away as well
+        #[arg(long, short = 'v', alias = "volume", alias = "rm-data", alias = "purge", alias = "force", hide = true)]
+        volumes: bool,
     },
+    /// Remove an instance and put its volumes into the trash
+    Purge(PurgeArgs),
+    /// Look at what was purged or replaced, put it back, or delete it for good
+    #[command(subcommand)]
+    Trash(TrashAction),
     /// Run, look at or end the process that holds the public addresses
     #[command(subcommand)]
     Daemon(DaemonAction),

@@ -1,6 +1,7 @@
 //! What can be typed after `homeport`, and the values in it.
 
 mod cli;
+mod keep;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -8,4 +9,5 @@ mod value;
 pub(crate) use cli::{
     Cli, Command, ConfigAction, DaemonAction, DeployArgs, ExecArgs, Global, LogsArgs, PortAction, RouteAction,
 };
+pub(crate) use keep::{Consent, PurgeArgs, ScheduleAction, SnapshotAction, TrashAction, VolumeAction, Which};
 pub(crate) use value::{FileValue, ValueSource};

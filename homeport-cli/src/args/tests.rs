@@ -62,7 +62,12 @@ fn the_whole_help() {
       restart      Give an instance a new container while its clients wait
       config       Show or change the configuration of an instance
       route        Look at public addresses
+      snapshot     Copies of an instance's volumes: take, list, prove, restore, prune, export
+      schedule     Periodic snapshots
+      volume       Look at volumes, take one up, or let one be elsewhere
       remove       Remove an instance and keep its volumes
+      purge        Remove an instance and put its volumes into the trash
+      trash        Look at what was purged or replaced, put it back, or delete it for good
       daemon       Run, look at or end the process that holds the public addresses
       port         Look at ports
       completions  Print the completions of a shell
@@ -264,6 +269,321 @@ fn the_whole_help() {
     Options:
       -h, --help  Print help
 
+    ==== homeport snapshot
+    Copies of an instance's volumes: take, list, prove, restore, prune, export
+
+    Usage: homeport snapshot [OPTIONS] <COMMAND>
+
+    Commands:
+      create       Take a snapshot of an instance, running or stopped
+      list         List snapshots, also of instances that were removed
+      show         Show one snapshot in full
+      verify       Prove that snapshots are whole, by reading every byte of them
+      diff         Show what has changed since a snapshot
+      restore      Put the volumes of an instance back; what is there now is kept in the trash
+      extract      Take one file or directory out of a snapshot
+      prune        Remove snapshots that are named, or that a policy does not keep
+      export       Write a snapshot into one tar file
+      import       Take a snapshot into the store from a file that `export` wrote
+      rehearse     Restore a snapshot into a scratch place, compare every byte, and throw it away
+      acknowledge  Confirm that a volume is meant to be as small as a snapshot found it
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport snapshot create
+    Take a snapshot of an instance, running or stopped
+
+    Usage: homeport snapshot create [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The instance
+
+    Options:
+          --note <TEXT>  Write this beside it, for whoever reads the list
+      -h, --help         Print help
+
+    ==== homeport snapshot list
+    List snapshots, also of instances that were removed
+
+    Usage: homeport snapshot list [OPTIONS] [NAME]
+
+    Arguments:
+      [NAME]  The instance; all where it is left out
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport snapshot show
+    Show one snapshot in full
+
+    Usage: homeport snapshot show [OPTIONS] <NAME> [SNAPSHOT]
+
+    Arguments:
+      <NAME>      The instance
+      [SNAPSHOT]  The snapshot: `latest`, a number, or the beginning of its uuid [default: latest]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport snapshot verify
+    Prove that snapshots are whole, by reading every byte of them
+
+    Usage: homeport snapshot verify [OPTIONS] [NAME] [SNAPSHOT]
+
+    Arguments:
+      [NAME]      The instance; all where it is left out
+      [SNAPSHOT]  The snapshot; all of the instance where it is left out
+
+    Options:
+          --quick  Only look whether everything is there, and read no content
+      -h, --help   Print help
+
+    ==== homeport snapshot diff
+    Show what has changed since a snapshot
+
+    Usage: homeport snapshot diff [OPTIONS] <NAME> <FROM> [TO]
+
+    Arguments:
+      <NAME>  The instance
+      <FROM>  The older side: `latest`, a number, or the beginning of its uuid
+      [TO]    The newer side; the data as it is now where it is left out
+
+    Options:
+          --limit <LINES>  List at most LINES changes [default: 50]
+      -h, --help           Print help
+
+    ==== homeport snapshot restore
+    Put the volumes of an instance back; what is there now is kept in the trash
+
+    Usage: homeport snapshot restore [OPTIONS] <NAME> [SNAPSHOT]
+
+    Arguments:
+      <NAME>      The instance
+      [SNAPSHOT]  The snapshot: `latest`, a number, or the beginning of its uuid [default: latest]
+
+    Options:
+          --volume <VOLUME>  Put only this volume back; again for more
+          --devices          Make the device nodes that the snapshot holds, too
+          --dry-run          Print what would be done, and the token that approves it; do nothing
+          --approve <TOKEN>  Do it: the token that `--dry-run` printed, good for one hour and one time
+      -h, --help             Print help
+
+    What is there now is snapshotted first, and then kept in the trash for 30 days: `homeport trash
+    restore ID` takes the
+    restore back. A running instance is stopped and started again; where it does not get ready with the
+    restored data, what
+    was there before is back.
+
+    ==== homeport snapshot extract
+    Take one file or directory out of a snapshot
+
+    Usage: homeport snapshot extract [OPTIONS] <NAME> <SNAPSHOT> <VOLUME> <PATH> <TO>
+
+    Arguments:
+      <NAME>      The instance
+      <SNAPSHOT>  The snapshot: `latest`, a number, or the beginning of its uuid
+      <VOLUME>    The volume
+      <PATH>      The path in the volume; `.` for all of it
+      <TO>        Where to put it; nothing may be there
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport snapshot prune
+    Remove snapshots that are named, or that a policy does not keep
+
+    Usage: homeport snapshot prune [OPTIONS] <NAME> [SNAPSHOTS]...
+
+    Arguments:
+      <NAME>          The instance
+      [SNAPSHOTS]...  The snapshots that are to go
+
+    Options:
+          --keep <POLICY>    Keep what this policy keeps, for example `last=3,daily=7,monthly=12`
+          --dry-run          Print what would be done, and the token that approves it; do nothing
+          --approve <TOKEN>  Do it: the token that `--dry-run` printed, good for one hour and one time
+      -h, --help             Print help
+
+    Without snapshots and --keep, what the policy of the instance's schedule does not keep goes.
+    Whatever is asked for, the
+    newest snapshot that is proven whole stays, and so does what a restore can still be taken back to.
+
+    ==== homeport snapshot export
+    Write a snapshot into one tar file
+
+    Usage: homeport snapshot export [OPTIONS] <NAME> <SNAPSHOT> <FILE>
+
+    Arguments:
+      <NAME>      The instance
+      <SNAPSHOT>  The snapshot: `latest`, a number, or the beginning of its uuid
+      <FILE>      The file; nothing may be there
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport snapshot import
+    Take a snapshot into the store from a file that `export` wrote
+
+    Usage: homeport snapshot import [OPTIONS] <FILE>
+
+    Arguments:
+      <FILE>  The file
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport snapshot rehearse
+    Restore a snapshot into a scratch place, compare every byte, and throw it away
+
+    Usage: homeport snapshot rehearse [OPTIONS] <NAME> [SNAPSHOT]
+
+    Arguments:
+      <NAME>      The instance
+      [SNAPSHOT]  The snapshot: `latest`, a number, or the beginning of its uuid [default: latest]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport snapshot acknowledge
+    Confirm that a volume is meant to be as small as a snapshot found it
+
+    Usage: homeport snapshot acknowledge [OPTIONS] <NAME> [SNAPSHOT]
+
+    Arguments:
+      <NAME>      The instance
+      [SNAPSHOT]  The snapshot: `latest`, a number, or the beginning of its uuid [default: latest]
+
+    Options:
+          --note <TEXT>  Say why, for whoever reads the list [default: ""]
+      -h, --help         Print help
+
+    ==== homeport schedule
+    Periodic snapshots
+
+    Usage: homeport schedule [OPTIONS] <COMMAND>
+
+    Commands:
+      set    Take snapshots of an instance periodically
+      unset  Take no more periodic snapshots of an instance; those that there are stay
+      list   List schedules, and what came of the last snapshots and rehearsals
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport schedule set
+    Take snapshots of an instance periodically
+
+    Usage: homeport schedule set [OPTIONS] --every <INTERVAL> <NAME>
+
+    Arguments:
+      <NAME>  The instance
+
+    Options:
+          --every <INTERVAL>  Take one `hourly`, `daily`, `weekly`, or each `30m`, `6h`, `2d`
+          --keep <POLICY>     Keep what this policy keeps, for example `last=3,daily=7`; all without it
+      -h, --help              Print help
+
+    The policy is the consent to what it removes. It never removes the newest snapshot that is proven
+    whole, and nothing
+    while a volume is suspiciously small. The daemon takes the snapshots, and rehearses a restore once a
+    month.
+
+    ==== homeport schedule unset
+    Take no more periodic snapshots of an instance; those that there are stay
+
+    Usage: homeport schedule unset [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The instance
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport schedule list
+    List schedules, and what came of the last snapshots and rehearsals
+
+    Usage: homeport schedule list [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport volume
+    Look at volumes, take one up, or let one be elsewhere
+
+    Usage: homeport volume [OPTIONS] <COMMAND>
+
+    Commands:
+      list   List volumes, also those of instances that were removed
+      check  Check volumes as a start would
+      adopt  Make a directory with files in it, or a volume that came from elsewhere, a volume of an
+             instance
+      move   Let a volume be in another directory
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport volume list
+    List volumes, also those of instances that were removed
+
+    Usage: homeport volume list [OPTIONS] [NAME]
+
+    Arguments:
+      [NAME]  The instance; all where it is left out
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport volume check
+    Check volumes as a start would
+
+    Usage: homeport volume check [OPTIONS] [NAME] [VOLUME]
+
+    Arguments:
+      [NAME]    The instance; all where it is left out
+      [VOLUME]  The volume; all of the instance where it is left out
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport volume adopt
+    Make a directory with files in it, or a volume that came from elsewhere, a volume of an instance
+
+    Usage: homeport volume adopt [OPTIONS] <PORT> <NAME> <VOLUME> <PATH>
+
+    Arguments:
+      <PORT>    The port: its id, or an image
+      <NAME>    The instance, which may but need not be there
+      <VOLUME>  The volume
+      <PATH>    The directory
+
+    Options:
+          --dry-run          Print what would be done, and the token that approves it; do nothing
+          --approve <TOKEN>  Do it: the token that `--dry-run` printed, good for one hour and one time
+      -h, --help             Print help
+
+    No file is changed: what is in the directory moves, as it is, into `data` below it. This is also the
+    way in for a volume
+    that was restored from an older backup, or that belonged to another HomePort.
+
+    ==== homeport volume move
+    Let a volume be in another directory
+
+    Usage: homeport volume move [OPTIONS] <NAME> <VOLUME> <PATH>
+
+    Arguments:
+      <NAME>    The instance, which must not run
+      <VOLUME>  The volume
+      <PATH>    The directory where it is by now, or is to be
+
+    Options:
+          --dry-run  Print what would be done, and do nothing
+      -h, --help     Print help
+
+    Where the volume is at the new place already, HomePort only learns it. On the same file system it is
+    renamed. To another
+    one, copy it first, with `.homeport` and everything: cp -a OLD NEW; then run this.
+
     ==== homeport remove
     Remove an instance and keep its volumes
 
@@ -275,6 +595,70 @@ fn the_whole_help() {
     Options:
           --dry-run  Print what would be done, and do nothing
       -h, --help     Print help
+
+    ==== homeport purge
+    Remove an instance and put its volumes into the trash
+
+    Usage: homeport purge [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The instance, which may be removed already
+
+    Options:
+          --volume <VOLUME>  Of a removed instance, only this volume; again for more
+          --dry-run          Print what would be done, and the token that approves it; do nothing
+          --approve <TOKEN>  Do it: the token that `--dry-run` printed, good for one hour and one time
+      -h, --help             Print help
+
+    The data goes to the trash and stays there for 30 days: `homeport trash restore ID` brings it back.
+    Snapshots stay.
+
+    ==== homeport trash
+    Look at what was purged or replaced, put it back, or delete it for good
+
+    Usage: homeport trash [OPTIONS] <COMMAND>
+
+    Commands:
+      list     List what is in the trash
+      restore  Put something back: a purged volume, or what a restore took out
+      empty    Delete for good
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport trash list
+    List what is in the trash
+
+    Usage: homeport trash list [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport trash restore
+    Put something back: a purged volume, or what a restore took out
+
+    Usage: homeport trash restore [OPTIONS] <ID>
+
+    Arguments:
+      <ID>  The beginning of its id
+
+    Options:
+          --dry-run  Print what would be done, and do nothing
+      -h, --help     Print help
+
+    ==== homeport trash empty
+    Delete for good
+
+    Usage: homeport trash empty [OPTIONS] [IDS]...
+
+    Arguments:
+      [IDS]...  The beginnings of ids; what was there for its full time without any
+
+    Options:
+          --all              Everything
+          --dry-run          Print what would be done, and the token that approves it; do nothing
+          --approve <TOKEN>  Do it: the token that `--dry-run` printed, good for one hour and one time
+      -h, --help             Print help
 
     ==== homeport daemon
     Run, look at or end the process that holds the public addresses
@@ -465,4 +849,40 @@ fn a_wrong_command_line_is_told_with_what_was_wanted() {
     $ homeport list --wait -1
     error: unexpected argument '-1' found
     "#);
+}
+
+#[test]
+fn what_takes_data_away_is_planned_or_approved_and_not_both() {
+    let token = homeport_host::approval::Token::from_bits([7; 10]).to_string();
+    for words in [
+        "purge alice --dry-run",
+        "purge alice --approve TOKEN --volume home",
+        "snapshot restore alice",
+        "snapshot restore alice 12 --volume home --dry-run",
+        "snapshot prune alice 3 4 --approve TOKEN",
+        "snapshot prune alice --keep last=3,daily=7",
+        "trash empty --all --approve TOKEN",
+        "trash empty 5f0c11 --dry-run",
+        "volume adopt shell alice home /srv/alice --dry-run",
+        "schedule set alice --every 6h --keep last=3",
+    ] {
+        let words = words.replace("TOKEN", &token);
+        let parsed = Cli::try_parse_from(["homeport"].into_iter().chain(words.split(' ')));
+        assert!(parsed.is_ok(), "{words}: {}", parsed.unwrap_err());
+    }
+    for (words, wanted) in [
+        ("purge alice --dry-run --approve TOKEN", "cannot be used with"),
+        ("purge alice --approve yes", "invalid value"),
+        ("snapshot restore alice newest", "names no snapshot"),
+        ("snapshot prune alice 3 --keep last=3", "cannot be used with"),
+        ("snapshot prune alice --keep last=0", "is no number of snapshots"),
+        ("trash empty 5f0c11 --all", "cannot be used with"),
+        ("trash restore ../../etc", "names nothing in the trash"),
+        ("schedule set alice --every 10s", "is not an interval"),
+        ("schedule set alice", "--every"),
+    ] {
+        let words = words.replace("TOKEN", &token);
+        let error = Cli::try_parse_from(["homeport"].into_iter().chain(words.split(' '))).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{words}: {error}");
+    }
 }

@@ -5,7 +5,10 @@ use std::ffi::OsString;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use super::{config, daemon, deploy, exec, lifecycle, list, logs, offline, port, remove, route, status};
+use super::{
+    config, daemon, deploy, exec, lifecycle, list, logs, offline, port, remove, route, schedule, snapshot, status,
+    trash, volume,
+};
 use crate::args::{Cli, Command, DaemonAction, PortAction, RouteAction};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -46,7 +49,13 @@ fn perform(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Restart { name } => lifecycle::restart(context, &name),
         Command::Config { name, action } => config::run(context, name, action),
         Command::Route(RouteAction::List) => route::list(context),
-        Command::Remove { name, dry_run } => remove::run(context, &name, dry_run),
+        Command::Snapshot(action) => snapshot::run(context, action),
+        Command::Schedule(action) => schedule::run(context, action),
+        Command::Volume(action) => volume::run(context, action),
+        Command::Remove { name, volumes: true, .. } => Err(remove::refuse_data(&name)),
+        Command::Remove { name, dry_run, volumes: false } => remove::run(context, &name, dry_run),
+        Command::Purge(args) => trash::purge(context, args),
+        Command::Trash(action) => trash::run(context, action),
         Command::Daemon(DaemonAction::Run) => daemon::run(context),
         Command::Daemon(DaemonAction::Status) => daemon::status(context),
         Command::Daemon(DaemonAction::Stop) => daemon::stop(context),

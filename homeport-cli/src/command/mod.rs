@@ -1,6 +1,7 @@
 //! Commands: each turns its arguments into one host call, and what that returns into a result.
 
 mod config;
+mod consent;
 mod daemon;
 mod deploy;
 mod dispatch;
@@ -12,7 +13,11 @@ mod offline;
 mod port;
 mod remove;
 mod route;
+mod schedule;
+mod snapshot;
 mod status;
+mod trash;
 mod values;
+mod volume;
 
 pub(crate) use dispatch::run;

@@ -15,3 +15,11 @@ pub(super) fn run(context: &Context, name: &InstanceName, dry_run: bool) -> Resu
     context.print(&RemovedReport::new(outcome, removed))?;
     Ok(Exit::Done)
 }
+
+/// `remove` never takes data away, whatever other programs understand by such words: nothing is done at all.
+pub(super) fn refuse_data(name: &InstanceName) -> Failure {
+    Failure::Usage {
+        message: format!("`remove` keeps the volumes of `{name}`, and nothing was done"),
+        help: "leave the option out; to give the data up as well, look at `homeport purge NAME --dry-run`",
+    }
+}

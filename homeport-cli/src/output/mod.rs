@@ -1,8 +1,10 @@
 //! Turning outcomes into text and JSON: the same facts in both, and one door to standard output.
 //! Never calls the host, never decides an exit code.
 
+mod amount;
 mod config;
 mod connection;
+mod consent;
 mod daemon;
 mod failure;
 mod instance;
@@ -11,10 +13,16 @@ mod page;
 mod plan;
 mod port;
 mod route;
+mod schedule;
+mod snapshot;
+mod snapshot_work;
 mod table;
+mod trash;
+mod volume;
 
 use std::io::{self, Write as _};
 
+pub(crate) use amount::{count, size, span};
 pub(crate) use config::{ConfigReport, ReconfiguredReport};
 pub(crate) use connection::{PublicName, primary_address};
 pub(crate) use daemon::{DaemonReport, DaemonStopped};
@@ -25,6 +33,9 @@ pub(crate) use page::{Page, escape};
 pub(crate) use plan::{DeployPlanReport, Removal, RemovedReport};
 pub(crate) use port::PortReport;
 pub(crate) use route::RoutesReport;
+pub(crate) use schedule::{ScheduleReport, SchedulesReport, UnscheduledReport};
+pub(crate) use snapshot_work::Acknowledged;
+pub(crate) use volume::{ChecksReport, VolumesReport};
 
 /// For whom a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use homeport_core::unit::Bytes;
 use homeport_host::progress::Event;
 
-use crate::output::escape;
+use crate::output::{count, escape, size, span};
 
 /// Nothing is told before: most operations are over by then.
 pub(crate) const QUIET: Duration = Duration::from_secs(1);
@@ -41,6 +42,8 @@ struct Current {
     text: String,
     since: Duration,
     told: bool,
+    /// How far it is; empty where nothing is counted.
+    done: String,
 }
 
 impl Screen {
@@ -64,13 +67,21 @@ impl Screen {
             Event::WaitingFor { what } => format!("waiting for {what} to end"),
             Event::Step { number, of, text } => format!("step {number} of {of}: {text}"),
             Event::PortSays { text } => format!("the port says: {text}"),
-            Event::Work { what, .. } => what.clone(),
+            Event::Work { what, .. } => {
+                let done = work(event);
+                if let Some(current) = self.current.as_mut().filter(|current| current.text == escape(what)) {
+                    current.done = done;
+                    return self.tick(now);
+                }
+                self.current = Some(Current { text: escape(what), since: now, told: false, done });
+                return self.tick(now);
+            }
             Event::Undoing { text } => format!("taking back: {text}"),
             Event::Resuming { what } => format!("finishing what was cut off: {what}"),
         };
         let text = escape(&text);
         if self.current.as_ref().is_none_or(|current| current.text != text) {
-            self.current = Some(Current { text, since: now, told: false });
+            self.current = Some(Current { text, since: now, told: false, done: String::new() });
         }
         self.tick(now)
     }
@@ -84,7 +95,8 @@ impl Screen {
                 format!("{}\n", current.text)
             }
             Style::InPlace { columns } => {
-                let line = in_place(&current.text, now.saturating_sub(current.since), columns);
+                let text = [current.text.as_str(), &current.done].concat();
+                let line = in_place(&text, now.saturating_sub(current.since), columns);
                 if line == self.drawn {
                     return String::new();
                 }
@@ -111,6 +123,14 @@ impl Screen {
         }
         format!("{}warning: {}\n{}", self.clear(), escape(text), self.tick(now))
     }
+}
+
+/// How far counted work is: `: 1.2 GB of 3.4 GB, 800 entries, 20 s left`.
+fn work(event: &Event) -> String {
+    let Event::Work { bytes, of_bytes, entries, left, .. } = event else { return String::new() };
+    let of = of_bytes.filter(|of| of >= bytes).map(|of| format!(" of {}", size(Bytes::new(of)))).unwrap_or_default();
+    let left = left.map(|left| format!(", {} left", span(left))).unwrap_or_default();
+    format!(": {}{of}, {}{left}", size(Bytes::new(*bytes)), count(*entries, "entry", "entries"))
 }
 
 /// The step with its seconds on one line; the step is cut where the line is too narrow, its seconds are not.
@@ -178,6 +198,25 @@ mod tests {
         assert_eq!(long, "\rstep 2 of 3: wait unti… (0 s)\u{1b}[K");
         assert_eq!(screen.finish(), "\r\u{1b}[K");
         assert_eq!(screen.finish(), "");
+    }
+
+    #[test]
+    fn counted_work_says_how_far_it_is_and_is_one_line_where_nothing_can_be_written_over() {
+        let work = |bytes, left| Event::Work {
+            what: "read volume `home`".to_owned(),
+            bytes,
+            of_bytes: Some(2_000_000),
+            entries: 1,
+            of_entries: None,
+            left,
+        };
+        let mut screen = Screen::new(Style::InPlace { columns: 90 });
+        screen.event(&work(0, None), at(0));
+        let told = screen.event(&work(1_500_000, Some(Duration::from_secs(5))), at(3000));
+        assert_eq!(told, "\rread volume `home`: 1.5 MB of 2.0 MB, 1 entry, 5.0 s left (3 s)\u{1b}[K");
+        let mut lines = Screen::new(Style::Lines);
+        let told = lines.event(&work(0, None), at(1000)) + &lines.event(&work(1_500_000, None), at(3000));
+        assert_eq!(told, "read volume `home`\n");
     }
 
     #[test]

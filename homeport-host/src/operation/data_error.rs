@@ -2,8 +2,9 @@
 
 use homeport_core::fault::{Advice, Fault};
 use homeport_core::name::{InstanceName, VolumeName};
+use homeport_volumes::VolumeError;
+use homeport_volumes::restore::RestoreError;
 use homeport_volumes::store::StoreError;
-use homeport_volumes::{RestoreError, VolumeError};
 
 /// Why something about a person's data was refused or failed.
 #[derive(Debug, thiserror::Error)]

@@ -20,6 +20,9 @@ mod survey;
 mod trash;
 mod volume;
 
+pub use homeport_volumes::snapshot::Change;
+pub use homeport_volumes::store::Measure;
+
 pub use config::{ConfigView, Reconfigured, ValueOrigin, config_change, config_view};
 pub use data_error::DataError;
 pub use deploy::{DeployOutcome, DeployPlan, Deployed, deploy, plan_deploy};

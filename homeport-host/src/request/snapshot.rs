@@ -115,8 +115,10 @@ pub enum Depth {
 /// Asks whether snapshots are whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyRequest {
-    /// Which one; `None` is all of them.
-    pub which: Option<SnapshotChoice>,
+    /// The instance; `None` is all of them, those that were removed too.
+    pub instance: Option<InstanceName>,
+    /// Which of its snapshots; `None` is all of them.
+    pub snapshot: Option<SnapshotRef>,
     /// How much is looked at.
     pub depth: Depth,
 }

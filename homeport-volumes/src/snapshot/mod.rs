@@ -6,6 +6,7 @@ mod chunk;
 mod diff;
 mod error;
 mod ingest;
+mod policy_text;
 mod retention;
 #[cfg(test)]
 mod retention_tests;
@@ -18,6 +19,7 @@ pub use alarm::{BYTES_THAT_MATTER, ENTRIES_THAT_MATTER, Extent, alarm_text, alar
 pub use diff::{Change, Compared, Difference};
 pub use error::SnapshotError;
 pub use ingest::{Calm, Ingested};
+pub use policy_text::PolicyError;
 pub use retention::{AlarmState, Candidate, Fate, Period, Policy, Proof, Protection, Reason, decide};
 pub use subject::{Mode, Subject};
 pub use take::{About, Base, Taken, Taking};

@@ -1,0 +1,202 @@
+//! Owns how work on snapshots is told: proofs, differences, restores, prunes, and their way out and in.
+//! Never asks the host.
+
+use std::time::Duration;
+
+use homeport_core::name::InstanceName;
+use homeport_host::operation::{
+    Change, Differences, Exported, LifecycleOutcome, PrunePlan, Pruned, Rehearsed, RestorePlan, Restored, TakenOut,
+    VerifyOutcome,
+};
+use homeport_host::request::Depth;
+
+use super::Render;
+use super::amount::{count, extent, moment, size, span};
+use super::consent::{steps, warnings};
+use super::page::Page;
+use super::snapshot::short;
+
+impl Render for VerifyOutcome {
+    fn text(&self, page: &mut Page) {
+        let how = match self.depth {
+            Depth::Quick => "every entry was read, and every object looked up; no content was read",
+            Depth::Full => "every entry and every byte was read from the disk and compared",
+        };
+        if self.is_whole() {
+            let number = u64::try_from(self.snapshots.len()).unwrap_or(u64::MAX);
+            page.line(format_args!("{}: whole", count(number, "snapshot", "snapshots")));
+        }
+        for snapshot in self.snapshots.iter().filter(|snapshot| !snapshot.faults.is_empty()) {
+            page.line(format_args!("damaged: {}", snapshot.uuid));
+            for fault in &snapshot.faults {
+                page.line(format_args!("  [{}] {fault}", fault.code));
+            }
+        }
+        for fault in &self.faults {
+            page.line(format_args!("in the store: [{}] {fault}", fault.code));
+        }
+        page.line(format_args!("  {how}: {}, {}", count(self.objects, "object", "objects"), size(self.bytes)));
+        page.line(format_args!("  on {}", moment(&self.at)));
+    }
+}
+
+impl Render for Rehearsed {
+    fn text(&self, page: &mut Page) {
+        page.line(format_args!("snapshot {} can be restored", self.uuid));
+        page.line(format_args!(
+            "  {} were restored into a scratch place, compared in every byte and attribute, and removed; {}",
+            extent(self.entries, self.bytes),
+            span(Duration::from_millis(self.milliseconds))
+        ));
+    }
+}
+
+impl Render for Differences {
+    fn text(&self, page: &mut Page) {
+        let to = self.to.as_ref().map_or_else(|| "what is there now".to_owned(), ToString::to_string);
+        page.line(format_args!("from {} to {to}", self.from));
+        for volume in &self.volumes {
+            page.line(format_args!(
+                "volume `{}`: {} new, {} gone, {} changed, {} the same",
+                volume.volume, volume.added, volume.removed, volume.changed, volume.same
+            ));
+            for one in &volume.listed {
+                page.line(format_args!("  {:<9} {}", word(one.change), one.path));
+            }
+            let listed = u64::try_from(volume.listed.len()).unwrap_or(u64::MAX);
+            let all = volume.added.saturating_add(volume.removed).saturating_add(volume.changed);
+            if all > listed {
+                page.line(format_args!("  and {} more", all - listed));
+            }
+        }
+    }
+}
+
+const fn word(change: Change) -> &'static str {
+    match change {
+        Change::Added => "new",
+        Change::Removed => "gone",
+        Change::Replaced => "replaced",
+        Change::Content => "content",
+        Change::Metadata => "metadata",
+        Change::Relinked => "relinked",
+    }
+}
+
+impl Render for RestorePlan {
+    fn text(&self, page: &mut Page) {
+        page.line(format_args!(
+            "a restore of `{}` to snapshot {:#} of {} would put back",
+            self.snapshot.instance,
+            self.snapshot.sequence,
+            moment(&self.snapshot.taken)
+        ));
+        for volume in &self.volumes {
+            let extent = extent(volume.entries, volume.bytes);
+            page.line(format_args!("  volume `{}` at `{}`: {extent}", volume.name, volume.path.display()));
+        }
+        page.line("by these steps");
+        steps(&self.plan, page);
+        warnings(&self.warnings, page);
+        if let Some(why) = &self.needs_approval {
+            page.line(format_args!("it needs an approval: {why}"));
+        }
+    }
+}
+
+impl Render for Restored {
+    fn text(&self, page: &mut Page) {
+        page.line(format_args!("`{}` is restored to snapshot {}", self.instance, self.snapshot));
+        for volume in &self.volumes {
+            page.line(format_args!(
+                "  volume `{}`: {}, compared in every byte and attribute",
+                volume.name,
+                extent(volume.entries, volume.bytes)
+            ));
+        }
+        page.line(format_args!("  what was there is snapshot {}, and in the trash", self.before));
+        page.line(format_args!(
+            "  to take this back, until {} at least: homeport trash restore {}",
+            moment(&self.kept_until),
+            short(&self.undo)
+        ));
+        if self.running.is_some() {
+            page.line("  it runs again, with the restored data");
+        }
+        warnings(&self.warnings, page);
+    }
+}
+
+impl Render for PrunePlan {
+    fn text(&self, page: &mut Page) {
+        let goes = u64::try_from(self.removed().count()).unwrap_or(u64::MAX);
+        page.line(format_args!("of `{}`, {} would go", self.instance, count(goes, "snapshot", "snapshots")));
+        for fate in &self.snapshots {
+            let why = if fate.kept_because.is_empty() {
+                "goes".to_owned()
+            } else {
+                format!("stays: {}", fate.kept_because.join(", "))
+            };
+            page.line(format_args!(
+                "  {:>4}  {}  {}  {why}",
+                format!("{:#}", fate.sequence),
+                short(&fate.uuid),
+                moment(&fate.taken)
+            ));
+        }
+    }
+}
+
+impl Render for Pruned {
+    fn text(&self, page: &mut Page) {
+        let gone = u64::try_from(self.plan.removed().count()).unwrap_or(u64::MAX);
+        page.line(format_args!("of `{}`, {} went", self.plan.instance, count(gone, "snapshot", "snapshots")));
+        for fate in self.plan.removed() {
+            page.line(format_args!("  {:#}  {}  {}", fate.sequence, short(&fate.uuid), moment(&fate.taken)));
+        }
+        page.line(format_args!(
+            "  {} set aside, to be deleted in seven days; {} deleted now",
+            size(self.bytes_set_aside),
+            size(self.bytes_freed)
+        ));
+    }
+}
+
+impl Render for Exported {
+    fn text(&self, page: &mut Page) {
+        page.line(format_args!("snapshot {} is in `{}`, {}", self.uuid, self.path.display(), size(self.bytes)));
+        for (volume, path) in &self.only_in_entries {
+            page.line(format_args!("  too long for tar programs, HomePort alone restores it: `{path}` in `{volume}`"));
+        }
+    }
+}
+
+impl Render for TakenOut {
+    fn text(&self, page: &mut Page) {
+        page.line(format_args!("`{}` is at `{}`", self.path, self.to.display()));
+        page.line(format_args!(
+            "  from volume `{}` of snapshot {}: {}",
+            self.volume,
+            self.uuid,
+            extent(self.entries, self.bytes)
+        ));
+    }
+}
+
+/// An alarm that was confirmed.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Acknowledged {
+    pub(crate) outcome: LifecycleOutcome,
+    pub(crate) instance: InstanceName,
+}
+
+impl Render for Acknowledged {
+    fn text(&self, page: &mut Page) {
+        match self.outcome {
+            LifecycleOutcome::Changed => {
+                page.line(format_args!("the alarm is confirmed; snapshots of `{}` may go again", self.instance));
+            }
+            LifecycleOutcome::Unchanged => page.line("it was confirmed before; nothing was changed"),
+        }
+    }
+}
