@@ -10,6 +10,7 @@ use homeport_host::ledger::{LedgerError, Refusal};
 use homeport_host::operation::OperationError;
 use homeport_host::routes::RoutesError;
 use homeport_host::run::{RunError, StepError};
+use homeport_volumes::restore::RestoreError;
 
 /// How the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +175,15 @@ fn of_step(error: &StepError) -> Exit {
             "HP-VOL-020" | "HP-VOL-021" => Exit::Host,
             _ => Exit::Request,
         },
+        StepError::Layout(error) => of_layout(error),
+        StepError::Restore(RestoreError::Refused(_)) => Exit::Request,
+        StepError::Store(_)
+        | StepError::Snapshot(_)
+        | StepError::Changed { .. }
+        | StepError::Restore(_)
+        | StepError::Trash(_) => Exit::Host,
         StepError::Container(_)
+        | StepError::Hook { .. }
         | StepError::Ended { .. }
         | StepError::OutOfMemory { .. }
         | StepError::NotReady { .. } => Exit::Request,

@@ -57,6 +57,8 @@ pub struct ContainerParts<'a> {
     pub volumes: &'a BTreeMap<VolumeName, std::path::PathBuf>,
     /// The most open files that the host allows a process.
     pub open_files_hard: u64,
+    /// What it is to do.
+    pub phase: &'a Phase,
 }
 
 /// The name of an instance's container: `homeport-<instance>-<root>`.
@@ -93,8 +95,8 @@ pub fn container_spec(parts: &ContainerParts<'_>) -> Result<ContainerSpec, Conta
         name: container_name(parts.root, parts.instance)?,
         image: parts.image,
         entrypoint: Entrypoint::OfImage,
-        args: Phase::Run.to_args(),
-        env: environment(parts.instance, &Phase::Run),
+        args: parts.phase.to_args(),
+        env: environment(parts.instance, parts.phase),
         user: ContainerUser { uid: Uid::new(0), gid: Gid::new(0) },
         labels: labels(parts.root).with(LABEL_INSTANCE, parts.instance.as_str()),
         hostname: parts.instance.as_str().parse::<Hostname>()?,
@@ -167,6 +169,7 @@ mod tests {
             run_dir: Path::new("/run/homeport/instances/alice/port"),
             volumes: &BTreeMap::from([("home".parse().unwrap(), "/run/homeport/mnt/u".into())]),
             open_files_hard: 4096,
+            phase: &Phase::Run,
         })
     }
 

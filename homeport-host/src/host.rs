@@ -26,6 +26,23 @@ pub struct Host {
     pub(crate) machine: Machine,
     pub(crate) probing: Probing,
     pub(crate) patience: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Says what time it is. Consent, the trash and schedules go by it; waits do not.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// The present moment.
+    fn now(&self) -> Time;
+}
+
+/// The machine's own clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        Time::now()
+    }
 }
 
 /// Whether public addresses are tried after a start.
@@ -55,6 +72,7 @@ impl Host {
             machine: Machine::default(),
             probing: Probing::Real,
             patience: Duration::ZERO,
+            clock: Arc::new(SystemClock),
         }
     }
 
@@ -78,6 +96,18 @@ impl Host {
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// The same host, by another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
     }
 
     /// Where everything is.

@@ -19,5 +19,7 @@ pub mod request;
 pub mod routes;
 pub mod run;
 pub mod rundir;
+mod store;
+mod taking;
 
-pub use host::{Host, Probing};
+pub use host::{Clock, Host, Probing, SystemClock};

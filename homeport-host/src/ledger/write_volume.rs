@@ -1,6 +1,7 @@
 //! Owns the writes about volumes. A volume that was in use is never forgotten here, and its past never taken back.
 
 use homeport_core::name::{InstanceName, PortId, VolumeName};
+use homeport_core::unit::Format;
 
 use super::change::Change;
 use super::error::LedgerError;
@@ -84,6 +85,20 @@ impl LedgerWriter<'_> {
             let sql = "UPDATE volume SET generation = ?2 WHERE uuid = ?1 AND generation <> ?2";
             let rows = connection.prepare_cached(sql)?.execute((uuid, stored_generation(generation)?))?;
             Ok(Change::of_rows(rows))
+        })
+    }
+
+    /// Sets what a volume is after its data was exchanged for another tree: the format of that, and whether it holds anything.
+    /// The only write by which a volume that had data is blank again; what it had is in the trash then.
+    ///
+    /// # Errors
+    /// `UnknownVolume`.
+    pub fn set_volume_tree(&mut self, uuid: &str, format: Format, has_data: HasData) -> Result<Change, LedgerError> {
+        self.write(|ledger, connection| {
+            known(ledger, uuid)?;
+            let sql =
+                "UPDATE volume SET format = ?2, has_data = ?3 WHERE uuid = ?1 AND (format <> ?2 OR has_data <> ?3)";
+            Ok(Change::of_rows(connection.prepare_cached(sql)?.execute((uuid, format.get(), has_data.as_str()))?))
         })
     }
 

@@ -4,7 +4,15 @@ use homeport_core::fault::{Advice, Fault};
 use homeport_core::name::{InstanceName, VolumeName};
 use homeport_volumes::VolumeError;
 use homeport_volumes::restore::RestoreError;
+use homeport_volumes::snapshot::SnapshotError;
 use homeport_volumes::store::StoreError;
+use homeport_volumes::trash::TrashError;
+use homeport_volumes::tree::TreeFault;
+
+use super::error::OperationError;
+use crate::run::StepError;
+use crate::store::OpenError;
+use crate::taking::TakeError;
 
 /// Why something about a person's data was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +26,26 @@ pub enum DataError {
     /// A tree cannot be built, compared or exchanged.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// A snapshot cannot be made or read.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The trash cannot be used.
+    #[error(transparent)]
+    Trash(#[from] TrashError),
+    /// A tree cannot be looked at in full.
+    #[error("volume `{volume}` of `{instance}` cannot be counted")]
+    Uncountable {
+        /// The instance.
+        instance: InstanceName,
+        /// The volume.
+        volume: VolumeName,
+        /// Why not.
+        #[source]
+        source: TreeFault,
+    },
+    /// What a step would say when it fails.
+    #[error(transparent)]
+    Step(Box<StepError>),
     /// There is no such snapshot.
     #[error("`{instance}` has no snapshot `{wanted}`{}", among(.known))]
     NoSnapshot {
@@ -98,7 +126,14 @@ impl DataError {
             | Self::Runs { .. }
             | Self::NotInTrash { .. }
             | Self::Volume(VolumeError::Refused(_)) => true,
-            Self::Store(_) | Self::Volume(_) | Self::Restore(_) | Self::Changed { .. } => false,
+            Self::Store(_)
+            | Self::Volume(_)
+            | Self::Restore(_)
+            | Self::Snapshot(_)
+            | Self::Trash(_)
+            | Self::Uncountable { .. }
+            | Self::Step(_)
+            | Self::Changed { .. } => false,
         }
     }
 }
@@ -109,6 +144,10 @@ impl Advice for DataError {
             Self::Store(error) => error.code(),
             Self::Volume(error) => error.code(),
             Self::Restore(error) => error.code(),
+            Self::Snapshot(error) => error.code(),
+            Self::Trash(error) => error.code(),
+            Self::Uncountable { source, .. } => source.code(),
+            Self::Step(error) => error.code(),
             Self::NoSnapshot { .. } => "HP-DAT-001",
             Self::Ambiguous { .. } => "HP-DAT-002",
             Self::NoVolume { .. } => "HP-DAT-003",
@@ -124,6 +163,10 @@ impl Advice for DataError {
             Self::Store(error) => return error.help(),
             Self::Volume(error) => return error.help(),
             Self::Restore(error) => return error.help(),
+            Self::Snapshot(error) => return error.help(),
+            Self::Trash(error) => return error.help(),
+            Self::Uncountable { source, .. } => return source.help(),
+            Self::Step(error) => return error.help(),
             Self::NoSnapshot { .. } => "`homeport snapshot list` shows those that there are".to_owned(),
             Self::Ambiguous { .. } => "give more of its digits".to_owned(),
             Self::NoVolume { .. } | Self::UnknownVolume { .. } => {
@@ -140,7 +183,47 @@ impl Advice for DataError {
             Self::Store(error) => error.faults(),
             Self::Volume(error) => error.faults(),
             Self::Restore(error) => error.faults(),
+            Self::Snapshot(error) => error.faults(),
+            Self::Trash(error) => error.faults(),
+            Self::Step(error) => error.faults(),
             _ => &[],
+        }
+    }
+}
+
+impl From<StepError> for OperationError {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Ledger(error) => error.into(),
+            StepError::Engine(error) => error.into(),
+            StepError::Layout(error) => error.into(),
+            StepError::Volume(error) => DataError::from(error).into(),
+            StepError::Store(error) => DataError::from(error).into(),
+            error => DataError::Step(Box::new(error)).into(),
+        }
+    }
+}
+
+impl From<OpenError> for OperationError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Store(error) => DataError::from(error).into(),
+            OpenError::Ledger(error) => error.into(),
+            OpenError::Layout(error) => error.into(),
+        }
+    }
+}
+
+impl From<TakeError> for OperationError {
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::Store(error) => DataError::from(error).into(),
+            TakeError::Snapshot(error) => DataError::from(error).into(),
+            TakeError::Volume(error) => DataError::from(error).into(),
+            TakeError::Ledger(error) => error.into(),
+            TakeError::Engine(error) => error.into(),
+            TakeError::Step(error) => (*error).into(),
+            TakeError::Changed { instance, what } => DataError::Changed { instance, what }.into(),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn enter<T>(
             return Err(RunError::Died { kind, instance: about.clone() }.into());
         }
         for name in &resumed.interrupted {
-            if name != about || !matches!(kind, Kind::Stop | Kind::Remove | Kind::Start | Kind::Restart) {
+            if name != about || !matches!(kind, Kind::Stop | Kind::Remove | Kind::Start | Kind::Restart | Kind::Purge) {
                 bring_back(host, writer, root, name)?;
             }
         }
@@ -52,8 +52,9 @@ pub fn resume_cut_off(host: &Host) -> Result<(), OperationError> {
     })
 }
 
-/// Runs `work` with the ledger open for writing, alone.
-fn locked<T>(
+/// Runs `work` with the ledger open for writing, alone. What was cut off stays as it is: only for what is no operation on an
+/// instance.
+pub(super) fn locked<T>(
     host: &Host,
     command: &str,
     work: impl FnOnce(&mut LedgerWriter<'_>, &RootId) -> Result<T, OperationError>,
@@ -72,11 +73,14 @@ fn locked<T>(
 
 /// Refuses early what only root can do, and what needs an engine that is not there.
 pub(super) fn ready(host: &Host) -> Result<(), OperationError> {
-    let uid = rustix::process::geteuid();
-    if !uid.is_root() {
-        return Err(OperationError::NotRoot { uid: uid.as_raw() });
-    }
+    as_root()?;
     Ok(host.engine.ping()?)
+}
+
+/// Refuses early what only root can do.
+pub(super) fn as_root() -> Result<(), OperationError> {
+    let uid = rustix::process::geteuid();
+    if uid.is_root() { Ok(()) } else { Err(OperationError::NotRoot { uid: uid.as_raw() }) }
 }
 
 /// Starts an instance whose replacement was cut off.

@@ -8,6 +8,7 @@ mod data_error;
 mod deploy;
 mod enter;
 mod error;
+mod find;
 mod lifecycle;
 mod observe;
 mod outcome;

@@ -21,6 +21,22 @@ pub enum Kind {
     Config,
     /// An instance goes; its data stays.
     Remove,
+    /// Volumes become what they were in a snapshot.
+    Restore,
+    /// A restore is taken back.
+    Undo,
+    /// Trees that were exchanged go to the trash: the end of a restore that is done.
+    Settle,
+    /// Volumes are given up; their data goes to the trash.
+    Purge,
+    /// Purged volumes come back.
+    PutBack,
+    /// What is in the trash is deleted.
+    Empty,
+    /// A directory becomes a volume.
+    Adopt,
+    /// A volume is elsewhere from now on.
+    Move,
 }
 
 /// Which way an operation goes when it cannot go on, or was cut off.
@@ -33,12 +49,47 @@ pub enum Course {
 }
 
 impl Kind {
-    /// Which way it goes. Stopping and removing only take away what can be made again, and the operator asked for it.
+    const ALL: [Self; 14] = [
+        Self::Deploy,
+        Self::Start,
+        Self::Stop,
+        Self::Restart,
+        Self::Config,
+        Self::Remove,
+        Self::Restore,
+        Self::Undo,
+        Self::Settle,
+        Self::Purge,
+        Self::PutBack,
+        Self::Empty,
+        Self::Adopt,
+        Self::Move,
+    ];
+
+    /// Which way it goes. What only takes away what can be made again, or what an operator has approved, goes on; what puts
+    /// something in the place of something else goes back.
     pub const fn course(self) -> Course {
         match self {
-            Self::Deploy | Self::Start | Self::Restart | Self::Config => Course::Back,
-            Self::Stop | Self::Remove => Course::On,
+            Self::Deploy
+            | Self::Start
+            | Self::Restart
+            | Self::Config
+            | Self::Restore
+            | Self::Undo
+            | Self::Adopt
+            | Self::Move => Course::Back,
+            Self::Stop | Self::Remove | Self::Settle | Self::Purge | Self::PutBack | Self::Empty => Course::On,
         }
+    }
+
+    /// Whether it stops the instance's container on its way, so that one that should run may have none when it is cut off.
+    pub const fn interrupts(self) -> bool {
+        matches!(self, Self::Start | Self::Restart | Self::Config | Self::Restore | Self::Undo)
+    }
+
+    /// Whether it exchanges what is in volumes.
+    pub const fn replaces(self) -> bool {
+        matches!(self, Self::Restore | Self::Undo)
     }
 
     /// The word of the command line.
@@ -50,6 +101,14 @@ impl Kind {
             Self::Restart => "restart",
             Self::Config => "config",
             Self::Remove => "remove",
+            Self::Restore => "restore",
+            Self::Undo => "undo",
+            Self::Settle => "settle",
+            Self::Purge => "purge",
+            Self::PutBack => "put-back",
+            Self::Empty => "empty",
+            Self::Adopt => "adopt",
+            Self::Move => "move",
         }
     }
 }
@@ -64,7 +123,7 @@ impl FromStr for Kind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Deploy, Self::Start, Self::Stop, Self::Restart, Self::Config, Self::Remove]
+        Self::ALL
             .into_iter()
             .find(|kind| kind.word() == text)
             .ok_or_else(|| format!("`{text}` is not a kind of operation that this HomePort knows"))

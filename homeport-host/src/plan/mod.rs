@@ -4,12 +4,15 @@
 mod blueprint;
 mod kind;
 mod sequence;
+mod sequence_data;
 mod step;
+mod step_text;
 
 pub use blueprint::{Blueprint, RoutePlan, VolumePlan, VolumeWay};
 pub use kind::{Course, Kind};
 pub use sequence::{deploy, reconfigure, remove, restart, start, stop};
-pub use step::{ListenHostText, Step};
+pub use sequence_data::{Around, Replacing, empty, purge, put_back, restore, settle, undo};
+pub use step::{ListenHostText, PurgedVolume, Step, TrashHome, TrashedTree};
 
 use homeport_core::name::InstanceName;
 

@@ -57,18 +57,19 @@ pub fn stop(instance: &InstanceName, grace: Seconds) -> Plan {
 
 /// An instance goes; its volumes stay where they are, with everything in them.
 pub fn remove(instance: &InstanceName, grace: Seconds) -> Plan {
-    let mut steps = take_down(grace);
-    steps.extend([
-        Step::RemoveOldContainer,
-        Step::RemoveRunDir,
-        Step::ReleaseRoutes,
-        Step::RemoveNetwork,
-        Step::Forget,
-    ]);
+    let mut steps = take_away(grace);
+    steps.push(Step::Forget);
     plan(Kind::Remove, instance, steps)
 }
 
-fn plan(kind: Kind, instance: &InstanceName, steps: Vec<Step>) -> Plan {
+/// Everything of an instance but its volumes and the ledger's row.
+pub(super) fn take_away(grace: Seconds) -> Vec<Step> {
+    let mut steps = take_down(grace);
+    steps.extend([Step::RemoveOldContainer, Step::RemoveRunDir, Step::ReleaseRoutes, Step::RemoveNetwork]);
+    steps
+}
+
+pub(super) fn plan(kind: Kind, instance: &InstanceName, steps: Vec<Step>) -> Plan {
     Plan { kind, instance: instance.clone(), steps }
 }
 
@@ -83,7 +84,7 @@ fn make_volumes(blueprint: &Blueprint) -> Vec<Step> {
     .collect()
 }
 
-fn bring_up(blueprint: &Blueprint) -> Vec<Step> {
+pub(super) fn bring_up(blueprint: &Blueprint) -> Vec<Step> {
     let mut steps = vec![Step::EnsureNetwork];
     steps.extend(blueprint.routes.iter().map(|(endpoint, route)| Step::ReserveRoute {
         endpoint: endpoint.clone(),

@@ -1,14 +1,17 @@
 //! Owns the steps of operations as values: what a journal holds, so that each can be undone by whoever comes after a crash.
 //! Never carries a step out, and never holds a secret: the journal is not the place for one.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use homeport_core::name::{EndpointName, VolumeName};
+use homeport_core::name::{CommandName, EndpointName, VolumeName};
 use homeport_core::unit::{PortNumber, Seconds};
 use homeport_router::ListenHost;
-use homeport_volumes::VolumeUuid;
+use homeport_volumes::store::SnapshotUuid;
+use homeport_volumes::{TxId, VolumeUuid};
 use serde::{Deserialize, Serialize};
+
+use crate::ledger::Time;
+use crate::request::DeviceNodes;
 
 /// One step. Every step can be repeated and can be undone more than once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +91,131 @@ pub enum Step {
     RemoveNetwork,
     /// Takes the instance out of the ledger; its volumes stay, and stay known.
     Forget,
+    /// Makes a snapshot of what these volumes hold now. Stays when the rest is taken back: it harms nothing. [spec: STO-32]
+    SnapshotPresent {
+        /// The volumes.
+        volumes: Vec<VolumeName>,
+    },
+    /// Builds what a volume was in a snapshot beside what it is, and compares every byte of it. [spec: STO-31]
+    BuildTree {
+        /// The volume.
+        volume: VolumeName,
+        /// Its identity.
+        uuid: VolumeUuid,
+        /// Names the tree.
+        tx: TxId,
+        /// The snapshot.
+        snapshot: SnapshotUuid,
+        /// What becomes of device nodes.
+        devices: DeviceNodes,
+    },
+    /// Takes a tree that an exchange took out back out of the trash, beside what the volume is.
+    StageTrashed {
+        /// The volume.
+        volume: VolumeName,
+        /// Its identity.
+        uuid: VolumeUuid,
+        /// Names the tree from now on.
+        tx: TxId,
+        /// What named it in the trash.
+        trashed: TxId,
+    },
+    /// Puts the staged tree in the place of the live one, in one step.
+    ExchangeTree {
+        /// The volume.
+        volume: VolumeName,
+        /// Its identity.
+        uuid: VolumeUuid,
+        /// Names the staged tree.
+        tx: TxId,
+        /// The command that takes the live tree out, as the trash knows it.
+        bundle: TxId,
+    },
+    /// Runs the port's own command for the time after a restore, in a container of its own. [spec: MAN-29]
+    PostRestore {
+        /// The command.
+        command: CommandName,
+        /// How long it may take.
+        within: Seconds,
+    },
+    /// Notes which trees were taken out, and begins to put them away. Always the last step.
+    KeepReplaced,
+    /// Puts a tree that was taken out into the trash.
+    SettleTree {
+        /// The volume.
+        volume: VolumeName,
+        /// Its identity.
+        uuid: VolumeUuid,
+        /// Names the exchange.
+        tx: TxId,
+    },
+    /// Puts a volume into the trash, whole.
+    PurgeVolume(PurgedVolume),
+    /// Gives these volumes up, and their instance where it is there. Always the last step.
+    ForgetPurged {
+        /// The command, as the trash knows it.
+        bundle: TxId,
+        /// The volumes, which are in the trash.
+        volumes: Vec<PurgedVolume>,
+    },
+    /// Takes a purged volume out of the trash, back to its place.
+    PutBackVolume(TrashedTree),
+    /// Notes that these volumes are there again. Always the last step.
+    RecordPutBack {
+        /// The volumes.
+        trees: Vec<TrashedTree>,
+    },
+    /// Deletes a tree in the trash.
+    EmptyTree(TrashedTree),
+    /// Notes that these are not in the trash any more. Always the last step.
+    ForgetTrash {
+        /// The trees.
+        trees: Vec<TrashedTree>,
+    },
+}
+
+/// A volume on its way into the trash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgedVolume {
+    /// The volume.
+    pub volume: VolumeName,
+    /// Its identity.
+    pub uuid: VolumeUuid,
+    /// Names it in the trash.
+    pub tx: TxId,
+    /// How many entries it has.
+    pub entries: u64,
+    /// The bytes of their files.
+    pub bytes: u64,
+    /// Since when it is in the trash.
+    pub since: Time,
+    /// Until when it is kept at least.
+    pub until: Time,
+}
+
+/// A tree that is in the trash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrashedTree {
+    /// The volume.
+    pub volume: VolumeName,
+    /// Its identity.
+    pub uuid: VolumeUuid,
+    /// Names it in the trash.
+    pub tx: TxId,
+    /// The volume's directory.
+    pub path: PathBuf,
+    /// Which trash it is in.
+    pub home: TrashHome,
+}
+
+/// Which trash a tree is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrashHome {
+    /// The one in HomePort's data directory.
+    DataRoot,
+    /// The one in the volume's own directory.
+    Volume,
 }
 
 /// An address to listen on as the journal writes it.
@@ -105,74 +233,5 @@ impl<'de> Deserialize<'de> for ListenHostText {
         let text = String::deserialize(deserializer)?;
         let address: Result<homeport_router::ListenAddress, _> = format!("{text}:1").parse();
         address.map(|address| Self(address.host())).map_err(serde::de::Error::custom)
-    }
-}
-
-impl Step {
-    /// Whether the step does nothing but write to the ledger, so that it can be one with the end of its operation.
-    pub const fn is_commit(&self) -> bool {
-        matches!(self, Self::WantRunning | Self::Reconfigure | Self::Forget)
-    }
-
-    /// The step's name in the journal.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::MakeVolume { .. } => "make_volume",
-            Self::Record => "record",
-            Self::Reconfigure => "reconfigure",
-            Self::EnsureNetwork => "ensure_network",
-            Self::ReserveRoute { .. } => "reserve_route",
-            Self::HoldRoutes => "hold_routes",
-            Self::CloseRoutes => "close_routes",
-            Self::StopContainer { .. } => "stop_container",
-            Self::RemoveOldContainer => "remove_old_container",
-            Self::PrepareRunDir => "prepare_run_dir",
-            Self::UseVolumes => "use_volumes",
-            Self::CreateContainer => "create_container",
-            Self::StartContainer => "start_container",
-            Self::AwaitReady { .. } => "await_ready",
-            Self::PointRoute { .. } => "point_route",
-            Self::ProbeRoute { .. } => "probe_route",
-            Self::WantRunning => "want_running",
-            Self::WantStopped => "want_stopped",
-            Self::ReleaseVolumes => "release_volumes",
-            Self::RemoveRunDir => "remove_run_dir",
-            Self::ReleaseRoutes => "release_routes",
-            Self::RemoveNetwork => "remove_network",
-            Self::Forget => "forget",
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MakeVolume { volume, path, .. } => write!(f, "make volume `{volume}` at `{}`", path.display()),
-            Self::Record => f.write_str("write the instance to the ledger"),
-            Self::Reconfigure => f.write_str("write the configuration to the ledger"),
-            Self::EnsureNetwork => f.write_str("see to the network"),
-            Self::ReserveRoute { endpoint, host, ports } => match ports.as_slice() {
-                [port] => write!(f, "reserve `{}:{port}` for `{endpoint}`", host.0),
-                _ => write!(f, "reserve a free port on `{}` for `{endpoint}`", host.0),
-            },
-            Self::HoldRoutes => f.write_str("let clients wait"),
-            Self::CloseRoutes => f.write_str("turn clients away"),
-            Self::StopContainer { .. } => f.write_str("stop the container"),
-            Self::RemoveOldContainer => f.write_str("remove the stopped container"),
-            Self::PrepareRunDir => f.write_str("write configuration for the container"),
-            Self::UseVolumes => f.write_str("check and mount the volumes"),
-            Self::CreateContainer => f.write_str("create the container"),
-            Self::StartContainer => f.write_str("start the container"),
-            Self::AwaitReady { within } => write!(f, "wait until the port is ready (at most {within} s)"),
-            Self::PointRoute { endpoint } => write!(f, "lead clients of `{endpoint}` to the container"),
-            Self::ProbeRoute { endpoint } => write!(f, "try the public address of `{endpoint}`"),
-            Self::WantRunning => f.write_str("note that it is to run"),
-            Self::WantStopped => f.write_str("note that it is not to run"),
-            Self::ReleaseVolumes => f.write_str("let go of the volumes' mounts"),
-            Self::RemoveRunDir => f.write_str("remove the container's configuration"),
-            Self::ReleaseRoutes => f.write_str("give the public addresses up"),
-            Self::RemoveNetwork => f.write_str("remove the network if nothing needs it"),
-            Self::Forget => f.write_str("take the instance out of the ledger"),
-        }
     }
 }

@@ -183,7 +183,7 @@ pub struct TakeOutRequest {
 }
 
 /// Whether device nodes of a snapshot are made again. [spec: STO-33]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceNodes {
     /// A snapshot that holds any is refused, with their names.

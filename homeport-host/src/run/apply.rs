@@ -1,10 +1,11 @@
 //! Owns how each step is carried out. Every step can be repeated: what is there already is found, not made again.
 //! Never decides the order, and never undoes anything.
 
+use homeport_core::entrypoint::Phase;
 use homeport_core::name::{EndpointName, VolumeName};
 use homeport_core::unit::{PortNumber, Seconds};
 use homeport_router::ListenHost;
-use homeport_volumes::{Checked, UnixSeconds, compare_mount};
+use homeport_volumes::{Checked, Ready, UnixSeconds, check, compare_mount};
 
 use super::error::StepError;
 use super::ready::Waiting;
@@ -47,7 +48,7 @@ impl Session<'_, '_> {
             Step::RemoveOldContainer => self.remove_container(),
             Step::UseVolumes => self.use_volumes(),
             Step::PrepareRunDir => self.prepare_run_dir(),
-            Step::CreateContainer => self.create_container(),
+            Step::CreateContainer => self.create_container(&Phase::Run),
             Step::StartContainer => self.start_container(),
             Step::AwaitReady { within } => self.await_ready(*within),
             Step::PointRoute { endpoint } => self.point(endpoint),
@@ -65,7 +66,23 @@ impl Session<'_, '_> {
                 Err(StepError::Engine(EngineError::Conflict { .. })) => Ok(()),
                 other => other,
             },
-            Step::Reconfigure | Step::Forget => Err(StepError::OutOfOrder {
+            Step::SnapshotPresent { volumes } => self.snapshot_present(volumes),
+            Step::BuildTree { volume, uuid, tx, snapshot, devices } => {
+                self.build_tree(volume, *uuid, *tx, *snapshot, *devices)
+            }
+            Step::StageTrashed { uuid, tx, trashed, .. } => self.stage_trashed(*uuid, *tx, *trashed),
+            Step::ExchangeTree { volume, uuid, tx, bundle } => self.exchange_tree(volume, *uuid, *tx, *bundle),
+            Step::PostRestore { command, within } => self.post_restore(command, *within),
+            Step::SettleTree { uuid, tx, .. } => self.settle_tree(*uuid, *tx),
+            Step::PurgeVolume(volume) => self.purge_volume(volume),
+            Step::PutBackVolume(tree) => self.put_back_volume(tree),
+            Step::EmptyTree(tree) => self.empty_tree(tree),
+            Step::Reconfigure
+            | Step::Forget
+            | Step::KeepReplaced
+            | Step::ForgetPurged { .. }
+            | Step::RecordPutBack { .. }
+            | Step::ForgetTrash { .. } => Err(StepError::OutOfOrder {
                 step: step.name(),
                 missing: "the end of its operation, which it belongs to",
             }),
@@ -205,9 +222,7 @@ impl Session<'_, '_> {
         let mounts = self.mounts()?;
         let manifest = self.manifest("use_volumes")?.clone();
         for (name, volume) in &manifest.volumes {
-            let Some(Checked::Attach(ready)) = self.checked.remove(name) else {
-                return Err(StepError::OutOfOrder { step: "use_volumes", missing: "a volume that was checked" });
-            };
+            let ready = self.checked_volume(name)?;
             let in_use = ready.begin_use()?;
             let uuid = in_use.marker().uuid;
             self.writer.set_volume_generation(&uuid.to_string(), in_use.generation().get())?;
@@ -219,6 +234,23 @@ impl Session<'_, '_> {
         Ok(())
     }
 
+    /// A volume that was checked; where its tree was exchanged since, it is checked now.
+    fn checked_volume(&mut self, name: &VolumeName) -> Result<Box<Ready>, StepError> {
+        let mut checked = self.checked.remove(name);
+        if self.kind.replaces()
+            && let Some(plan) = self.blueprint("use_volumes")?.volumes.get(name)
+        {
+            let record = self.writer.volume_by_uuid(&plan.uuid.to_string())?;
+            let known = record.as_ref().map(records::known).transpose();
+            let known = known.map_err(|fault| homeport_volumes::VolumeError::Refused(vec![*fault]))?;
+            checked = Some(check(&self.host.machine, &plan.request, known.as_ref())?);
+        }
+        match checked {
+            Some(Checked::Attach(ready)) => Ok(ready),
+            _ => Err(StepError::OutOfOrder { step: "use_volumes", missing: "a volume that was checked" }),
+        }
+    }
+
     fn prepare_run_dir(&mut self) -> Result<(), StepError> {
         let run_dir = self.run_dir();
         run_dir.prepare(&self.blueprint("prepare_run_dir")?.effective, &self.expected)?;
@@ -228,7 +260,8 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    fn create_container(&mut self) -> Result<(), StepError> {
+    /// Makes the container that is to carry out this phase.
+    pub(super) fn create_container(&mut self, phase: &Phase) -> Result<(), StepError> {
         let missing = |missing| StepError::OutOfOrder { step: "create_container", missing };
         let blueprint = self.blueprint("create_container")?;
         let volumes =
@@ -243,6 +276,7 @@ impl Session<'_, '_> {
             run_dir: run_dir.path(),
             volumes: &volumes,
             open_files_hard: open_files_hard(),
+            phase,
         })?;
         let created = self.host.engine.create(&spec)?;
         for text in created.warnings {
@@ -253,7 +287,7 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    fn start_container(&mut self) -> Result<(), StepError> {
+    pub(super) fn start_container(&mut self) -> Result<(), StepError> {
         let container = self.container_ref()?;
         self.host.engine.start(&container)?;
         self.compare_mounts(&container)?;

@@ -4,13 +4,18 @@
 use std::io;
 
 use homeport_core::fault::{Advice, Fault};
-use homeport_core::name::{InstanceName, VolumeName};
+use homeport_core::name::{CommandName, InstanceName, VolumeName};
 use homeport_core::unit::{Bytes, Seconds};
 use homeport_volumes::VolumeError;
+use homeport_volumes::restore::RestoreError;
+use homeport_volumes::snapshot::SnapshotError;
+use homeport_volumes::store::StoreError;
+use homeport_volumes::trash::TrashError;
 
 use super::evidence::Evidence;
 use crate::container::ContainerError;
 use crate::engine::EngineError;
+use crate::layout::LayoutError;
 use crate::ledger::LedgerError;
 use crate::plan::{Kind, Step};
 use crate::probe::ProbeError;
@@ -46,6 +51,37 @@ pub enum StepError {
         /// Why.
         #[source]
         source: ProbeError,
+    },
+    /// The store of snapshots cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// HomePort's own directories cannot be used.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// No snapshot could be made of what is there.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// What is there changed while it was read.
+    #[error("`{instance}` changed while its volumes were read: {what}")]
+    Changed {
+        /// The instance.
+        instance: InstanceName,
+        /// What changed, in words.
+        what: String,
+    },
+    /// A volume's data could not be replaced.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// Something could not be put into the trash, taken out or deleted.
+    #[error(transparent)]
+    Trash(#[from] TrashError),
+    /// A command of the port did not succeed.
+    #[error("the port's command `{command}` did not succeed: {how}")]
+    Hook {
+        /// The command.
+        command: CommandName,
+        /// How it ended.
+        how: String,
     },
     /// Something of the operating system failed.
     #[error("failed to {action}")]
@@ -111,6 +147,32 @@ pub enum StepError {
     Died,
 }
 
+impl From<crate::taking::TakeError> for StepError {
+    fn from(error: crate::taking::TakeError) -> Self {
+        use crate::taking::TakeError;
+        match error {
+            TakeError::Store(error) => error.into(),
+            TakeError::Snapshot(error) => error.into(),
+            TakeError::Volume(error) => error.into(),
+            TakeError::Ledger(error) => error.into(),
+            TakeError::Engine(error) => error.into(),
+            TakeError::Step(error) => *error,
+            TakeError::Changed { instance, what } => Self::Changed { instance, what },
+        }
+    }
+}
+
+impl From<crate::store::OpenError> for StepError {
+    fn from(error: crate::store::OpenError) -> Self {
+        use crate::store::OpenError;
+        match error {
+            OpenError::Store(error) => error.into(),
+            OpenError::Ledger(error) => error.into(),
+            OpenError::Layout(error) => error.into(),
+        }
+    }
+}
+
 impl StepError {
     /// Whether the simulated process is dead: nothing may be done any more.
     pub(crate) fn is_death(&self) -> bool {
@@ -128,6 +190,13 @@ impl Advice for StepError {
             Self::RunDir(error) => error.code(),
             Self::Container(_) => "HP-OPN-001",
             Self::Probe { .. } => "HP-OPN-002",
+            Self::Store(error) => error.code(),
+            Self::Layout(error) => error.code(),
+            Self::Snapshot(error) => error.code(),
+            Self::Changed { .. } => "HP-DAT-006",
+            Self::Restore(error) => error.code(),
+            Self::Trash(error) => error.code(),
+            Self::Hook { .. } => "HP-OPN-015",
             Self::Io { .. } => "HP-OPN-003",
             Self::Ended { .. } => "HP-OPN-004",
             Self::OutOfMemory { .. } => "HP-OPN-005",
@@ -147,6 +216,15 @@ impl Advice for StepError {
             Self::Volume(error) => error.help(),
             Self::Ledger(error) => error.help(),
             Self::RunDir(error) => error.help(),
+            Self::Store(error) => error.help(),
+            Self::Layout(error) => error.help(),
+            Self::Snapshot(error) => error.help(),
+            Self::Changed { .. } => Some("repeat the command".to_owned()),
+            Self::Restore(error) => error.help(),
+            Self::Trash(error) => error.help(),
+            Self::Hook { .. } => {
+                Some("what the port reported stands above; correct it and repeat the command".to_owned())
+            }
             Self::Container(_) => Some("use a version of the port that does without it".to_owned()),
             Self::Probe { .. } => {
                 Some("look at `homeport daemon status` and at the firewall of this machine".to_owned())
@@ -169,6 +247,24 @@ impl Advice for StepError {
             Self::Io { .. } | Self::OutOfOrder { .. } | Self::NotTakenBack { .. } | Self::Simulated | Self::Died => {
                 None
             }
+        }
+    }
+
+    fn faults(&self) -> &[Fault] {
+        self.all_faults()
+    }
+}
+
+impl StepError {
+    /// Every single fault behind the error, where it stands for several.
+    fn all_faults(&self) -> &[Fault] {
+        match self {
+            Self::Volume(error) => error.faults(),
+            Self::Store(error) => error.faults(),
+            Self::Snapshot(error) => error.faults(),
+            Self::Restore(error) => error.faults(),
+            Self::Trash(error) => error.faults(),
+            _ => &[],
         }
     }
 }

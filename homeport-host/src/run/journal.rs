@@ -32,6 +32,28 @@ impl Session<'_, '_> {
     /// Carries a plan out; see the module for what happens when it can't.
     pub(crate) fn run(&mut self, plan: &Plan) -> Result<(), RunError> {
         let operation = self.begin(plan).map_err(|source| self.unwritten(source))?;
+        self.carry_out(operation, plan)
+    }
+
+    /// Writes the plan down; the consent to it is used up in the same transaction.
+    fn begin(&mut self, plan: &Plan) -> Result<OperationId, LedgerError> {
+        let (approval, at) = (self.approval.take(), self.host.now());
+        self.writer.together(|writer| {
+            if let Some(approval) = &approval {
+                approval.use_up(writer, &at)?;
+            }
+            begin(writer, plan)
+        })
+    }
+
+    /// Carries out what the end of this operation has begun; whoever comes next does it where this fails.
+    pub(crate) fn follow(&mut self) -> Result<(), RunError> {
+        let Some((operation, plan)) = self.following.take() else { return Ok(()) };
+        self.kind = plan.kind;
+        self.carry_out(operation, &plan)
+    }
+
+    fn carry_out(&mut self, operation: OperationId, plan: &Plan) -> Result<(), RunError> {
         let count = plan.steps.len();
         for (index, step) in plan.steps.iter().enumerate() {
             self.host.progress.event(&Event::Step { number: index + 1, of: count, text: step.to_string() });
@@ -40,27 +62,6 @@ impl Session<'_, '_> {
             }
         }
         Ok(())
-    }
-
-    fn begin(&mut self, plan: &Plan) -> Result<OperationId, LedgerError> {
-        let unwritten = |error: serde_json::Error| Refusal::Unstorable {
-            what: "the plan of an operation",
-            found: error.to_string(),
-            wanted: "a plan that can be written as JSON",
-        };
-        let new = |step: &Step| {
-            let detail = serde_json::to_string(step).map_err(unwritten)?;
-            Ok::<_, LedgerError>(NewStep { name: step.name().to_owned(), detail })
-        };
-        let steps = plan.steps.iter().map(new).collect::<Result<_, _>>()?;
-        self.writer.begin_operation(&NewOperation {
-            kind: plan.kind.word().to_owned(),
-            instance: plan.instance.clone(),
-            pid: ProcessId::current(),
-            started: now(),
-            plan: serde_json::to_string(plan).map_err(unwritten)?,
-            steps,
-        })
     }
 
     /// One step: written down, carried out, written down.
@@ -85,29 +86,6 @@ impl Session<'_, '_> {
             self.hazard(index, Moment::BeforeCommit)?;
             self.end(operation, OperationEnd::Done, "")?;
         }
-        Ok(())
-    }
-
-    /// The last step and the end of its operation: both, or neither.
-    fn commit(&mut self, operation: OperationId, place: u32, step: &Step) -> Result<(), StepError> {
-        let config = match step {
-            Step::Reconfigure => Some(records::config(self.blueprint("reconfigure")?)),
-            _ => None,
-        };
-        let (instance, kind) = (self.instance.clone(), self.kind);
-        self.writer.together(|writer| -> Result<(), LedgerError> {
-            match (step, &config) {
-                (Step::Reconfigure, Some(config)) => {
-                    writer.put_config(&instance, config)?;
-                }
-                (Step::Forget, _) => forget(writer, &instance)?,
-                _ => {
-                    writer.set_desired(&instance, Desired::Running, &now())?;
-                }
-            }
-            writer.step_done(operation, place)?;
-            end(writer, operation, (kind, &instance), OperationEnd::Done, "")
-        })?;
         Ok(())
     }
 
@@ -145,7 +123,7 @@ impl Session<'_, '_> {
     /// What the container left behind, where one was made.
     fn evidence(&self, steps: &[Step]) -> Evidence {
         match self.container_ref() {
-            Ok(container) if steps.contains(&Step::CreateContainer) => {
+            Ok(container) if steps.iter().any(makes_container) => {
                 Evidence::gather(&*self.host.engine, &container, &self.run_dir())
             }
             _ => Evidence::default(),
@@ -175,7 +153,7 @@ impl Session<'_, '_> {
                 Err(error) => {
                     self.writer.step_failed(operation, place(*index)).ok();
                     left.failed.push(format!("{step}: {}", with_causes(&error)));
-                    left.container |= matches!(step, Step::CreateContainer | Step::StartContainer);
+                    left.container |= makes_container(step) || *step == Step::StartContainer;
                 }
             }
         }
@@ -216,7 +194,33 @@ impl Session<'_, '_> {
     }
 }
 
-fn end(
+fn makes_container(step: &Step) -> bool {
+    matches!(step, Step::CreateContainer | Step::PostRestore { .. })
+}
+
+/// Writes a plan down before anything of it happens.
+pub(super) fn begin(writer: &mut LedgerWriter<'_>, plan: &Plan) -> Result<OperationId, LedgerError> {
+    let unwritten = |error: serde_json::Error| Refusal::Unstorable {
+        what: "the plan of an operation",
+        found: error.to_string(),
+        wanted: "a plan that can be written as JSON",
+    };
+    let new = |step: &Step| {
+        let detail = serde_json::to_string(step).map_err(unwritten)?;
+        Ok::<_, LedgerError>(NewStep { name: step.name().to_owned(), detail })
+    };
+    let steps = plan.steps.iter().map(new).collect::<Result<_, _>>()?;
+    writer.begin_operation(&NewOperation {
+        kind: plan.kind.word().to_owned(),
+        instance: plan.instance.clone(),
+        pid: ProcessId::current(),
+        started: now(),
+        plan: serde_json::to_string(plan).map_err(unwritten)?,
+        steps,
+    })
+}
+
+pub(super) fn end(
     writer: &mut LedgerWriter<'_>,
     operation: OperationId,
     (kind, instance): (Kind, &InstanceName),
@@ -231,15 +235,6 @@ fn end(
         kind: kind.word().to_owned(),
         text: if message.is_empty() { how.to_string() } else { format!("{how}: {message}") },
     })?;
-    Ok(())
-}
-
-/// Takes an instance out of the ledger; its volumes stay known.
-fn forget(writer: &mut LedgerWriter<'_>, instance: &InstanceName) -> Result<(), LedgerError> {
-    for record in writer.volumes(instance)? {
-        writer.set_volume_state(&record.uuid, VolumeState::Kept)?;
-    }
-    writer.remove_instance(instance)?;
     Ok(())
 }
 
@@ -265,7 +260,7 @@ fn index(record: &StepRecord) -> usize {
     usize::try_from(record.index).unwrap_or(usize::MAX)
 }
 
-fn place(index: usize) -> u32 {
+pub(super) fn place(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 

@@ -4,10 +4,10 @@
 //!            ┌────────────── step ──────────────┐
 //! begin ──> begun ── apply ──> done ──> ... ──> end: done
 //!                      │ fails
-//!                      ├─ deploy, start, restart, config: evidence, then undo from here to the first step ──> undone
+//!                      ├─ what goes back (`Kind::course`): evidence, then undo from here to the first step ──> undone
 //!                      │                                                  │ fails
 //!                      │                                                  └──> stuck: the next command tries again
-//!                      └─ stop, remove: stays open, the next command finishes it
+//!                      └─ what goes on: stays open, the next command finishes it
 //! ```
 //!
 //! Where the process dies, at any of these points, the journal says how far it came, and `resume` goes on from there in
@@ -15,18 +15,24 @@
 //! ledger. Never decides what the steps are.
 
 mod apply;
+mod commit;
 mod error;
 mod evidence;
 mod journal;
+pub(crate) mod known;
 mod memory;
+mod present;
 mod ready;
 pub(crate) mod records;
+mod replace;
 mod resume;
 mod session;
+mod trash;
 mod undo;
 
 pub use error::{KeptVolume, RunError, StepError};
 pub use evidence::{Evidence, exit_meaning};
 pub(crate) use journal::with_causes;
+pub(crate) use replace::KEPT;
 pub(crate) use resume::resume;
 pub(crate) use session::Session;

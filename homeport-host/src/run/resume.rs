@@ -32,7 +32,7 @@ pub(crate) fn resume(host: &Host, writer: &mut LedgerWriter<'_>, root: &RootId) 
         let (instance, what) = (operation.instance.clone(), format!("{} of `{}`", operation.kind, operation.instance));
         host.progress.event(&Event::Resuming { what: what.clone() });
         match bring_to_end(host, writer, root, &operation, &steps) {
-            Ok(Kind::Start | Kind::Restart | Kind::Config) => resumed.interrupted.push(instance),
+            Ok(kind) if kind.interrupts() => resumed.interrupted.push(instance),
             Ok(_) => {}
             Err(error) if error.is_death() => {
                 resumed.died = true;

@@ -7,15 +7,17 @@ use homeport_core::entrypoint::ExpectedVolumes;
 use homeport_core::manifest::Manifest;
 use homeport_core::name::{EndpointName, InstanceName, VolumeName};
 use homeport_router::RouteId;
-use homeport_volumes::{Checked, InUse, Mounted, Mounts};
+use homeport_volumes::store::SnapshotUuid;
+use homeport_volumes::{Checked, InUse, Mounted, Mounts, TxId};
 
 use super::error::StepError;
+use crate::approval::TokenUse;
 use crate::container::container_name;
 use crate::engine::{ContainerId, ContainerRef, NetworkId, NetworkName};
 use crate::host::Host;
-use crate::ledger::{LedgerWriter, RootId};
+use crate::ledger::{LedgerWriter, OperationId, RootId, TrashRecord};
 use crate::notify::NotifySocket;
-use crate::plan::{Blueprint, Kind};
+use crate::plan::{Blueprint, Kind, Plan};
 use crate::rundir::RunDir;
 
 /// One operation that runs.
@@ -36,6 +38,20 @@ pub(crate) struct Session<'a, 'lock> {
     pub(crate) network: Option<NetworkId>,
     pub(crate) container: Option<ContainerId>,
     pub(crate) notify: Option<NotifySocket>,
+    /// The consent to what is run, used up with its beginning.
+    pub(crate) approval: Option<TokenUse>,
+    /// The snapshot that was made of what is replaced, and what was counted in each volume.
+    pub(crate) before: Option<SnapshotUuid>,
+    pub(crate) counted: BTreeMap<VolumeName, (u64, u64)>,
+    /// Trees that were taken out, and those that came back from the trash: noted with the end of the operation.
+    pub(crate) replaced: Vec<TrashRecord>,
+    pub(crate) returned: Vec<TxId>,
+    /// What was noted of them then.
+    pub(crate) kept: Vec<TrashRecord>,
+    /// What the end of the operation has begun.
+    pub(crate) following: Option<(OperationId, Plan)>,
+    /// Entries and bytes that were deleted.
+    pub(crate) deleted: (u64, u64),
 }
 
 impl<'a, 'lock> Session<'a, 'lock> {
@@ -60,6 +76,14 @@ impl<'a, 'lock> Session<'a, 'lock> {
             network: None,
             container: None,
             notify: None,
+            approval: None,
+            before: None,
+            counted: BTreeMap::new(),
+            replaced: Vec::new(),
+            returned: Vec::new(),
+            kept: Vec::new(),
+            following: None,
+            deleted: (0, 0),
         }
     }
 
@@ -68,6 +92,13 @@ impl<'a, 'lock> Session<'a, 'lock> {
     pub(crate) fn toward(mut self, blueprint: Blueprint, checked: BTreeMap<VolumeName, Checked>) -> Self {
         self.blueprint = Some(blueprint);
         self.checked = checked;
+        self
+    }
+
+    /// The same session, with the consent to what it runs.
+    #[must_use]
+    pub(crate) fn approved(mut self, approval: Option<TokenUse>) -> Self {
+        self.approval = approval;
         self
     }
 

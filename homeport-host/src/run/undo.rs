@@ -34,7 +34,9 @@ impl Session<'_, '_> {
                 self.notify = None;
                 self.run_dir().remove()?;
             }
-            Step::CreateContainer | Step::StartContainer => {
+            Step::ExchangeTree { uuid, tx, bundle, .. } => self.exchange_tree_back(*uuid, *tx, *bundle)?,
+            Step::BuildTree { uuid, tx, .. } | Step::StageTrashed { uuid, tx, .. } => self.unstage(*uuid, *tx)?,
+            Step::CreateContainer | Step::StartContainer | Step::PostRestore { .. } => {
                 self.kill_container()?;
                 // Where it could not be taken away at first, the network may have stayed for it alone.
                 if self.kind == Kind::Deploy {
@@ -60,7 +62,19 @@ impl Session<'_, '_> {
             | Step::RemoveRunDir
             | Step::ReleaseRoutes
             | Step::RemoveNetwork
-            | Step::Forget => {}
+            | Step::Forget
+            | Step::SnapshotPresent { .. }
+            | Step::KeepReplaced => {}
+            // They belong to operations that go on and are never taken back.
+            Step::SettleTree { .. }
+            | Step::PurgeVolume(_)
+            | Step::ForgetPurged { .. }
+            | Step::PutBackVolume(_)
+            | Step::RecordPutBack { .. }
+            | Step::EmptyTree(_)
+            | Step::ForgetTrash { .. } => {
+                return Err(StepError::OutOfOrder { step: step.name(), missing: "a way back" });
+            }
         }
         Ok(None)
     }

@@ -4,8 +4,11 @@ use homeport_core::name::InstanceName;
 
 use super::view::SnapshotView;
 use crate::host::Host;
+use crate::ledger::Ledger;
 use crate::operation::OperationError;
+use crate::operation::find;
 use crate::request::SnapshotChoice;
+use crate::run::with_causes;
 
 /// The snapshots of one instance, or of all.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -18,12 +21,21 @@ pub struct SnapshotList {
 
 /// The snapshots of an instance, removed ones too, or of all with `None`. Before the first snapshot there are none.
 pub fn snapshot_list(host: &Host, instance: Option<&InstanceName>) -> Result<SnapshotList, OperationError> {
-    let (_, _) = (host, instance);
-    Err(OperationError::Unbuilt)
+    let ledger = Ledger::open(&host.layout)?;
+    let Some((_, catalog)) = find::catalog(&ledger)? else {
+        return Ok(SnapshotList { snapshots: Vec::new(), damaged: Vec::new() });
+    };
+    let marks = ledger.snapshot_marks()?;
+    let own = catalog.snapshots.iter().filter(|head| instance.is_none_or(|instance| head.body.instance == *instance));
+    Ok(SnapshotList {
+        snapshots: own.map(|head| SnapshotView::of(head, &marks)).collect(),
+        damaged: catalog.damaged.iter().map(|(name, fault)| (name.clone(), with_causes(fault))).collect(),
+    })
 }
 
 /// One snapshot.
 pub fn snapshot_show(host: &Host, which: &SnapshotChoice) -> Result<SnapshotView, OperationError> {
-    let (_, _) = (host, which);
-    Err(OperationError::Unbuilt)
+    let ledger = Ledger::open(&host.layout)?;
+    let (_, head) = find::snapshot(&ledger, which)?;
+    Ok(SnapshotView::of(&head, &ledger.snapshot_marks()?))
 }

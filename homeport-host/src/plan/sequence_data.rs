@@ -1,0 +1,110 @@
+//! Owns the order of steps in operations on data. Pure, and the place to read what such an operation does.
+//!
+//! ```text
+//! restore   [hold, stop] snapshot of now, build and compare each, exchange each, [hook] [bring up], note what was taken out
+//! undo      the same, with trees out of the trash in the place of built ones
+//! settle    each tree that was taken out goes to the trash; begun together with the end of the two above
+//! purge     [as remove] each volume goes to the trash, given up
+//! put back  each volume comes back to its place, known again
+//! empty     each tree is deleted, forgotten
+//! ```
+//!
+//! Every volume is built and compared before the first one is exchanged, and nothing is put away before everything works.
+
+use homeport_core::name::{CommandName, InstanceName, VolumeName};
+use homeport_core::unit::Seconds;
+use homeport_volumes::{TxId, VolumeUuid};
+
+use super::blueprint::Blueprint;
+use super::sequence::{bring_up, plan, take_away};
+use super::step::{PurgedVolume, Step, TrashedTree};
+use super::{Kind, Plan};
+
+/// One volume whose tree is to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacing {
+    /// The volume.
+    pub volume: VolumeName,
+    /// Its identity.
+    pub uuid: VolumeUuid,
+    /// Names the tree that takes the place.
+    pub tx: TxId,
+    /// The step that puts this tree beside the live one.
+    pub stage: Step,
+}
+
+/// What has to be known of the instance whose volumes are replaced.
+#[derive(Debug, Clone)]
+pub struct Around<'a> {
+    /// What is to run again, and how long the container has to stop; `None` where nothing runs.
+    pub running: Option<(&'a Blueprint, Seconds)>,
+    /// What is run after a restore, where the port has such a command and is there to run it.
+    pub hook: Option<(&'a Blueprint, CommandName, Seconds)>,
+}
+
+/// Volumes become what they were in a snapshot.
+pub fn restore(instance: &InstanceName, bundle: TxId, volumes: &[Replacing], around: &Around<'_>) -> Plan {
+    plan(Kind::Restore, instance, replace(bundle, volumes, around))
+}
+
+/// A restore is taken back.
+pub fn undo(instance: &InstanceName, bundle: TxId, volumes: &[Replacing], around: &Around<'_>) -> Plan {
+    plan(Kind::Undo, instance, replace(bundle, volumes, around))
+}
+
+fn replace(bundle: TxId, volumes: &[Replacing], around: &Around<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if let Some((_, grace)) = around.running {
+        steps.extend([Step::HoldRoutes, Step::StopContainer { grace }, Step::ReleaseVolumes]);
+    }
+    steps.push(Step::SnapshotPresent { volumes: volumes.iter().map(|one| one.volume.clone()).collect() });
+    steps.extend(volumes.iter().map(|one| one.stage.clone()));
+    steps.extend(volumes.iter().map(|one| Step::ExchangeTree {
+        volume: one.volume.clone(),
+        uuid: one.uuid,
+        tx: one.tx,
+        bundle,
+    }));
+    if let Some((_, command, within)) = &around.hook {
+        steps.extend([Step::EnsureNetwork, Step::RemoveOldContainer, Step::UseVolumes, Step::PrepareRunDir]);
+        steps.push(Step::PostRestore { command: command.clone(), within: *within });
+        steps.push(Step::ReleaseVolumes);
+    }
+    if let Some((blueprint, _)) = around.running {
+        steps.extend(bring_up(blueprint));
+    }
+    steps.push(Step::KeepReplaced);
+    steps
+}
+
+/// Trees that were taken out go to the trash.
+pub fn settle(instance: &InstanceName, trees: &[(VolumeName, VolumeUuid, TxId)]) -> Plan {
+    let step = |(volume, uuid, tx): &(VolumeName, VolumeUuid, TxId)| Step::SettleTree {
+        volume: volume.clone(),
+        uuid: *uuid,
+        tx: *tx,
+    };
+    plan(Kind::Settle, instance, trees.iter().map(step).collect())
+}
+
+/// Volumes are given up; `grace` is that of the instance's container, `None` where there is no instance any more.
+pub fn purge(instance: &InstanceName, bundle: TxId, volumes: &[PurgedVolume], grace: Option<Seconds>) -> Plan {
+    let mut steps = grace.map(take_away).unwrap_or_default();
+    steps.extend(volumes.iter().cloned().map(Step::PurgeVolume));
+    steps.push(Step::ForgetPurged { bundle, volumes: volumes.to_vec() });
+    plan(Kind::Purge, instance, steps)
+}
+
+/// Purged volumes come back.
+pub fn put_back(instance: &InstanceName, trees: &[TrashedTree]) -> Plan {
+    let mut steps: Vec<Step> = trees.iter().cloned().map(Step::PutBackVolume).collect();
+    steps.push(Step::RecordPutBack { trees: trees.to_vec() });
+    plan(Kind::PutBack, instance, steps)
+}
+
+/// What is in the trash is deleted.
+pub fn empty(instance: &InstanceName, trees: &[TrashedTree]) -> Plan {
+    let mut steps: Vec<Step> = trees.iter().cloned().map(Step::EmptyTree).collect();
+    steps.push(Step::ForgetTrash { trees: trees.to_vec() });
+    plan(Kind::Empty, instance, steps)
+}

@@ -1,0 +1,131 @@
+//! Owns the last step of an operation where it only writes to the ledger: it and the end of its operation are one
+//! transaction, so that both are there or neither is.
+
+use homeport_volumes::TxId;
+
+use super::error::StepError;
+use super::journal::{end, place};
+use super::records;
+use super::session::Session;
+use crate::host::now;
+use crate::ledger::{
+    Desired, InstanceConfig, LedgerError, LedgerWriter, OperationEnd, OperationId, Refusal, TrashReason, TrashRecord,
+    VolumeState,
+};
+use crate::plan::{PurgedVolume, Step, TrashedTree, settle};
+
+impl Session<'_, '_> {
+    /// The last step and the end of its operation: both, or neither.
+    pub(super) fn commit(&mut self, operation: OperationId, index: u32, step: &Step) -> Result<(), StepError> {
+        let config = match step {
+            Step::Reconfigure => Some(records::config(self.blueprint("reconfigure")?)),
+            _ => None,
+        };
+        let (instance, kind) = (self.instance.clone(), self.kind);
+        let (replaced, returned) = (std::mem::take(&mut self.replaced), std::mem::take(&mut self.returned));
+        let following = match step {
+            Step::KeepReplaced => {
+                let trees: Vec<_> = replaced.iter().map(|one| (one.name.clone(), one.volume, one.tx)).collect();
+                Some(settle(&instance, &trees))
+            }
+            _ => None,
+        };
+        let begun = self.writer.together(|writer| -> Result<Option<OperationId>, LedgerError> {
+            write(writer, &instance, step, config.as_ref(), (&replaced, &returned))?;
+            writer.step_done(operation, index)?;
+            end(writer, operation, (kind, &instance), OperationEnd::Done, "")?;
+            // What is left to be done for good begins here, so that nobody can be cut off in between.
+            following.as_ref().map(|plan| super::journal::begin(writer, plan)).transpose()
+        })?;
+        self.following = begun.zip(following);
+        self.kept = replaced;
+        Ok(())
+    }
+}
+
+fn write(
+    writer: &mut LedgerWriter<'_>,
+    instance: &homeport_core::name::InstanceName,
+    step: &Step,
+    config: Option<&InstanceConfig>,
+    (replaced, returned): (&[TrashRecord], &[TxId]),
+) -> Result<(), LedgerError> {
+    match step {
+        Step::Reconfigure => {
+            if let Some(config) = config {
+                writer.put_config(instance, config)?;
+            }
+        }
+        Step::Forget => forget(writer, instance)?,
+        Step::KeepReplaced => {
+            for tx in returned {
+                writer.remove_trash(*tx)?;
+            }
+            for record in replaced {
+                writer.put_trash(record)?;
+            }
+        }
+        Step::ForgetPurged { bundle, volumes } => {
+            for volume in volumes {
+                writer.purge_volume(&purged(writer, *bundle, volume)?)?;
+            }
+            forget(writer, instance)?;
+        }
+        Step::RecordPutBack { trees } => {
+            for tree in trees {
+                put_back(writer, tree)?;
+            }
+        }
+        Step::ForgetTrash { trees } => {
+            for tree in trees {
+                writer.remove_trash(tree.tx)?;
+            }
+        }
+        _ => {
+            writer.set_desired(instance, Desired::Running, &now())?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes an instance out of the ledger; its volumes stay known.
+fn forget(writer: &mut LedgerWriter<'_>, instance: &homeport_core::name::InstanceName) -> Result<(), LedgerError> {
+    for record in writer.volumes(instance)? {
+        writer.set_volume_state(&record.uuid, VolumeState::Kept)?;
+    }
+    writer.remove_instance(instance)?;
+    Ok(())
+}
+
+fn purged(writer: &LedgerWriter<'_>, bundle: TxId, volume: &PurgedVolume) -> Result<TrashRecord, LedgerError> {
+    let uuid = volume.uuid.to_string();
+    let record = writer.volume_by_uuid(&uuid)?.ok_or(Refusal::UnknownVolume(uuid))?;
+    Ok(TrashRecord {
+        tx: volume.tx,
+        bundle,
+        reason: TrashReason::Purge,
+        volume: volume.uuid,
+        instance: record.instance.clone(),
+        port: record.port.clone(),
+        name: record.name.clone(),
+        path: record.path.clone(),
+        record: Some(record),
+        snapshot: None,
+        entries: volume.entries,
+        bytes: homeport_core::unit::Bytes::new(volume.bytes),
+        since: volume.since.clone(),
+        until: volume.until.clone(),
+    })
+}
+
+/// A purged volume is known again, as one that no instance uses.
+fn put_back(writer: &mut LedgerWriter<'_>, tree: &TrashedTree) -> Result<(), LedgerError> {
+    for found in writer.trash_of(tree.tx)?.into_iter().filter(|found| found.tx == tree.tx) {
+        if let Some(mut record) = found.record {
+            record.state = VolumeState::Kept;
+            writer.put_volume(&record)?;
+        }
+    }
+    writer.remove_trash(tree.tx)?;
+    Ok(())
+}

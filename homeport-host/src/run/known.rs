@@ -1,0 +1,92 @@
+//! Owns how a volume is asked for that the ledger knows, by itself and not for a start: to be read, replaced, purged.
+//! Never opens one.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use homeport_core::unit::{Bytes, Format, Gid, Inodes, Mode, Uid};
+use homeport_volumes::{Access, Known, Marker, Neighbour, Origin as VolumeOrigin, Owner, Request, Reserve, VolumePath};
+
+use super::error::StepError;
+use super::records;
+use crate::host::Host;
+use crate::ledger::{Ledger, Origin, RootId, VolumeRecord};
+
+/// The question for a known volume, and what is known of it. Format and owner are those that are found: whether a port
+/// can work with them is asked when it starts.
+pub(crate) fn ask(
+    host: &Host,
+    ledger: &Ledger,
+    root: &RootId,
+    record: &VolumeRecord,
+) -> Result<(Request, Known), StepError> {
+    let known = records::known(record)
+        .map_err(|fault| StepError::Volume(homeport_volumes::VolumeError::Refused(vec![*fault])))?;
+    let format = found_format(record);
+    let request = Request {
+        root: root.clone(),
+        port: record.port.clone(),
+        instance: record.instance.clone(),
+        volume: record.name.clone(),
+        origin: origin(host, record)?,
+        path: known.path.clone(),
+        format,
+        min_format: format,
+        owner: found_owner(record),
+        reserve: Reserve { bytes: Bytes::new(0), inodes: Inodes::new(0) },
+        access: Access::ReadWrite,
+        in_use_by: None,
+        tolerated: Vec::new(),
+        neighbours: neighbours(host, &ledger.all_volumes()?),
+    };
+    Ok((request, known))
+}
+
+/// Who chose the place of a known volume.
+pub(crate) fn origin(host: &Host, record: &VolumeRecord) -> Result<VolumeOrigin, StepError> {
+    Ok(match record.origin {
+        Origin::Operator => VolumeOrigin::Operator,
+        Origin::Default => VolumeOrigin::Default { data_root: data_root(host)? },
+    })
+}
+
+/// HomePort's data directory as a volume's path.
+pub(crate) fn data_root(host: &Host) -> Result<VolumePath, StepError> {
+    VolumePath::try_from(host.layout.data_dir())
+        .map_err(|error| StepError::Io { action: "name the data directory", source: std::io::Error::other(error) })
+}
+
+/// HomePort's own directories and every known volume: what a volume must not overlap with.
+pub(crate) fn neighbours(host: &Host, records: &[VolumeRecord]) -> Vec<Neighbour> {
+    let own = [
+        ("HomePort's own state", host.layout.state_dir()),
+        ("HomePort's run directory", host.layout.run_dir()),
+        ("the store of snapshots", host.layout.store_dir()),
+        ("the scratch directory", host.layout.scratch_dir()),
+    ];
+    let own = own.into_iter().map(|(label, path)| (label.to_owned(), path.to_owned(), None));
+    let known = records.iter().map(|record| {
+        let label = format!("volume `{}` of `{}`", record.name, record.instance);
+        (label, record.path.clone(), record.uuid.parse().ok())
+    });
+    own.chain(known)
+        .filter_map(|(label, path, uuid)| {
+            Some(Neighbour { label, path: VolumePath::try_from(path.as_path()).ok()?, uuid })
+        })
+        .collect()
+}
+
+/// The format that the volume says it has, or that it had when it was recorded.
+fn found_format(record: &VolumeRecord) -> Format {
+    let marker = std::fs::read(record.path.join(".homeport/marker.json")).ok();
+    let marker = marker.and_then(|bytes| Marker::parse(&bytes).ok());
+    marker.map_or(record.format, |marker| marker.format)
+}
+
+/// The owner that the data has now; any will do where it cannot be seen, because then there are other faults.
+fn found_owner(record: &VolumeRecord) -> Owner {
+    std::fs::symlink_metadata(record.path.join("data")).map_or(Owner::PRIVATE, |facts| Owner {
+        uid: Uid::new(facts.uid()),
+        gid: Gid::new(facts.gid()),
+        mode: Mode::new(facts.mode()),
+    })
+}

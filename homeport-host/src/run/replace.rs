@@ -1,0 +1,203 @@
+//! Owns how the steps of a restore and of its undo are carried out and taken back: trees that are staged beside the live
+//! one, exchanged with it, and put away. Never deletes what was live for an instant.
+
+use homeport_core::name::{CommandName, VolumeName};
+use homeport_core::unit::{Bytes, Seconds};
+use homeport_volumes::restore::{
+    Back, Devices, Discarded, Keeping, Stored, Wanted, discard, exchange, exchange_back, hold_for_restore, leftovers,
+    prepare, recover, settle, stage_trashed,
+};
+use homeport_volumes::store::SnapshotUuid;
+use homeport_volumes::{Held, TxId, VolumeUuid};
+
+use super::error::StepError;
+use super::known;
+use super::session::Session;
+use crate::engine::WaitOutcome;
+use crate::ledger::{HasData, TrashReason, TrashRecord, VolumeRecord};
+use crate::plan::Kind;
+use crate::progress::Meter;
+use crate::request::DeviceNodes;
+use crate::store::unix;
+
+/// How long what was taken out is kept at least. [spec: STO-32]
+pub(crate) const KEPT: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+
+impl Session<'_, '_> {
+    /// The record of a volume.
+    fn volume_record(&self, uuid: VolumeUuid) -> Result<VolumeRecord, StepError> {
+        let missing = StepError::OutOfOrder { step: "volume", missing: "a volume that the ledger knows" };
+        self.writer.volume_by_uuid(&uuid.to_string())?.ok_or(missing)
+    }
+
+    /// Locks a volume to replace what is in it. An exchange that was cut off is taken back first.
+    fn hold(&self, uuid: VolumeUuid) -> Result<Held, StepError> {
+        let record = self.volume_record(uuid)?;
+        let (request, known) = known::ask(self.host, self.writer, &self.root, &record)?;
+        Ok(hold_for_restore(&self.host.machine, &request, Some(&known))?)
+    }
+
+    /// Builds a volume's tree from a snapshot, and compares it.
+    pub(super) fn build_tree(
+        &mut self,
+        volume: &VolumeName,
+        uuid: VolumeUuid,
+        tx: TxId,
+        snapshot: SnapshotUuid,
+        devices: DeviceNodes,
+    ) -> Result<(), StepError> {
+        let missing = |missing| StepError::OutOfOrder { step: "build_tree", missing };
+        let store = crate::store::open(self.writer)?.ok_or(missing("the store"))?;
+        let catalog = store.catalog()?;
+        let head = catalog.find(&snapshot).ok_or(missing("the snapshot"))?;
+        let part = head.body.volume(volume).ok_or(missing("the volume in the snapshot"))?;
+        let objects = store.objects()?;
+        let source = Stored::new(&store, &objects, part.entries);
+        let mut held = self.hold(uuid)?;
+        self.clear_way(&mut held)?;
+        let devices = match devices {
+            DeviceNodes::Refuse => Devices::Refuse,
+            DeviceNodes::Make => Devices::Make,
+        };
+        let wanted = Wanted { format: part.format, devices };
+        // Everything is written once and read back once.
+        let meter = Meter::new(&*self.host.progress, format!("restore `{volume}`"));
+        let meter = meter.of(part.bytes.saturating_mul(2), part.count.saturating_mul(2));
+        prepare(&mut held, tx, wanted, &source, &meter)?;
+        Ok(())
+    }
+
+    /// Takes a tree out of the trash to be exchanged with the live one.
+    pub(super) fn stage_trashed(&mut self, uuid: VolumeUuid, tx: TxId, trashed: TxId) -> Result<(), StepError> {
+        let mut held = self.hold(uuid)?;
+        self.clear_way(&mut held)?;
+        stage_trashed(&mut held, trashed, tx)?;
+        self.returned.push(trashed);
+        Ok(())
+    }
+
+    /// Ends what an earlier command left in the volume: an exchange that is noted is settled, trees that nobody waits for
+    /// are given up.
+    fn clear_way(&self, held: &mut Held) -> Result<(), StepError> {
+        if let homeport_volumes::restore::Recovered::Exchanged(tx) = recover(held)?
+            && !self.writer.trash_of(tx)?.is_empty()
+        {
+            settle(held, tx)?;
+        }
+        for tx in leftovers(held)? {
+            discard(held, tx)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a staged tree up: one that was built is deleted, one out of the trash goes back there.
+    pub(super) fn unstage(&mut self, uuid: VolumeUuid, tx: TxId) -> Result<(), StepError> {
+        let mut held = self.hold(uuid)?;
+        match discard(&mut held, tx)? {
+            Discarded::Deleted | Discarded::Absent | Discarded::PutBack(_) => Ok(()),
+        }
+    }
+
+    /// Puts the staged tree in the place of the live one.
+    pub(super) fn exchange_tree(
+        &mut self,
+        volume: &VolumeName,
+        uuid: VolumeUuid,
+        tx: TxId,
+        bundle: TxId,
+    ) -> Result<(), StepError> {
+        let record = self.volume_record(uuid)?;
+        let since = self.host.now();
+        let until = since.after(KEPT);
+        let (entries, bytes) = self.counted.get(volume).copied().unzip();
+        let keeping = Keeping { entries, bytes: bytes.map(Bytes::new), since: unix(&since), until: Some(unix(&until)) };
+        let mut held = self.hold(uuid)?;
+        exchange(&mut held, tx, &keeping)?;
+        self.note_tree(&record, &held)?;
+        self.replaced.push(TrashRecord {
+            tx,
+            bundle,
+            reason: if self.kind == Kind::Undo { TrashReason::Undo } else { TrashReason::Restore },
+            volume: uuid,
+            instance: record.instance,
+            port: record.port,
+            name: record.name,
+            path: record.path,
+            record: None,
+            snapshot: self.before,
+            entries: entries.unwrap_or(0),
+            bytes: Bytes::new(bytes.unwrap_or(0)),
+            since,
+            until,
+        });
+        Ok(())
+    }
+
+    /// Puts the tree from before in its place again. What was live meanwhile is in the trash, where it was in use at all.
+    pub(super) fn exchange_tree_back(&mut self, uuid: VolumeUuid, tx: TxId, bundle: TxId) -> Result<(), StepError> {
+        let record = self.volume_record(uuid)?;
+        let mut held = self.hold(uuid)?;
+        let back = exchange_back(&mut held, tx)?;
+        self.note_tree(&record, &held)?;
+        if let Back::Returned(returned) = back
+            && self.writer.trash_of(returned)?.is_empty()
+        {
+            let since = self.host.now();
+            self.writer.put_trash(&TrashRecord {
+                tx: returned,
+                bundle,
+                reason: TrashReason::Undo,
+                volume: uuid,
+                instance: record.instance,
+                port: record.port,
+                name: record.name,
+                path: record.path,
+                record: None,
+                snapshot: None,
+                entries: 0,
+                bytes: Bytes::new(0),
+                until: since.after(KEPT),
+                since,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Notes what the volume is now: the format of the tree that is live, and whether there is anything in it.
+    fn note_tree(&mut self, record: &VolumeRecord, held: &Held) -> Result<(), StepError> {
+        let filled = std::fs::read_dir(record.path.join("data")).map(|mut names| names.next().is_some());
+        let filled = filled.map_err(|source| StepError::Io { action: "look into a volume", source })?;
+        let has_data = if filled { HasData::Yes } else { HasData::No };
+        self.writer.set_volume_tree(&record.uuid, held.marker().format, has_data)?;
+        Ok(())
+    }
+
+    /// Puts a tree that was taken out into the trash, for good.
+    pub(super) fn settle_tree(&mut self, uuid: VolumeUuid, tx: TxId) -> Result<(), StepError> {
+        let mut held = self.hold(uuid)?;
+        settle(&mut held, tx)?;
+        Ok(())
+    }
+
+    /// Runs the port's own command in a container of its own, while the port is stopped.
+    pub(super) fn post_restore(&mut self, command: &CommandName, within: Seconds) -> Result<(), StepError> {
+        let phase = homeport_core::entrypoint::Phase::Command { name: command.clone(), args: Vec::new() };
+        self.create_container(&phase)?;
+        self.start_container()?;
+        let container = self.container_ref()?;
+        let limit = std::time::Duration::from_secs(within.get().into());
+        match self.host.engine.wait(&container, limit)? {
+            WaitOutcome::Exited(exit) if exit.code.get() == 0 => {}
+            WaitOutcome::Exited(exit) => {
+                let how = super::evidence::exit_meaning(&exit);
+                return Err(StepError::Hook { command: command.clone(), how });
+            }
+            WaitOutcome::StillRunning => {
+                let how = format!("it was not done after {within} s");
+                return Err(StepError::Hook { command: command.clone(), how });
+            }
+        }
+        self.container = None;
+        self.remove_container()
+    }
+}

@@ -1,0 +1,17 @@
+//! Taking a snapshot of an instance's volumes: what is read under which promise, and what is said of the instance.
+//!
+//! ```text
+//! records -> check each -> store's lock -> [warm each -> freeze] -> read each -> [thaw] -> look again -> commit
+//! ```
+//!
+//! Used by the operation that makes a snapshot and by those that make one before they replace something. Holds the
+//! store's lock only; whoever needs the operation lock as well has it before.
+
+mod about;
+mod error;
+mod freeze;
+mod take;
+
+pub(crate) use error::TakeError;
+pub(crate) use freeze::{Hook, thaw_forgotten};
+pub(crate) use take::{Taking, Took};

@@ -1,0 +1,230 @@
+//! Owns taking one snapshot: from the records of volumes to a snapshot that exists. Never stops or starts anything.
+
+use std::collections::BTreeSet;
+
+use homeport_core::name::{InstanceName, VolumeName};
+use homeport_volumes::progress::Silent;
+use homeport_volumes::snapshot::{Base, Depth, Mode, SnapshotError, Subject, Taken, verify};
+use homeport_volumes::store::{Catalog, Consistency, Reason, SnapshotHead, Store, StoreError};
+use homeport_volumes::{Marker, Readable, RootId, check_readable};
+
+use super::about::Known;
+use super::error::TakeError;
+use super::freeze::Hook;
+use crate::host::Host;
+use crate::ledger::{Ledger, MarkKind, SnapshotMark, VolumeRecord};
+use crate::progress::{Event, Meter};
+use crate::run::{known, with_causes};
+
+/// What is to be taken.
+pub(crate) struct Taking<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) root: &'a RootId,
+    pub(crate) store: &'a Store,
+    pub(crate) instance: &'a InstanceName,
+    /// The volumes; at least one, all of one port.
+    pub(crate) volumes: &'a [VolumeRecord],
+    pub(crate) reason: Reason,
+    pub(crate) note: Option<String>,
+    /// Whether anything may write to the volumes meanwhile.
+    pub(crate) mode: Mode,
+    /// The port's own commands around the last reading.
+    pub(crate) hook: Option<Hook<'a>>,
+}
+
+/// A snapshot that was taken.
+#[derive(Debug)]
+pub(crate) struct Took {
+    pub(crate) taken: Taken,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A volume that was checked, open for reading.
+struct Opened<'a> {
+    record: &'a VolumeRecord,
+    readable: Readable,
+}
+
+impl Opened<'_> {
+    fn subject(&self) -> Subject<'_> {
+        let marker = self.readable.marker();
+        Subject {
+            name: &self.record.name,
+            uuid: marker.uuid,
+            format: marker.format,
+            generation: marker.generation,
+            owner: self.readable.owner(),
+            data: self.readable.data(),
+        }
+    }
+}
+
+impl Taking<'_> {
+    /// Takes it.
+    pub(crate) fn take(&self) -> Result<Took, TakeError> {
+        let catalog = self.store.catalog()?;
+        let parent = newest(&catalog, self.instance);
+        let mut warnings = Vec::new();
+        let opened = self.open()?;
+        let taken = match self.read(&opened, self.base(parent)?, parent, &mut warnings) {
+            // What the snapshot before refers to cannot be read: everything is read anew, and stored where it is missing.
+            Err(TakeError::Snapshot(error)) if parent.is_some() && is_of_parent(&error) => {
+                let why = with_causes(&error);
+                warnings.push(format!("every file was read, since the snapshot before cannot be used: {why}"));
+                let base = parent.map_or(Base::None, |head| Base::ReadAll(Box::new(head.clone())));
+                self.read(&opened, base, parent, &mut warnings)?
+            }
+            other => other?,
+        };
+        let alarms = taken.head.body.alarms.iter().map(|alarm| {
+            let (volume, before, now, what) = (&alarm.volume, alarm.before, alarm.now, alarm.measure);
+            format!(
+                "`{volume}` had {before} {what} in the snapshot before and has {now}: no snapshot of `{}` is removed \
+                     until that is confirmed with `homeport snapshot acknowledge`",
+                self.instance
+            )
+        });
+        warnings.extend(alarms);
+        Ok(Took { taken, warnings })
+    }
+
+    /// Opens every volume, if each is what is known.
+    fn open(&self) -> Result<Vec<Opened<'_>>, TakeError> {
+        let open = |record| {
+            let (request, known) = known::ask(self.host, self.ledger, self.root, record)?;
+            let readable = check_readable(&self.host.machine, &request, &known)?;
+            Ok(Opened { record, readable })
+        };
+        self.volumes.iter().map(open).collect()
+    }
+
+    /// What is compared with: the snapshot before, unless it was found damaged.
+    fn base(&self, parent: Option<&SnapshotHead>) -> Result<Base, TakeError> {
+        let Some(head) = parent else { return Ok(Base::None) };
+        let marks = self.ledger.snapshot_marks()?;
+        let at = |kind| marks.iter().find(|mark| is_mark(mark, head, kind)).map(|mark| mark.at.clone());
+        let damaged = at(MarkKind::Damaged);
+        let is_damaged = damaged.is_some() && damaged > at(MarkKind::Verified);
+        let head = Box::new(head.clone());
+        Ok(if is_damaged { Base::ReadAll(head) } else { Base::Parent(head) })
+    }
+
+    /// Reads the volumes and makes the snapshot.
+    fn read(
+        &self,
+        opened: &[Opened<'_>],
+        base: Base,
+        parent: Option<&SnapshotHead>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Taken, TakeError> {
+        let mut waiting = |what: &str| self.host.progress.event(&Event::WaitingFor { what: what.to_owned() });
+        let writer = self.store.writer(self.host.patience, &mut waiting)?;
+        let damaged = match &base {
+            Base::ReadAll(head) => verify(self.store, head, Depth::Objects, &Silent)?.damaged,
+            Base::Parent(_) | Base::None => Vec::new(),
+        };
+        let mut taking = homeport_volumes::snapshot::Taking::begin(self.store, writer, base);
+        taking.distrust(damaged);
+        let mut hook = self.hook.clone();
+        if hook.is_some() {
+            // What can be read while the port goes on is, so that it stands still for as short as can be.
+            for one in opened {
+                taking.warm(&one.subject(), &self.meter(one, parent, "look at"))?;
+            }
+        }
+        let frozen = hook.as_mut().and_then(|hook| match hook.freeze() {
+            Ok(frozen) => Some(frozen),
+            Err(why) => {
+                warnings.push(why);
+                None
+            }
+        });
+        for one in opened {
+            taking.read(&one.subject(), self.mode, &self.meter(one, parent, "read"))?;
+        }
+        let consistency = match (self.mode, &frozen) {
+            (Mode::Still, _) => Consistency::Stopped,
+            (Mode::Running, Some(_)) => Consistency::Frozen,
+            (Mode::Running, None) => Consistency::Running,
+        };
+        if let Some(frozen) = frozen
+            && let Err(why) = frozen.thaw()
+        {
+            warnings.push(why);
+        }
+        for one in opened {
+            self.still(one)?;
+        }
+        let record = self.ledger.instance(self.instance)?;
+        let (config, routes) = (self.ledger.config(self.instance)?, self.ledger.routes(self.instance)?);
+        let Some(first) = self.volumes.first() else {
+            let what = "it has no volume".to_owned();
+            return Err(TakeError::Changed { instance: self.instance.clone(), what });
+        };
+        let known = Known {
+            root: self.root,
+            instance: self.instance,
+            record: record.as_ref().filter(|record| record.port == first.port),
+            config: &config,
+            routes: &routes,
+            port: &first.port,
+            parent,
+        };
+        Ok(taking.commit(known.about(self.reason, consistency, self.note.clone()))?)
+    }
+
+    /// The volume is still the one that was checked; one that nothing may write to was not taken into use meanwhile.
+    fn still(&self, one: &Opened<'_>) -> Result<(), TakeError> {
+        let now: Marker = one.readable.still()?;
+        let changed = |what: String| TakeError::Changed { instance: self.instance.clone(), what };
+        let record = self.ledger.volume_by_uuid(&one.record.uuid)?;
+        let Some(record) = record else {
+            return Err(changed(format!("volume `{}` was given up", one.record.name)));
+        };
+        if record.path != one.record.path || record.instance != one.record.instance {
+            return Err(changed(format!("volume `{}` is elsewhere now", one.record.name)));
+        }
+        if self.mode == Mode::Still && now.generation != one.readable.marker().generation {
+            return Err(changed(format!("volume `{}` was taken into use", one.record.name)));
+        }
+        Ok(())
+    }
+
+    fn meter(&self, one: &Opened<'_>, parent: Option<&SnapshotHead>, what: &str) -> Meter<'_> {
+        let meter = Meter::new(&*self.host.progress, format!("{what} `{}`", one.record.name));
+        match parent.and_then(|head| head.body.volume(&one.record.name)) {
+            Some(part) => meter.of(part.bytes, part.count),
+            None => meter,
+        }
+    }
+}
+
+/// The newest snapshot of an instance.
+pub(crate) fn newest<'a>(catalog: &'a Catalog, instance: &InstanceName) -> Option<&'a SnapshotHead> {
+    catalog.snapshots.iter().rev().find(|head| head.body.instance == *instance)
+}
+
+fn is_mark(mark: &SnapshotMark, head: &SnapshotHead, kind: MarkKind) -> bool {
+    mark.snapshot == head.body.uuid && mark.kind == kind
+}
+
+/// Whether the snapshot before may be what is wrong, and not the volume or the disk that is written to.
+fn is_of_parent(error: &SnapshotError) -> bool {
+    matches!(
+        error,
+        SnapshotError::Incomplete { .. }
+            | SnapshotError::Lines(_)
+            | SnapshotError::Store(
+                StoreError::EntriesMissing { .. }
+                    | StoreError::EntriesDamaged { .. }
+                    | StoreError::ObjectMissing { .. }
+                    | StoreError::ObjectDamaged { .. }
+            )
+    )
+}
+
+/// The volumes of an instance that belong into its snapshots: all but those that its manifest leaves out.
+pub(crate) fn belonging(records: Vec<VolumeRecord>, left_out: &BTreeSet<VolumeName>) -> Vec<VolumeRecord> {
+    records.into_iter().filter(|record| !left_out.contains(&record.name)).collect()
+}
