@@ -10,7 +10,6 @@ use homeport_host::ledger::{LedgerError, Refusal};
 use homeport_host::operation::OperationError;
 use homeport_host::routes::RoutesError;
 use homeport_host::run::{RunError, StepError};
-use homeport_volumes::restore::RestoreError;
 
 /// How the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +175,8 @@ fn of_step(error: &StepError) -> Exit {
             _ => Exit::Request,
         },
         StepError::Layout(error) => of_layout(error),
-        StepError::Restore(RestoreError::Refused(_)) => Exit::Request,
+        // A restore that was refused names every fault; one that failed names none.
+        StepError::Restore(error) if !homeport_core::fault::Advice::faults(error).is_empty() => Exit::Request,
         StepError::Store(_)
         | StepError::Snapshot(_)
         | StepError::Changed { .. }
