@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     const DOCUMENT: Document = Document {
-        uuid: StoreUuid::new([7; 16]),
+        uuid: StoreUuid::from_bytes([7; 16]),
         created: UnixSeconds::new(1_795_400_000),
         compression: Compression::Zstd,
     };

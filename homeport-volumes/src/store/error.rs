@@ -10,6 +10,7 @@ use super::head::HeadFault;
 use super::identity::{EntriesId, ObjectId, PackId, SnapshotUuid, StoreUuid};
 use crate::owner::Owner;
 use crate::path::{VolumePath, VolumePathError};
+use crate::tree::EntriesError;
 
 /// A failed operation on a store.
 #[derive(Debug, thiserror::Error)]
@@ -94,14 +95,12 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// There is no room left.
-    #[error("the file system of the store at `{path}` is full: {needed} bytes more are needed, {free} are free")]
+    #[error("the file system of the store at `{path}` is full: {what}")]
     Full {
         /// The store.
         path: VolumePath,
-        /// How much the step that failed wanted to write.
-        needed: u64,
-        /// How much was free when it failed.
-        free: u64,
+        /// What is needed and what is free, in words.
+        what: String,
     },
     /// An earlier step failed, so nothing that the writer wrote may be used.
     #[error("the writer of the store at `{path}` gave up after an error")]
@@ -117,6 +116,9 @@ pub enum StoreError {
         /// The limit.
         limit: usize,
     },
+    /// A line that entries cannot have at that place.
+    #[error("the entries of a volume cannot be written")]
+    Line(#[source] EntriesError),
     /// No pack holds the object.
     #[error("the object `{object}` is missing from the store")]
     ObjectMissing {
@@ -162,6 +164,15 @@ pub enum StoreError {
         entries: EntriesId,
         /// What is wrong, in words.
         why: String,
+    },
+    /// The text of entries breaks a rule of the format.
+    #[error("the entries `{entries}` are damaged")]
+    EntriesText {
+        /// The entries.
+        entries: EntriesId,
+        /// Which rule, and where.
+        #[source]
+        error: EntriesError,
     },
     /// No snapshot has this identity.
     #[error("there is no snapshot `{snapshot}` in the store at `{path}`")]
@@ -213,14 +224,6 @@ impl StoreError {
         let path = path.into();
         move |source| Self::Io { action, path, source: source.into() }
     }
-
-    /// Whether the operating system said that there is no room.
-    pub(crate) fn is_full(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if matches!(
-            source.kind(),
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
-        ))
-    }
 }
 
 impl Advice for StoreError {
@@ -240,11 +243,12 @@ impl Advice for StoreError {
             Self::Poisoned { .. } => "HP-STO-022",
             Self::TooLarge { .. } => "HP-STO-023",
             Self::ReadBack { .. } => "HP-STO-024",
+            Self::Line(_) => "HP-STO-025",
             Self::ObjectMissing { .. } => "HP-STO-030",
             Self::ObjectDamaged { .. } => "HP-STO-031",
             Self::PackDamaged { .. } => "HP-STO-032",
             Self::EntriesMissing { .. } => "HP-STO-040",
-            Self::EntriesDamaged { .. } => "HP-STO-041",
+            Self::EntriesDamaged { .. } | Self::EntriesText { .. } => "HP-STO-041",
             Self::Snapshot { .. } => "HP-STO-050",
             Self::SnapshotUnknown { .. } => "HP-STO-051",
             Self::SnapshotExists { .. } => "HP-STO-052",
@@ -272,6 +276,7 @@ impl Advice for StoreError {
             Self::Another { .. } => "mount the disk that holds the right store",
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied => "run this as root",
+                std::io::ErrorKind::StorageFull => "make room on the file system, and repeat the command",
                 std::io::ErrorKind::ReadOnlyFilesystem => {
                     "see the kernel's log (`dmesg`) for why the file system is read-only, and check the disk"
                 }
@@ -281,13 +286,14 @@ impl Advice for StoreError {
                 "make room on the file system, or remove snapshots with `homeport snapshot prune`, and repeat"
             }
             Self::Poisoned { .. } => "repeat the command; the error before this one says what went wrong",
-            Self::TooLarge { .. } => "report this: that is a bug of HomePort",
+            Self::TooLarge { .. } | Self::Line(_) => "report this: that is a bug of HomePort",
             Self::ReadBack { .. } => "see the kernel's log (`dmesg`): the disk, its cable or the memory is failing",
             Self::ObjectMissing { .. }
             | Self::ObjectDamaged { .. }
             | Self::PackDamaged { .. }
             | Self::EntriesMissing { .. }
             | Self::EntriesDamaged { .. }
+            | Self::EntriesText { .. }
             | Self::Snapshot { .. } => {
                 "see with `homeport snapshot verify` which snapshots are whole, and check the disk; the next snapshot \
                  stores anew what the volumes still have"

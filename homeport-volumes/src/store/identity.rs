@@ -99,7 +99,7 @@ macro_rules! uuid_name {
             }
 
             /// The identity with these bytes.
-            pub const fn new(bytes: [u8; 16]) -> Self {
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(uuid::Uuid::from_bytes(bytes))
             }
         }
@@ -199,7 +199,7 @@ impl fmt::Display for Sequence {
 pub struct Hex([u8; 64]);
 
 impl Hex {
-    fn of(bytes: &[u8; 32]) -> Self {
+    pub(crate) fn of(bytes: &[u8; 32]) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [0; 64];
         for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {

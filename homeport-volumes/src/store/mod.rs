@@ -10,23 +10,36 @@
 //! ```
 
 mod catalog;
+mod create;
 mod document;
+mod draft;
 mod entries;
 mod error;
+mod frame;
+mod handles;
 mod head;
 mod identity;
+mod lock;
 mod object;
 mod objects;
+mod pack;
 mod place;
+mod removed;
+mod sink;
+#[expect(clippy::module_inception, reason = "the noun of this folder has a file like every other")]
+mod store;
+mod tmp;
 mod writer;
 
 pub use catalog::Catalog;
 pub use document::{Compression, Document, DocumentFault};
-pub use entries::{EntriesLines, EntriesSink, WrittenEntries};
+pub use entries::{EntriesLines, EntriesTotals};
 pub use error::StoreError;
 pub use head::{Alarm, Consistency, HeadFault, Measure, Reason, SnapshotBody, SnapshotHead, VolumePart};
 pub use identity::{EntriesId, Hex, ObjectId, PackId, Sequence, SnapshotUuid, StoreUuid};
 pub use object::OBJECT_MAX;
 pub use objects::Objects;
-pub use place::{Space, Store};
-pub use writer::{Sealed, StoreWriter};
+pub use place::Space;
+pub use sink::EntriesSink;
+pub use store::Store;
+pub use writer::{Sealed, StoreWriter, WrittenEntries};

@@ -7,8 +7,9 @@
 //! Writing the file is the writer's work, finding it the catalog's.
 
 mod fault;
-
+mod text;
 mod value;
 
 pub use fault::HeadFault;
+pub(crate) use text::MAX_BYTES;
 pub use value::{Alarm, Consistency, Measure, Reason, SnapshotBody, SnapshotHead, VolumePart};

@@ -1,0 +1,101 @@
+//! Owns `removed/<seconds>/`: files that were taken out of the store and are not unlinked yet, and the highest number
+//! of a snapshot among them. Never decides what is taken out. [spec: STO-29]
+
+use std::os::fd::OwnedFd;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::draft::{DIRECTORY_BYTES, sync_room};
+use super::error::StoreError;
+use super::identity::Sequence;
+use super::place::{Place, Room};
+use crate::failpoint;
+use crate::file::open_in;
+use crate::identity::UnixSeconds;
+
+/// What stands before the highest number in a file's name: `removed/highest-00000012`. [spec: STO-20]
+const HIGHEST: &str = "highest-";
+
+/// A new directory below `removed/`.
+#[derive(Debug)]
+pub(crate) struct Batch<'a> {
+    place: &'a Place,
+    name: String,
+    directory: OwnedFd,
+}
+
+impl<'a> Batch<'a> {
+    /// Makes the directory for what is taken out at `now`; the next second's that is free where there is one.
+    pub(crate) fn new(place: &'a Place, now: UnixSeconds) -> Result<Self, StoreError> {
+        let mut seconds = now.get();
+        let name = loop {
+            let name = seconds.to_string();
+            let made = failpoint::point("store.removed.make")
+                .and_then(|()| Ok(rustix::fs::mkdirat(place.room(Room::Removed), &*name, Mode::RWXU)?));
+            match made {
+                Ok(()) => break name,
+                Err(error) if error.raw_os_error() == Some(Errno::EXIST.raw_os_error()) => seconds += 1,
+                Err(error) => {
+                    return Err(place.failed("make", place.at(Room::Removed, &name), DIRECTORY_BYTES, error));
+                }
+            }
+        };
+        sync_room(place, Room::Removed, "store.removed.parent")?;
+        let directory = open_batch(place, &name)?;
+        Ok(Self { place, name, directory })
+    }
+
+    /// Moves a file here. It is out of the store when [`sync`](Self::sync) returns.
+    pub(crate) fn take(&self, room: Room, name: &str) -> Result<(), StoreError> {
+        let moved = failpoint::point("store.removed.rename").and_then(|()| {
+            let from = self.place.room(room);
+            Ok(rustix::fs::renameat_with(from, name, &self.directory, name, RenameFlags::NOREPLACE)?)
+        });
+        moved.map_err(|error| self.place.failed("move away", self.place.at(room, name), DIRECTORY_BYTES, error))
+    }
+
+    /// Brings both ends of the moves to the disk.
+    pub(crate) fn sync(&self, room: Room) -> Result<(), StoreError> {
+        let synced = failpoint::point("store.removed.sync").and_then(|()| Ok(rustix::fs::fsync(&self.directory)?));
+        let at = || self.place.at(Room::Removed, &self.name);
+        synced.map_err(|error| self.place.failed("sync", at(), DIRECTORY_BYTES, error))?;
+        sync_room(self.place, room, "store.removed.source")
+    }
+}
+
+/// Opens a directory below `removed/`, for reading.
+pub(crate) fn open_batch(place: &Place, name: &str) -> Result<OwnedFd, StoreError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let opened = open_in(place.room(Room::Removed), name, flags, 0);
+    opened.map(OwnedFd::from).map_err(StoreError::io("open", place.at(Room::Removed, name)))
+}
+
+/// Moves one file that is no good out of the way of a good one, now. [spec: STO-35]
+pub(crate) fn set_aside(place: &Place, room: Room, name: &str) -> Result<(), StoreError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let batch = Batch::new(place, UnixSeconds::new(now))?;
+    batch.take(room, name)?;
+    batch.sync(room)
+}
+
+/// The highest number of a snapshot that was taken out. [spec: STO-20]
+pub(crate) fn highest(place: &Place) -> Result<Option<Sequence>, StoreError> {
+    let names = place.names(Room::Removed)?;
+    Ok(names.iter().filter_map(|name| Sequence::from_digits(name.strip_prefix(HIGHEST)?)).max())
+}
+
+/// Remembers that a snapshot with this number is about to be taken out. When this returns, the number is on the disk.
+pub(crate) fn remember_highest(place: &Place, sequence: Sequence) -> Result<(), StoreError> {
+    if highest(place)?.is_some_and(|known| known >= sequence) {
+        return Ok(());
+    }
+    let name = format!("{HIGHEST}{sequence}");
+    let made = failpoint::point("store.removed.highest").and_then(|()| {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        Ok(open_in(place.room(Room::Removed), &name, flags, 0o400)?)
+    });
+    made.map_err(|error| place.failed("make", place.at(Room::Removed, &name), DIRECTORY_BYTES, error))?;
+    sync_room(place, Room::Removed, "store.removed.parent")
+}

@@ -1,0 +1,92 @@
+//! Owns an open store and the ways into it. Never holds anything in memory but its directories.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::catalog::Catalog;
+use super::create;
+use super::document::{Compression, Document};
+use super::entries::EntriesLines;
+use super::error::StoreError;
+use super::identity::{EntriesId, StoreUuid};
+use super::objects::Objects;
+use super::place::{Place, Space, store_path};
+use super::writer::StoreWriter;
+use crate::identity::UnixSeconds;
+use crate::path::VolumePath;
+
+/// An open store. Cheap to clone; all that it hands out goes through the directories that were opened once.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(super) place: Arc<Place>,
+}
+
+impl Store {
+    /// Makes a store in the directory `path`, which does not exist or is empty; the directory above exists. A creation
+    /// that a crash cut off may be repeated. When this returns the store is on the disk. [spec: STO-1]
+    ///
+    /// # Errors
+    /// [`StoreError::NotEmpty`] if anything is there, a store too.
+    pub fn create(path: &Path, compression: Compression, now: UnixSeconds) -> Result<Self, StoreError> {
+        let path = store_path(path)?;
+        create::create(&path, &Document { uuid: StoreUuid::random(), created: now, compression })?;
+        Ok(Self { place: Arc::new(Place::open(path)?) })
+    }
+
+    /// Opens the store at `path`; changes nothing. [spec: STO-1]
+    ///
+    /// # Errors
+    /// There is none, it is damaged or newer, a link or another mount stands in the way, or others than root could
+    /// change it.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { place: Arc::new(Place::open(store_path(path)?)?) })
+    }
+
+    /// Whether it is the store that is meant.
+    pub fn expect(&self, wanted: StoreUuid) -> Result<(), StoreError> {
+        let found = self.uuid();
+        if found == wanted { Ok(()) } else { Err(StoreError::Another { path: self.place.path.clone(), found, wanted }) }
+    }
+
+    /// Which store this is.
+    pub fn uuid(&self) -> StoreUuid {
+        self.place.document.uuid
+    }
+
+    /// What the store says of itself.
+    pub fn document(&self) -> &Document {
+        &self.place.document
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &VolumePath {
+        &self.place.path
+    }
+
+    /// What is free on its file system.
+    pub fn space(&self) -> Result<Space, StoreError> {
+        self.place.space()
+    }
+
+    /// The snapshots that exist, and those files that are none. [spec: STO-21]
+    pub fn catalog(&self) -> Result<Catalog, StoreError> {
+        Catalog::read(&self.place)
+    }
+
+    /// A look at all objects as they are now: reads every index.
+    pub fn objects(&self) -> Result<Objects, StoreError> {
+        Objects::load(&self.place)
+    }
+
+    /// Reads entries line by line.
+    pub fn entries(&self, entries: &EntriesId) -> Result<EntriesLines, StoreError> {
+        EntriesLines::open(&self.place, entries)
+    }
+
+    /// Becomes the one writer, and clears `tmp/`. Tries again for `wait` if there is another writer, and says so once
+    /// through `waiting`, in words. [spec: STO-2]
+    pub fn writer(&self, wait: Duration, waiting: &mut dyn FnMut(&str)) -> Result<StoreWriter, StoreError> {
+        StoreWriter::new(&self.place, wait, waiting)
+    }
+}

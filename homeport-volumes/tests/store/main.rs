@@ -1,0 +1,7 @@
+//! Real stores in real directories: what goes in comes out, and whatever happens to the disk is noticed. Root only;
+//! nothing is ever skipped.
+
+#![expect(clippy::unwrap_used, reason = "a test whose stand cannot be set up has failed")]
+
+mod life;
+mod stand;
