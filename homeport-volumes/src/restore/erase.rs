@@ -3,6 +3,7 @@
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, IFlags, Mode, OFlags, RawDir, ResolveFlags, SeekFrom};
 use rustix::io::Errno;
@@ -23,7 +24,12 @@ pub(crate) struct EraseFault {
 impl EraseFault {
     /// The error, below the volume at `path`.
     pub(crate) fn on(self, path: &VolumePath) -> RestoreError {
-        let path = path.as_path().join(format!("[..]/{}", String::from_utf8_lossy(&self.name).escape_debug()));
+        self.at(path.as_path())
+    }
+
+    /// The error, somewhere below `path`.
+    pub(super) fn at(self, path: &Path) -> RestoreError {
+        let path = path.join(format!("[..]/{}", String::from_utf8_lossy(&self.name).escape_debug()));
         RestoreError::Io { action: "delete", path, source: self.errno.into() }
     }
 }

@@ -63,6 +63,20 @@ pub enum RestoreError {
         /// Why not, in words.
         reason: String,
     },
+    /// There is something where a file or directory was to be put.
+    #[error("there is something at `{}` already", path.display())]
+    Exists {
+        /// The place.
+        path: PathBuf,
+    },
+    /// The snapshot holds no such entry.
+    #[error("`{entry}` is not in the entries `{entries}`")]
+    NotThere {
+        /// The entries of the volume.
+        entries: EntriesId,
+        /// What was looked for.
+        entry: TreePath,
+    },
     /// A tree is not what the snapshot says.
     #[error("the tree is not that of the entries `{entries}`: {}", differences_in(.differences, *.more))]
     Differs {
@@ -166,6 +180,8 @@ impl Advice for RestoreError {
             Self::Entry { .. } => "HP-RST-010",
             Self::Entries { .. } => "HP-RST-011",
             Self::Differs { .. } => "HP-RST-012",
+            Self::Exists { .. } => "HP-RST-013",
+            Self::NotThere { .. } => "HP-RST-014",
         }
     }
 
@@ -176,6 +192,8 @@ impl Advice for RestoreError {
             }
             Self::Volume(error) => return error.help(),
             Self::Store(error) => return error.help(),
+            Self::Exists { .. } => "name a place where nothing is; nothing is ever replaced".into(),
+            Self::NotThere { .. } => "see with `homeport snapshot show` what is in it".into(),
             Self::Entries { .. } => {
                 "the snapshot was not made by HomePort, or is damaged: choose another one; the data is as it was".into()
             }

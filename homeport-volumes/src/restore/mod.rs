@@ -2,7 +2,7 @@
 //! step. There is no instant without `data/`, and none at which it is neither the old tree nor the new one.
 //!
 //! ```text
-//! plan                                              nothing is touched
+//! survey -> judge                                   nothing is touched
 //! Held -> prepare -> exchange -> settle             built, compared, live; the old tree is in the trash
 //!             \-> discard  \-> exchange_back        the old tree is live again
 //! stage_trashed -> exchange -> settle               a restore is undone, in constant time
@@ -20,6 +20,9 @@ mod error;
 mod exchange;
 pub(crate) mod journal;
 mod observe;
+mod one;
+mod part;
+mod plan;
 mod recover;
 mod settle;
 mod source;
@@ -32,6 +35,8 @@ pub use compare::{Compared, Top, compare};
 pub use discard::{Discarded, discard, leftovers};
 pub use error::{Difference, RestoreError};
 pub use exchange::{Back, Exchange, Keeping, exchange, exchange_back};
+pub use one::take_out;
+pub use plan::{Reading, Room, Survey, survey};
 pub use recover::{Recovered, hold_for_restore, recover};
 pub use settle::{Settled, settle, stage_trashed};
 pub use source::{Source, Stored};

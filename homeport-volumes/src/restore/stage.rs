@@ -23,7 +23,7 @@ use crate::identity::TxId;
 use crate::layout::{DATA, PROBE, STAGED_VERSION, STAGING};
 use crate::progress::Progress;
 use crate::stamp;
-use crate::tree::make::{Defaults, FIXED};
+use crate::tree::make::{self, Defaults, FIXED};
 
 /// How a tree is to be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,13 +98,7 @@ impl Staging {
 
     fn furnish(dir: &OwnedFd, path: &crate::path::VolumePath) -> Result<(OwnedFd, Defaults), RestoreError> {
         let io = |action| RestoreError::io::<Errno>(action, path);
-        // A default access control list of the operator's would be inherited by everything that is built.
-        for list in ["system.posix_acl_default", "system.posix_acl_access"] {
-            match rustix::fs::fremovexattr(dir, list) {
-                Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
-                Err(errno) => return Err(io("close the staging area of")(errno)),
-            }
-        }
+        make::drop_inherited_lists(dir.as_fd()).map_err(io("close the staging area of"))?;
         let data = directory::ensure(dir.as_fd(), DATA).map_err(io("make a directory for a new tree of"))?;
         drop(directory::ensure(dir.as_fd(), PROBE).map_err(io("make a directory for a new tree of"))?);
         rustix::fs::renameat_with(dir, DATA, dir, PROBE, RenameFlags::EXCHANGE).map_err(|errno| match errno {

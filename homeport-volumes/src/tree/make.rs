@@ -46,6 +46,17 @@ impl Defaults {
     }
 }
 
+/// Takes away the access control lists that a directory got from the one above: all that is made in it would get them.
+pub(crate) fn drop_inherited_lists(directory: BorrowedFd<'_>) -> Result<(), Errno> {
+    for list in ["system.posix_acl_default", "system.posix_acl_access"] {
+        match rustix::fs::fremovexattr(directory, list) {
+            Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
 /// Makes a directory that is closed to everybody else until it is dressed, and opens it.
 pub(crate) fn directory(place: Place<'_>) -> Result<OwnedFd, Failed> {
     rustix::fs::mkdirat(place.parent, place.name, Mode::from_raw_mode(0o700)).map_err(|e| ("make", e))?;

@@ -35,8 +35,15 @@ macro_rules! on_each_file_system {
 
 mod disk;
 mod effort;
+mod exchange;
+#[path = "../restore/memory.rs"]
+#[expect(dead_code, reason = "the snapshots are those of the restore's own tests, and not all of it is needed here")]
+mod memory;
+#[path = "../volumes/picture.rs"]
+mod picture;
 mod place;
 mod power;
 mod replay;
 mod stage;
+mod trees;
 mod volume;

@@ -1,9 +1,11 @@
-//! Owns where things are on the file system that is cut: a data root for volumes and a store. Never makes any of it.
+//! Owns where things are on the file system that is cut: a data root for volumes and a store. Makes a volume where one is wanted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use homeport_core::unit::{Bytes, Format, Gid, Inodes, Mode, Uid};
-use homeport_volumes::{Access, Machine, Origin, Owner, Request, Reserve, VolumePath};
+use homeport_volumes::{
+    Access, Checked, Machine, Origin, Owner, Request, Reserve, UnixSeconds, VolumePath, VolumeUuid, check,
+};
 
 pub(crate) const OWNER: Owner = Owner { uid: Uid::new(1000), gid: Gid::new(1000), mode: Mode::new(0o750) };
 
@@ -31,4 +33,24 @@ pub(crate) fn request(root: &Path, instance: &str) -> (Machine, Request) {
         neighbours: vec![],
     };
     (machine, request)
+}
+
+/// Where the data of that volume is.
+pub(crate) fn data(root: &Path, instance: &str) -> PathBuf {
+    request(root, instance).1.path.as_path().join("data")
+}
+
+/// Makes the volume, and takes it into use once.
+pub(crate) fn volume(root: &Path, instance: &str) {
+    let data_root = root.join("volumes");
+    if !data_root.exists() {
+        std::fs::create_dir(data_root).unwrap();
+    }
+    let (machine, request) = request(root, instance);
+    match check(&machine, &request, None) {
+        Ok(Checked::Create(creatable)) => {
+            drop(creatable.create(VolumeUuid::random(), UnixSeconds::new(1)).unwrap().ready.begin_use().unwrap());
+        }
+        other => panic!("{other:?}"),
+    }
 }

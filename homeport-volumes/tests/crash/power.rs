@@ -54,12 +54,12 @@ fn write(root: &Path, device: &Device, left_out: LeftOut) {
 }
 
 /// What was promised is there, and what is there is whole.
-fn judge(scene: &Scene) -> Result<(), String> {
+fn judge(root: &Path, marks: usize) -> Result<(), String> {
     for file in 0..FILES {
-        match fs::read(scene.root.join(format!("file-{file}"))) {
+        match fs::read(root.join(format!("file-{file}"))) {
             Ok(bytes) if bytes == content(file) => {}
             Ok(bytes) => return Err(format!("file {file} is torn: {} bytes", bytes.len())),
-            Err(_) if file >= scene.marks => {}
+            Err(_) if file >= marks => {}
             Err(error) => return Err(format!("file {file} was promised: {error}")),
         }
     }
@@ -78,7 +78,7 @@ impl Workload for Writing {
     }
 
     fn judge(&self, scene: &Scene, (): &()) -> Result<(), String> {
-        judge(scene)
+        judge(scene.root, scene.marks)
     }
 }
 
@@ -95,6 +95,7 @@ fn is_caught_everywhere(test: &str, left_out: LeftOut) {
             let work = |root: &Path, device: &Device| write(root, device, left_out);
             let (record, ()) = replay::record(stage, kind, Company::Neighbour, |_| {}, work);
             let tally = replay::judge(stage, kind, &record, 60, judge);
+            println!("{}: {} of {} images", kind.name(), tally.violations.len(), tally.images);
             assert!(!tally.violations.is_empty(), "{}: not caught in {} images", kind.name(), tally.images);
         }
     });

@@ -3,21 +3,26 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crate::disk::{Cut, Device, Kind, Mounted, Record};
+use crate::disk::{Blocks, Cut, Device, Kind, Mounted, Record};
 use crate::effort;
 use crate::stage::Stage;
 
-/// What a judge sees: the mounted file system, and how many marks the workload had set before the power failed.
+/// What a judge sees.
 #[derive(Debug)]
 pub(crate) struct Scene<'a> {
+    /// The mounted file system.
     pub(crate) root: &'a Path,
+    /// How many marks the workload had set before the power failed.
     pub(crate) marks: usize,
+    /// How often the power had failed before, while a judge was already mending what it found.
+    pub(crate) earlier: u64,
 }
 
 /// How a run ended.
@@ -34,6 +39,13 @@ impl Tally {
         let shown = self.violations.iter().take(5).map(String::as_str).collect::<Vec<_>>().join("\n");
         assert!(self.violations.is_empty(), "{} of {} images:\n{shown}", self.violations.len(), self.images);
         assert!(self.images >= least, "only {} images", self.images);
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.images += other.images;
+        self.violations.extend(other.violations);
     }
 }
 
@@ -65,14 +77,42 @@ pub(crate) trait Workload {
     fn judge(&self, scene: &Scene, done: &Self::Done) -> Result<(), String>;
 }
 
-/// Cuts the power of a workload, once alone and once beside a neighbour, and fails if a judge is not content.
+/// Cuts the power of a workload, alone and beside a neighbour, and fails if a judge is not content. A judge mends what it
+/// finds; at some of the cuts the power fails again while it does.
 pub(crate) fn survives(stage: &Stage, kind: Kind, workload: &impl Workload, images: usize) {
     for company in [Company::Alone, Company::Neighbour] {
-        let (record, done) =
-            record(stage, kind, company, |root| workload.prepare(root), |root, device| workload.work(root, device));
-        judge(stage, kind, &record, images / 2, |scene| workload.judge(scene, &done)).expect_clean(images / 3);
+        let begun = Instant::now();
+        let prepare = |root: &Path| workload.prepare(root);
+        let (record, done) = record(stage, kind, company, prepare, |root, device| workload.work(root, device));
+        let once = |root: &Path, marks| workload.judge(&Scene { root, marks, earlier: 0 }, &done);
+        let first = judge(stage, kind, &record, images * 3 / 8, once);
+        first.expect_clean(images / 4);
+
+        let again = record.cuts(AGAIN, effort::seed().rotate_left(17));
+        let mut twice = Tally::default();
+        for (cut, disk) in record.disks(again) {
+            let marks = record.marks(cut);
+            let (mending, verdict) = resume(stage, disk, company, |root, _| once(root, marks));
+            twice.violations.extend(verdict.err());
+            let twice_cut = |root: &Path, _| workload.judge(&Scene { root, marks, earlier: 1 }, &done);
+            twice += judge(stage, kind, &mending, images / 8 / AGAIN, twice_cut);
+        }
+        twice.expect_clean(0);
+        println!(
+            "{}, {company:?}: {} + {} images of {} events with {} flushes and {} promises, 0 violations, {:.1} s",
+            kind.name(),
+            first.images,
+            twice.images,
+            record.len(),
+            record.flushes(),
+            record.promises(),
+            begun.elapsed().as_secs_f32()
+        );
     }
 }
+
+/// How many cuts are followed by another one.
+const AGAIN: usize = 5;
 
 /// Records `work` on a new file system that `prepare` filled. `work` gets the place where it is mounted, and the disk
 /// for its marks; what it returns comes back with the record.
@@ -83,14 +123,21 @@ pub(crate) fn record<T>(
     prepare: impl FnOnce(&Path),
     work: impl FnOnce(&Path, &Device) -> T,
 ) -> (Record, T) {
+    let filled = |root: &Path, device: &Device| {
+        prepare(root);
+        rustix::fs::syncfs(File::open(root).unwrap()).unwrap();
+        device.begin();
+        let _neighbour = (company == Company::Neighbour).then(|| Neighbour::new(root));
+        work(root, device)
+    };
+    resume(stage, kind.make(stage), Company::Alone, filled)
+}
+
+/// Records `work` on a disk with this content.
+fn resume<T>(stage: &Stage, content: Blocks, company: Company, work: impl FnOnce(&Path, &Device) -> T) -> (Record, T) {
     let point = mount_point(stage);
-    let device = Device::new(stage, kind.make(stage));
+    let device = Device::new(stage, content);
     let mounted = Mounted::new(&device.file(), &point);
-    prepare(&point);
-    let root = File::open(&point).unwrap();
-    rustix::fs::syncfs(&root).unwrap();
-    drop(root);
-    device.begin();
     let done = {
         let _neighbour = (company == Company::Neighbour).then(|| Neighbour::new(&point));
         work(&point, &device)
@@ -133,15 +180,14 @@ impl Drop for Neighbour {
     }
 }
 
-/// Lets `judge` look at about `budget` disks.
+/// Lets `judge` look at about `budget` disks; it gets the place where one is mounted, and how many marks were set.
 pub(crate) fn judge(
     stage: &Stage,
     kind: Kind,
     record: &Record,
     budget: usize,
-    mut judge: impl FnMut(&Scene) -> Result<(), String>,
+    mut judge: impl FnMut(&Path, usize) -> Result<(), String>,
 ) -> Tally {
-    let begun = Instant::now();
     let point = mount_point(stage);
     let seed = effort::seed();
     let mut tally = Tally::default();
@@ -150,7 +196,7 @@ pub(crate) fn judge(
         disk.save(&image);
         let marks = record.marks(cut);
         let mounted = Mounted::new(&image, &point);
-        let verdict = judge(&Scene { root: &point, marks });
+        let verdict = judge(&point, marks);
         mounted.unmount();
         if let Err(what) = verdict {
             keep(&disk, kind, cut);
@@ -159,20 +205,11 @@ pub(crate) fn judge(
         std::fs::remove_file(image).unwrap();
         tally.images += 1;
     }
-    println!(
-        "{}: {} images of {} events with {} flushes, {} violations, {:.1} s",
-        kind.name(),
-        tally.images,
-        record.len(),
-        record.flushes(),
-        tally.violations.len(),
-        begun.elapsed().as_secs_f32()
-    );
     tally
 }
 
 /// Keeps a disk for somebody who wants to look at it.
-fn keep(disk: &crate::disk::Blocks, kind: Kind, cut: Cut) {
+fn keep(disk: &Blocks, kind: Kind, cut: Cut) {
     if let Some(dir) = std::env::var_os("HOMEPORT_CRASH_KEEP") {
         let name = format!("{}-{}-{:?}.img", kind.name(), cut.at, cut.keep).replace([' ', '{', '}', ':'], "");
         let path = Path::new(&dir).join(name);

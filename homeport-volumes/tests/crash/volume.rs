@@ -47,7 +47,8 @@ fn work(root: &Path, device: &Device) -> Vec<Known> {
     ledger
 }
 
-/// Made once that was promised, accepted by a ledger that knows what was promised, and ahead of it by one at most.
+/// Made once that was promised, accepted by a ledger that knows what was promised, and ahead of it by one at
+/// most, and by one more for each judge that used it.
 fn judge(scene: &Scene, ledger: &[Known]) -> Result<(), String> {
     let (machine, request) = place::request(scene.root, "alice");
     let known = scene.marks.checked_sub(1).map(|last| &ledger[last]);
@@ -59,7 +60,7 @@ fn judge(scene: &Scene, ledger: &[Known]) -> Result<(), String> {
         (Ok(Checked::Attach(ready)), known) => {
             let found = ready.marker().generation.get();
             let promised = known.map_or(0, |known| known.generation.get());
-            if found < promised || found > promised + 1 {
+            if found < promised || found > promised + 1 + scene.earlier {
                 return Err(format!("generation {found}, promised was {promised}"));
             }
             let written = scene.marks.saturating_sub(1) / 2;

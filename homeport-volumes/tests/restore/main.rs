@@ -3,9 +3,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose stand cannot be set up has failed")]
 
+mod crash;
 mod exchange;
+mod hostile;
 mod house;
 mod memory;
+mod one;
 #[path = "../volumes/stand.rs"]
 #[expect(dead_code, reason = "the stand is that of the volumes' own tests, and not all of it is needed here")]
 mod stand;

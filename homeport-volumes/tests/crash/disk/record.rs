@@ -64,6 +64,10 @@ impl Record {
         self.events.iter().filter(|event| matches!(event, Event::Flush)).count()
     }
 
+    pub(crate) fn promises(&self) -> usize {
+        self.marks(Cut { at: self.events.len(), keep: Keep::All })
+    }
+
     /// How many marks were set before the cut.
     pub(crate) fn marks(&self, cut: Cut) -> usize {
         self.events[..cut.at].iter().filter(|event| matches!(event, Event::Mark)).count()
