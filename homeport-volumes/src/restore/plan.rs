@@ -58,9 +58,9 @@ pub struct Survey {
 /// What is free where the tree is to be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Bytes that root can still write.
+    /// Bytes that an ordinary user can still write: what is set aside for root is no room for a restore.
     pub bytes: u64,
-    /// Inodes that can still be made; `None` where the file system does not count them.
+    /// Inodes that an ordinary user can still make; `None` where the file system does not count them.
     pub inodes: Option<u64>,
 }
 
@@ -72,8 +72,8 @@ impl Room {
     pub fn of(held: &Held) -> Result<Self, RestoreError> {
         let stat = rustix::fs::fstatvfs(held.volume().as_fd())
             .map_err(RestoreError::io("ask for the free space of", held.path()))?;
-        let inodes = (stat.f_files > 0).then_some(stat.f_ffree);
-        Ok(Self { bytes: stat.f_bfree.saturating_mul(stat.f_frsize), inodes })
+        let inodes = (stat.f_files > 0).then_some(stat.f_favail);
+        Ok(Self { bytes: stat.f_bavail.saturating_mul(stat.f_frsize), inodes })
     }
 }
 

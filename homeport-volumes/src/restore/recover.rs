@@ -14,7 +14,7 @@ use crate::decide::{Novelty, Verdict, decide};
 use crate::directory::{self, Entry};
 use crate::error::VolumeError;
 use crate::examine::{Data, Machine, examine};
-use crate::facts::{DataFact, Facts, Filling, JournalFact, MarkerFact, StampFact};
+use crate::facts::{DataFact, Facts, Filling, JournalFact, MarkerFact, ProbeFact, StampFact};
 use crate::identity::TxId;
 use crate::layout::DATA;
 use crate::marker;
@@ -76,6 +76,10 @@ fn lenient(request: &Request, mut facts: Facts) -> (Request, Facts) {
     request.reserve = Reserve { bytes: Bytes::new(0), inodes: Inodes::new(0) };
     if let Some(content) = &mut facts.content {
         content.journal = JournalFact::Absent;
+        if content.probe == ProbeFact::Full {
+            // Taking an exchange back needs no room, and a restore says for itself how much it needs.
+            content.probe = ProbeFact::Passed;
+        }
         if let DataFact::Absent = content.data {
             let (owner, filling) = (request.owner, Filling::Filled);
             content.data = DataFact::Present { owner, filling, stamp: StampFact::Absent };

@@ -101,11 +101,13 @@ impl Staging {
         make::drop_inherited_lists(dir.as_fd()).map_err(io("close the staging area of"))?;
         let data = directory::ensure(dir.as_fd(), DATA).map_err(io("make a directory for a new tree of"))?;
         drop(directory::ensure(dir.as_fd(), PROBE).map_err(io("make a directory for a new tree of"))?);
-        rustix::fs::renameat_with(dir, DATA, dir, PROBE, RenameFlags::EXCHANGE).map_err(|errno| match errno {
-            Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => {
-                RestoreError::NoExchange { path: path.clone(), source: errno.into() }
+        let tried = point("restore.stage.try")
+            .and_then(|()| Ok(rustix::fs::renameat_with(dir, DATA, dir, PROBE, RenameFlags::EXCHANGE)?));
+        tried.map_err(|source| match Errno::from_io_error(&source) {
+            Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                RestoreError::NoExchange { path: path.clone(), source }
             }
-            errno => io("exchange two directories in the staging area of")(errno),
+            _ => RestoreError::io("exchange two directories in the staging area of", path)(source),
         })?;
         // `data` is the one that was made second now.
         drop(data);

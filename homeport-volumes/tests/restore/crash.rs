@@ -14,6 +14,7 @@ use homeport_volumes::restore::{
 };
 use rustix::io::Errno;
 
+use crate::disk::Disk;
 use crate::house::{House, OTHER, TX, WANTED, keeping, live, sample};
 
 const NEWER: Wanted = Wanted { format: Format::new(2), ..WANTED };
@@ -61,8 +62,8 @@ const SCENARIOS: [Scenario; 10] = [
     ("settle the undo", undone, |_, held| settle(held, OTHER).map(drop)),
 ];
 
-fn house() -> House {
-    let mut house = House::new();
+fn house(disk: &Disk) -> House {
+    let mut house = House::on(disk);
     house.request.format = Format::new(2);
     house
 }
@@ -78,9 +79,9 @@ fn trees(house: &House) -> Vec<(String, Vec<String>)> {
 }
 
 /// Strikes at the `n`th step of the scenario and looks what is left; `None` if there are fewer steps.
-fn strike(scenario: &Scenario, n: u32, blow: Blow) -> Option<String> {
+fn strike(disk: &Disk, scenario: &Scenario, n: u32, blow: Blow) -> Option<String> {
     let (name, before, act) = scenario;
-    let house = house();
+    let house = house(disk);
     let mut held = house.hold();
     before(&house, &mut held);
     let at_first = trees(&house);
@@ -147,10 +148,12 @@ fn strike(scenario: &Scenario, n: u32, blow: Blow) -> Option<String> {
 }
 
 fn strike_everywhere(blow: Blow) -> Vec<String> {
+    let place = tempfile::tempdir().unwrap();
+    let disk = Disk::mount("ext4", place.path());
     let mut struck = Vec::new();
     for scenario in &SCENARIOS {
         for n in 1.. {
-            let Some(step) = strike(scenario, n, blow) else { break };
+            let Some(step) = strike(&disk, scenario, n, blow) else { break };
             struck.push(format!("{}: {step}", scenario.0));
         }
     }
@@ -179,8 +182,10 @@ fn a_full_disk_at_any_step_leaves_the_old_tree_or_the_new_one() {
 /// L26: a failed sync is final. The process that saw it does not go on, whatever later syncs say.
 #[test]
 fn story_l26_a_failed_sync_ends_the_transaction_for_good() {
+    let place = tempfile::tempdir().unwrap();
+    let disk = Disk::mount("ext4", place.path());
     for point in ["restore.swap.volume", "restore.swap.staging", "restore.journal", "restore.marker"] {
-        let house = house();
+        let house = house(&disk);
         let mut held = house.hold();
         prepared(&house, &mut held);
         let armed = failpoint::arm(point, 1, Blow::Error(Errno::IO));
@@ -197,7 +202,7 @@ fn story_l26_a_failed_sync_ends_the_transaction_for_good() {
         }
     }
     // A tree whose sync failed is thrown away, and was never ready.
-    let house = house();
+    let house = house(&disk);
     let mut held = house.hold();
     let armed = failpoint::arm("restore.build.sync", 1, Blow::Error(Errno::IO));
     prepare(&mut held, TX, WANTED, &sample(), &Silent).unwrap_err();

@@ -8,6 +8,7 @@ use homeport_volumes::progress::Silent;
 use homeport_volumes::restore::{Devices, Keeping, RestoreError, Source, Wanted, hold_for_restore, prepare};
 use homeport_volumes::{Checked, Held, Known, Machine, Request, TxId, UnixSeconds, VolumeError, check};
 
+use crate::disk::Disk;
 use crate::memory::Memory;
 use crate::stand::{NOW, OWNER, Stand, picture};
 
@@ -25,6 +26,16 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new() -> Self {
         Self::below(Stand::new(), None)
+    }
+
+    /// The volume in a stand that lies on `disk`, whose syncs cost nothing.
+    pub(crate) fn on(disk: &Disk) -> Self {
+        let dir = tempfile::Builder::new().prefix("homeport restore ").tempdir_in(disk.point()).unwrap();
+        let stand = Stand { machine: crate::stand::machine_in(dir.path()), dir };
+        for name in ["root", "run"] {
+            fs::create_dir(stand.at(name)).unwrap();
+        }
+        Self::below(stand, None)
     }
 
     /// The volume at `volume` of the stand, below which a disk may be mounted already.
@@ -72,6 +83,11 @@ impl House {
 
     pub(crate) fn prepare(&self, held: &mut Held, tx: TxId, source: &impl Source) -> Result<(), RestoreError> {
         prepare(held, tx, WANTED, source, &Silent).map(drop)
+    }
+
+    /// The same without those that only say that the disk is full.
+    pub(crate) fn refusals_but_full(&self) -> Vec<&'static str> {
+        self.refusals().into_iter().filter(|code| !matches!(*code, "HP-VOL-008" | "HP-VOL-010")).collect()
     }
 
     /// What is live, with inode numbers.

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose stand cannot be set up has failed")]
 
 mod crash;
+mod disk;
+mod disks;
 mod exchange;
 mod hostile;
 mod house;
