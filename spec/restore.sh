@@ -17,7 +17,7 @@ meta() { # KIND MODE UID GID TIME ATTRIBUTES PATH, of $b; in this order: chown t
     esac; done; b=$file; touch -h -m -d "@$5" "$b"
 }
 settle() { [ -z "$held" ] || meta $held; held=; } # a file, when all its pieces are written
-leave() { b=.; meta ${stack%%"$newline"*}; stack=${stack#*"$newline"}; cd -P ..; here=${here%/*}; } # a full directory
+leave() { b=.; meta ${stack%%"$newline"*} "$here"; stack=${stack#*"$newline"}; cd -P ..; here=${here%/*}; } # when full
 enter() { bytes "${1%%/*}"; case $1 in */*) cd -P "$b"; enter "${1#*/}" ;; esac; } # the directories of a path
 [ "${1-}" != --devices ] || { devices=-; shift; }
 [ $# = 3 ] && [ "$(id -u)" = 0 ] || die "wanted, as root: restore.sh [--devices] STORE SNAPSHOT TARGET"
@@ -43,16 +43,16 @@ while read -r volume _ _ _ _ _ _ id _; do
         [ "$kind" != c ] || { dd if="$work/objects/$gid" of="$b" bs=1M seek="$mode" $into; continue; }
         settle; to=./$path; while [ "$here" != "${to%/*}" ]; do leave; done; bytes "${to##*/}"
         [ "$b" = "./${b##*/}" ] && [ ! -e "$b" ] && [ ! -h "$b" ] || die "wrong name: $path"
-        new="$kind $mode $uid $gid $time $attributes $path"; case $kind$y in
+        new="$kind $mode $uid $gid $time $attributes"; case $kind$y in
             d*) mkdir "$b"; cd -P "$b"; here=$to; stack=$new$newline$stack; continue ;;
             h*) (cd "$root"; enter "$volume/$mode"; ln "$b" "$work/link"); mv "$work/link" "$b"; continue ;;
-            f[-+]) truncate -s "$x" "$b"; into='oflag=seek_bytes conv=notrunc status=none'; held=$new; continue ;;
+            f[-+]) truncate -s "$x" "$b"; into='oflag=seek_bytes conv=notrunc status=none'; held="$new $to"; continue ;;
             f*) install -T -o "+$uid" -g "+$gid" -m "0$mode" "$work/objects/$y" "$b"; new=i${new#f} ;;
             l*) file=$b; bytes "$x"; ln -s -- "${b#./}" "$file"; b=$file ;;
             s*) (cd "$work"; perl -MSocket -e 'socket S, 1, 1, 0; exit !bind S, sockaddr_un "link"') ||
                 { left "socket $path"; continue; }; mv "$work/link" "$b" ;;
             p*) mkfifo "$b" ;; C*) mknod "$b" c "$x" "$y" ;; B*) mknod "$b" b "$x" "$y" ;; *) die "unknown: $kind" ;;
-        esac; meta $new
+        esac; meta $new "$to"
     done <"$work/plan"; settle; while [ "$here" != . ]; do leave; done; tac "$work/flags" >"$work/last"
     while read -r hex path; do cd "$root"; enter "$path"; f=+; for one in 0x20a 0x10i 0x40d 0x80A 0x08S; do
         [ $((0x$hex & ${one%?})) = 0 ] || f=$f${one#????}
