@@ -28,7 +28,7 @@ impl EraseFault {
     }
 
     /// The error, somewhere below `path`.
-    pub(super) fn at(self, path: &Path) -> RestoreError {
+    pub(crate) fn at(self, path: &Path) -> RestoreError {
         let path = path.join(format!("[..]/{}", String::from_utf8_lossy(&self.name).escape_debug()));
         RestoreError::Io { action: "delete", path, source: self.errno.into() }
     }

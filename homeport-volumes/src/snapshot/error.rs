@@ -4,6 +4,7 @@ use homeport_core::fault::{Advice, Fault};
 use homeport_core::name::VolumeName;
 use rustix::io::Errno;
 
+use crate::restore::RestoreError;
 use crate::store::{ObjectId, StoreError};
 use crate::tree::{EntriesError, TreePath};
 
@@ -50,6 +51,41 @@ pub enum SnapshotError {
         /// The object.
         object: ObjectId,
     },
+    /// An object has another length than the entries say.
+    #[error("the object `{object}` has {found} bytes, the entries say {wanted}")]
+    Length {
+        /// The object.
+        object: ObjectId,
+        /// How many it has.
+        found: u64,
+        /// How many it should have.
+        wanted: u64,
+    },
+    /// An archive is not the export of a snapshot, or was changed since.
+    #[error("the archive is wrong at byte {offset}: {what}")]
+    Archive {
+        /// Where.
+        offset: u64,
+        /// How.
+        what: String,
+    },
+    /// An archive cannot be read.
+    #[error("cannot read the archive")]
+    Input(#[source] std::io::Error),
+    /// An archive cannot be written.
+    #[error("cannot write the archive")]
+    Output(#[source] std::io::Error),
+    /// A tree could not be built from the snapshot, or is not what it says.
+    #[error("the snapshot was not restored")]
+    Restore(#[from] RestoreError),
+    /// There is no room for a rehearsal.
+    #[error("the scratch place has {free} bytes free, the snapshot wants {needed}")]
+    NoRoom {
+        /// What is free.
+        free: u64,
+        /// What is needed.
+        needed: u64,
+    },
     /// The store refused, or is damaged.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -85,6 +121,12 @@ impl Advice for SnapshotError {
             Self::Restless { .. } => "HP-SNA-002",
             Self::NotStopped => "HP-SNA-007",
             Self::Incomplete { .. } => "HP-SNA-005",
+            Self::Length { .. } => "HP-SNA-008",
+            Self::Archive { .. } => "HP-SNA-009",
+            Self::Input(_) => "HP-SNA-010",
+            Self::Output(_) => "HP-SNA-011",
+            Self::Restore(error) => error.code(),
+            Self::NoRoom { .. } => "HP-SNA-012",
             Self::Store(error) => error.code(),
             Self::Scratch(_) => "HP-SNA-006",
             Self::Lines(error) => error.code(),
@@ -98,6 +140,14 @@ impl Advice for SnapshotError {
             Self::Restless { .. } => Some("find out who writes into the volume, and repeat the command".into()),
             Self::NotStopped => Some("report this: it is a fault of HomePort".into()),
             Self::Incomplete { .. } => Some("verify the store, and take the snapshot again reading everything".into()),
+            Self::Length { .. } => Some("verify the snapshot, and export another one".into()),
+            Self::Archive { .. } => {
+                Some("take the file that `snapshot export` wrote, unchanged; nothing was taken from this one".into())
+            }
+            Self::Input(_) => Some("see why the file cannot be read, and repeat the command".into()),
+            Self::Output(_) => Some("make room where the archive goes, delete what there is of it, and repeat".into()),
+            Self::Restore(error) => error.help(),
+            Self::NoRoom { .. } => Some("make room on the file system of the scratch place".into()),
             Self::Store(error) => error.help(),
             Self::Scratch(_) => Some("make room on the file system of the store, and repeat the command".into()),
             Self::Lines(error) => error.help(),
@@ -107,6 +157,7 @@ impl Advice for SnapshotError {
     fn faults(&self) -> &[Fault] {
         match self {
             Self::Entries { faults, .. } => faults,
+            Self::Restore(error) => error.faults(),
             Self::Store(error) => error.faults(),
             _ => &[],
         }

@@ -2,25 +2,33 @@
 
 mod ahead;
 mod alarm;
+mod archive;
 mod chunk;
+mod compare;
 mod diff;
 mod error;
 mod ingest;
 mod policy_text;
+mod rehearse;
 mod retention;
 #[cfg(test)]
 mod retention_tests;
+mod source_check;
 mod subject;
 mod take;
 mod verified;
 mod verify;
 
 pub use alarm::{BYTES_THAT_MATTER, ENTRIES_THAT_MATTER, Extent, alarm_text, alarms};
+pub use archive::{Exported, Imported, LeftOut, export, import};
+pub use compare::{diff, diff_with_live};
 pub use diff::{Change, Compared, Difference};
 pub use error::SnapshotError;
 pub use ingest::{Calm, Ingested};
 pub use policy_text::PolicyError;
+pub use rehearse::rehearse;
 pub use retention::{AlarmState, Candidate, Fate, Period, Policy, Proof, Protection, Reason, decide};
+pub use source_check::{Share, SourceChecked, check_source};
 pub use subject::{Mode, Subject};
 pub use take::{About, Base, Taken, Taking};
 pub use verified::{Level, Looked, Verified};

@@ -4,12 +4,12 @@ use crate::tree::{Attributes, Entry, Kind, Meta, Stability, Stat, StatKey, StatK
 
 /// Whether nothing was done to the inode between two looks, as far as its times can tell: the blocks that it takes on the
 /// disk may differ, they come and go without a change.
-pub(super) fn same(one: &Stat, other: &Stat) -> bool {
+pub(crate) fn same(one: &Stat, other: &Stat) -> bool {
     Stat { blocks: 0, ..*one } == Stat { blocks: 0, ..*other }
 }
 
 /// Whether an earlier snapshot saw exactly this, so that nothing has to be read again. [spec: STO-24]
-pub(super) fn unchanged(entry: &Entry, stat: &Stat) -> bool {
+pub(crate) fn unchanged(entry: &Entry, stat: &Stat) -> bool {
     let kind = match (&entry.kind, stat.kind) {
         (Kind::File { size, .. }, StatKind::File) => *size == stat.size,
         (Kind::Directory, StatKind::Directory)
@@ -29,6 +29,6 @@ pub(super) fn unchanged(entry: &Entry, stat: &Stat) -> bool {
 }
 
 /// What an entry carries, with these attributes and this key.
-pub(super) fn meta(stat: &Stat, attributes: Attributes, key: Option<StatKey>) -> Meta {
+pub(crate) fn meta(stat: &Stat, attributes: Attributes, key: Option<StatKey>) -> Meta {
     Meta { mode: stat.mode, uid: stat.uid, gid: stat.gid, modified: stat.modified, attributes, key }
 }

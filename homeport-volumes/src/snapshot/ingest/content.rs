@@ -24,7 +24,7 @@ const BLOCK: u64 = 1024;
 
 /// Reads files, one after another, through one buffer.
 #[derive(Debug)]
-pub(super) struct ContentReader {
+pub(crate) struct ContentReader {
     buffer: Vec<u8>,
     /// The pieces of the last file, where its content is [`Content::Pieces`].
     pub pieces: Pieces,
@@ -32,7 +32,7 @@ pub(super) struct ContentReader {
 
 /// What was in a file.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
+pub(crate) struct Found {
     pub content: Content,
     /// Its size; what was read and the holes agree with it.
     pub size: u64,
@@ -42,7 +42,7 @@ pub(super) struct Found {
 
 /// Why a file was not read.
 #[derive(Debug)]
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     /// The file system refused.
     File(Errno),
     /// The bytes could not be kept.
@@ -63,7 +63,7 @@ impl From<Errno> for ReadError {
 
 impl ContentReader {
     /// A reader with its buffer of 1 MiB.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { buffer: vec![0; OBJECT_MAX + 1], pieces: Pieces::default() }
     }
 
@@ -71,7 +71,7 @@ impl ContentReader {
     ///
     /// A file that is longer by now is read up to that size, or a byte further so that [`Found::size`] tells; of one that
     /// is shorter, what is there. [spec: STO-16]
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         file: BorrowedFd<'_>,
         stat: &Stat,

@@ -17,6 +17,10 @@ mod storing;
 mod trouble;
 mod trust;
 
+pub(crate) use compare::unchanged;
+pub(crate) use content::{ContentReader, ReadError};
+pub(crate) use destination::Destination;
 pub use run::{Calm, Ingested};
-pub(crate) use run::{Care, ingest};
-pub(crate) use storing::Keeper;
+pub(crate) use run::{Care, ingest, look_only};
+pub(crate) use storing::{Keeper, unnamed_file};
+pub(crate) use trust::Trust;

@@ -17,25 +17,25 @@ const RECORD: usize = 8 + 4 + 32;
 
 /// The pieces of the file that is being read, in order.
 #[derive(Debug, Default)]
-pub(super) struct Pieces {
+pub(crate) struct Pieces {
     memory: Vec<Piece>,
     spilled: Option<BufWriter<File>>,
 }
 
 impl Pieces {
     /// Forgets all of them.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.memory.clear();
         self.spilled = None;
     }
 
     /// Whether there is none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.memory.is_empty()
     }
 
     /// Adds one.
-    pub(super) fn push(&mut self, piece: Piece, destination: &mut impl Destination) -> Result<(), SnapshotError> {
+    pub(crate) fn push(&mut self, piece: Piece, destination: &mut impl Destination) -> Result<(), SnapshotError> {
         if self.memory.len() < IN_MEMORY {
             self.memory.push(piece);
             return Ok(());
@@ -48,7 +48,7 @@ impl Pieces {
     }
 
     /// Gives all of them to `destination`, and forgets them.
-    pub(super) fn write(&mut self, destination: &mut impl Destination) -> Result<(), SnapshotError> {
+    pub(crate) fn write(&mut self, destination: &mut impl Destination) -> Result<(), SnapshotError> {
         for piece in self.memory.drain(..) {
             destination.line(&Line::Piece(piece))?;
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::destination::Destination;
 use super::links::Links;
 use super::pass::{Pass, Scan};
 use super::storing::{Keeper, Storing};
@@ -9,7 +10,7 @@ use crate::progress::{Progress, Silent};
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::subject::{Mode, Subject};
 use crate::store::{EntriesId, WrittenEntries};
-use crate::tree::TreePath;
+use crate::tree::{Line, TreePath};
 
 /// How often a volume is scanned at most.
 const SCANS: u32 = 3;
@@ -105,6 +106,16 @@ pub(crate) fn ingest(
         let calm = if again { Calm::Restless } else { Calm::Calm };
         return Ok(Ingested { entries, files_read, bytes_read, unchanged, unstable, unstable_count, vanished, calm });
     }
+}
+
+/// Scans a volume once beside the entries `before`, and keeps nothing but what `destination` keeps.
+pub(crate) fn look_only<D: Destination>(
+    subject: &Subject<'_>,
+    before: impl Iterator<Item = Result<Line, SnapshotError>>,
+    destination: &mut D,
+    progress: &dyn Progress,
+) -> Result<(), SnapshotError> {
+    Pass::new(subject, Mode::Running, before, Links::default(), destination, progress)?.run().map(drop)
 }
 
 fn scan(

@@ -1,6 +1,7 @@
 //! Owns where a snapshot's scan puts what it reads: a store's packs and entries. Never commits.
 
 use std::fs::File;
+use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
@@ -30,6 +31,11 @@ impl<'a> Keeper<'a> {
         self.sealed.bytes += bytes;
         self.sealed.stored += stored;
         Ok(())
+    }
+
+    /// A file without a name in the store's `tmp/`, gone when it is closed.
+    pub(crate) fn unnamed_file(&self) -> Result<File, SnapshotError> {
+        unnamed_file(&self.store.path().as_path().join("tmp"))
     }
 }
 
@@ -68,13 +74,12 @@ impl Destination for Storing<'_> {
     }
 
     fn scratch(&mut self) -> Result<File, SnapshotError> {
-        unnamed_file(self.store)
+        unnamed_file(&self.store.path().as_path().join("tmp"))
     }
 }
 
-/// A file without a name in the store's `tmp/`, gone when it is closed.
-pub(crate) fn unnamed_file(store: &Store) -> Result<File, SnapshotError> {
-    let directory = store.path().as_path().join("tmp");
+/// A file without a name in the directory, gone when it is closed.
+pub(crate) fn unnamed_file(directory: &Path) -> Result<File, SnapshotError> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR)
         .map(File::from)

@@ -9,7 +9,7 @@ use crate::tree::{StatKey, Timestamp};
 
 /// How far the file system of a volume is believed. [spec: STO-24, STO-25]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Trust {
+pub(crate) struct Trust {
     /// Whether equal times mean that nothing was written.
     pub keys: Keys,
     /// Whether the kernel knows where a file's holes are.
@@ -18,7 +18,7 @@ pub(super) struct Trust {
 
 /// Whether equal times mean that nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keys {
+pub(crate) enum Keys {
     /// Each change after a look gives another time.
     Fine,
     /// Two changes within two seconds may have one time.
@@ -29,7 +29,7 @@ pub(super) enum Keys {
 
 /// Whether the kernel knows where a file's holes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holes {
+pub(crate) enum Holes {
     /// What it calls a hole is one.
     Known,
     /// Every byte is read, and what is zero is a hole.
@@ -46,7 +46,7 @@ const FINE_SINCE: (u32, u32) = (6, 13);
 
 impl Trust {
     /// How far the file system of the directory is believed, on this kernel.
-    pub(super) fn in_directory(directory: BorrowedFd<'_>) -> io::Result<Self> {
+    pub(crate) fn in_directory(directory: BorrowedFd<'_>) -> io::Result<Self> {
         let found = rustix::fs::fstatfs(directory)?;
         Ok(Self::decide(found.f_type, rustix::system::uname().release().to_str().unwrap_or_default()))
     }
@@ -67,7 +67,7 @@ impl Trust {
 
 impl Keys {
     /// The key to keep of a look in a scan that began at `start`. [spec: STO-25]
-    pub(super) fn keep(self, key: StatKey, start: Timestamp) -> Option<StatKey> {
+    pub(crate) fn keep(self, key: StatKey, start: Timestamp) -> Option<StatKey> {
         let old = key.changed.seconds() < start.seconds().saturating_sub(2);
         match self {
             Self::Fine => Some(key),
