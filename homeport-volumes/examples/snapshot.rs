@@ -133,7 +133,7 @@ fn take(store: &str, dir: &str, options: &[&str]) -> Outcome<()> {
     let taken = taking.commit(about(if still { Consistency::Stopped } else { Consistency::Running })?)?;
     let (_, volume) = taken.volumes.first().ok_or("no volume was read")?;
     say(&format!("snapshot {} {}", taken.head.sequence, taken.head.body.uuid));
-    say(&format!("entries {} bytes {}", volume.entries.totals.count, volume.entries.totals.bytes));
+    say(&format!("entries {} bytes {}", volume.entries.count, volume.entries.bytes));
     say(&format!("read files {} bytes {} unchanged {}", volume.files_read, volume.bytes_read, volume.unchanged));
     say(&format!("stored objects {} bytes {} disk {}", taken.sealed.objects, taken.sealed.bytes, taken.sealed.stored));
     say(&format!("unstable {} vanished {} {:?}", volume.unstable_count, volume.vanished, volume.calm));

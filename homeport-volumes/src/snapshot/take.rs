@@ -142,8 +142,8 @@ impl<'a> Taking<'a> {
             generation: subject.generation,
             owner: subject.owner,
             entries: ingested.entries.id,
-            count: ingested.entries.totals.count,
-            bytes: ingested.entries.totals.bytes,
+            count: ingested.entries.count,
+            bytes: ingested.entries.bytes,
         });
         self.modes.push(mode);
         let at = self.outcomes.len();
