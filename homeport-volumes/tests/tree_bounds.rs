@@ -12,6 +12,7 @@ use homeport_volumes::tree::{LineReader, TreePath, Walk};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit};
 
+#[expect(dead_code, reason = "only its scratch directory is used")]
 #[path = "support/odd_tree.rs"]
 mod odd_tree;
 

@@ -1,9 +1,8 @@
 //! Trees with everything in them that backup programs lose, and a comparison of two trees that shares no code with
 //! what it is used to test. Root only, on a file system that keeps extended attributes and holes.
 //!
-//! For any integration test: `#[path = "../support/odd_tree.rs"] mod odd_tree;`
-
-#![expect(dead_code, reason = "each test uses its part")]
+//! For any integration test: `#[path = "../support/odd_tree.rs"] mod odd_tree;`, with an expectation of dead code where
+//! it uses a part only.
 
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
@@ -17,17 +16,17 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 /// How deep the deepest directory of the tree is.
-pub const DEPTH: usize = 5000;
+pub(crate) const DEPTH: usize = 5000;
 
 /// One oddity: the name of its directory in the tree, and what makes it there.
-pub struct Odd {
+pub(crate) struct Odd {
     /// The name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     make: fn(&Place),
 }
 
 /// The tree's own directory is one more.
-pub const ODDITIES: &[Odd] = &[
+pub(crate) const ODDITIES: &[Odd] = &[
     odd("access-list", |at| {
         at.file("file", b"acl");
         at.xattr("file", "system.posix_acl_access", &acl(0o640));
@@ -265,7 +264,7 @@ const fn odd(name: &'static str, make: fn(&Place)) -> Odd {
 }
 
 /// Makes all oddities in `tree`, an empty directory, which becomes odd itself.
-pub fn make(tree: &Path) {
+pub(crate) fn make(tree: &Path) {
     for Odd { name, make } in ODDITIES {
         let place = Place(tree.join(name));
         std::fs::create_dir(&place.0).unwrap();
@@ -279,27 +278,27 @@ pub fn make(tree: &Path) {
 }
 
 /// Takes the flags off a tree of [`make`], or off a copy of it, so that it can be removed or changed.
-pub fn unlock(tree: &Path) {
+pub(crate) fn unlock(tree: &Path) {
     for name in ["flag-append", "flag-immutable", "flag-no-dump"] {
         if let Ok(file) = std::fs::File::open(tree.join(name).join("file")) {
             let kept = rustix::fs::ioctl_getflags(&file).map(|flags| flags & IFlags::from_bits_retain(!0xf8));
-            drop(kept.and_then(|flags| rustix::fs::ioctl_setflags(&file, flags)));
+            kept.and_then(|flags| rustix::fs::ioctl_setflags(&file, flags)).ok();
         }
     }
 }
 
 /// A directory of its own that goes with everything in it, however odd. Made before anything is made in it.
 #[derive(Debug)]
-pub struct Scratch(pub PathBuf);
+pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
     /// A new directory below `parent`.
-    pub fn new(parent: &Path) -> Self {
+    pub(crate) fn new(parent: &Path) -> Self {
         Self(tempfile::Builder::new().prefix("odd-").tempdir_in(parent).unwrap().keep())
     }
 
     /// A new, empty directory in it.
-    pub fn dir(&self, name: &str) -> PathBuf {
+    pub(crate) fn dir(&self, name: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::create_dir(&path).unwrap();
         path
@@ -317,7 +316,7 @@ impl Drop for Scratch {
 }
 
 /// Where one oddity is made.
-pub struct Place(PathBuf);
+pub(crate) struct Place(PathBuf);
 
 impl Place {
     fn at(&self, name: &str) -> PathBuf {
@@ -413,7 +412,7 @@ fn acl(mode: u16) -> Vec<u8> {
 }
 
 /// Bytes without a pattern, the same each time.
-pub fn noise(length: usize) -> Vec<u8> {
+pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
@@ -435,13 +434,13 @@ fn directory(parent: impl AsFd, name: &[u8]) -> OwnedFd {
 /// beginning with its path. Compared are names, kinds, modes, owners, modification times, device numbers, link targets,
 /// contents, whether holes are kept, all extended attributes but the host's, flags, and which names are hard links of
 /// one another. Not compared: inode numbers, times of access and of status change, sizes of directories.
-pub fn differences(one: &Path, other: &Path) -> Vec<String> {
+pub(crate) fn differences(one: &Path, other: &Path) -> Vec<String> {
     Comparison::run(one, other)
 }
 
 /// Fails, with the first few of the [`differences`], if there are any.
 #[track_caller]
-pub fn assert_same(one: &Path, other: &Path) {
+pub(crate) fn assert_same(one: &Path, other: &Path) {
     let found = differences(one, other);
     assert!(found.is_empty(), "{} differences: {:#?}", found.len(), &found[..found.len().min(20)]);
 }

@@ -12,7 +12,7 @@ use homeport_volumes::tree::{
 };
 
 /// The lines of the tree at `path`.
-pub fn lines(path: &Path) -> Vec<Line> {
+pub(crate) fn lines(path: &Path) -> Vec<Line> {
     let root = File::open(path).unwrap();
     rustix::fs::syncfs(&root).unwrap();
     let mut firsts: HashMap<(u64, u64), TreePath> = HashMap::new();
@@ -79,7 +79,7 @@ fn content(look: &Look<'_>, size: u64) -> (Kind, Vec<Piece>) {
 }
 
 /// The text of these lines.
-pub fn text(lines: &[Line]) -> Vec<u8> {
+pub(crate) fn text(lines: &[Line]) -> Vec<u8> {
     let mut writer = LineWriter::new(Vec::new()).unwrap();
     for line in lines {
         writer.line(line).unwrap();
@@ -88,6 +88,6 @@ pub fn text(lines: &[Line]) -> Vec<u8> {
 }
 
 /// The lines of this text.
-pub fn read(text: &[u8]) -> Vec<Line> {
+pub(crate) fn read(text: &[u8]) -> Vec<Line> {
     LineReader::new(text).unwrap().map(Result::unwrap).collect()
 }

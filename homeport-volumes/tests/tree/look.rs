@@ -94,8 +94,12 @@ fn every_oddity_is_in_the_entries_and_in_their_text() {
     ] {
         assert_eq!(found.entry(path).meta.attributes.flags, flags, "{path}");
     }
+    kinds(&found);
+    owners_and_times(&found);
+    content_and_names(&found);
+}
 
-    // Kinds.
+fn kinds(found: &Found) {
     let block = Kind::Block(DeviceNumbers { major: 4095, minor: 1_048_575 });
     assert_eq!(found.entry("device-block/device").kind, block);
     assert_eq!(found.entry("device-character/device").kind, Kind::Character(DeviceNumbers { major: 1, minor: 3 }));
@@ -120,8 +124,9 @@ fn every_oddity_is_in_the_entries_and_in_their_text() {
         assert_eq!(link.first, TreePath::from_bytes(first).unwrap());
         found.entry(first);
     }
+}
 
-    // Owners, modes, times.
+fn owners_and_times(found: &Found) {
     let owner = found.entry("owner-large/file").meta.clone();
     assert_eq!((owner.uid.get(), owner.gid.get()), (2_097_153, 4_294_967_294));
     for (path, mode) in
@@ -140,8 +145,9 @@ fn every_oddity_is_in_the_entries_and_in_their_text() {
     ] {
         assert_eq!(found.entry(path).meta.modified.to_string(), time, "{path}");
     }
+}
 
-    // Content and holes.
+fn content_and_names(found: &Found) {
     assert!(matches!(found.entry("file-empty/file").kind, Kind::File { size: 0, content: Content::Empty }));
     assert!(matches!(found.entry("sparse-only/file").kind, Kind::File { size: 67_108_864, content: Content::Empty }));
     assert!(matches!(found.entry("file-zeros/file").kind, Kind::File { size: 300_000, content: Content::Whole(_) }));
@@ -212,5 +218,19 @@ fn the_comparison_of_trees_sees_every_change() {
         "d/e: missing",
     ] {
         assert!(found.iter().any(|text| text.contains(wanted)), "{wanted}");
+    }
+}
+
+#[test]
+fn printf_reads_what_is_escaped() {
+    let all: Vec<u8> = (1..=255).collect();
+    for bytes in [&all[..], b"-n %s \\101 \\\\ 100%", b"--", b"\n", b"0\x001", b"a,b"] {
+        // Without a zero, which no shell can pass on; a newline at the end is kept, for nothing substitutes it.
+        let bytes: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+        let text = homeport_volumes::tree::escaped(&bytes);
+        for shell in ["sh", "bash"] {
+            let output = Command::new(shell).args(["-c", "printf -- \"$1\"", shell, &text]).output().unwrap();
+            assert_eq!(output.stdout, bytes, "{shell}: {text}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Real trees, as odd as they come, gone through and looked at. Root only; nothing is ever skipped.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose stand cannot be set up has failed")]
+#![expect(clippy::unwrap_used, reason = "a test whose stand cannot be set up has failed")]
 
 mod catalogue;
 mod look;
