@@ -7,6 +7,7 @@ use homeport_core::fault::{Advice, Fault};
 
 use crate::mountinfo::MountTableError;
 use crate::path::VolumePath;
+use crate::tree::TreeFault;
 
 /// A failed operation on a volume.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum VolumeError {
         /// What is different, in words.
         what: String,
     },
+    /// Something in a tree cannot be looked at.
+    #[error("the tree cannot be counted")]
+    Tree(#[source] TreeFault),
     /// Another process operates on the volume.
     #[error("the volume `{path}` is locked by another process")]
     Locked {
@@ -59,6 +63,7 @@ impl Advice for VolumeError {
             Self::Io { .. } => "HP-VOL-020",
             Self::Mounts(_) => "HP-VOL-021",
             Self::Changed { .. } => "HP-VOL-022",
+            Self::Tree(_) => "HP-VOL-023",
             Self::Locked { .. } => "HP-VOL-011",
         }
     }
@@ -78,6 +83,7 @@ impl Advice for VolumeError {
             Self::Changed { .. } => {
                 Some("find out who mounts, moves or links directories there, and repeat the command".into())
             }
+            Self::Tree(_) => Some("see the kernel's log (`dmesg`) for a failing disk".into()),
             Self::Locked { .. } => Some("wait until the other command has ended, and repeat this one".into()),
         }
     }

@@ -20,6 +20,7 @@
 //! The rules are in `spec/volumes.md`; the code cites them as `[spec: VOL-n]`. What is known about a volume beforehand
 //! ([`Known`]) comes from the host's ledger; this crate keeps no state of its own beside the volumes. [spec: VOL-1]
 
+pub mod adopt;
 mod begin;
 mod check;
 mod container;

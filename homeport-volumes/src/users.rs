@@ -36,6 +36,26 @@ pub(crate) fn find(proc: &Path, own: &MountTable, volume: &Location, tolerated: 
     users
 }
 
+/// The processes below `proc` that work in `directory` or have something in it open, each once. This process is left out.
+pub(crate) fn open_below(proc: &Path, directory: &Path) -> Vec<User> {
+    let own = std::process::id();
+    let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let mut users = Vec::new();
+    for pid in pids.filter(|pid| *pid != own) {
+        let process = proc.join(pid.to_string());
+        let files = fs::read_dir(process.join("fd")).into_iter().flatten().filter_map(Result::ok);
+        let mut links =
+            ["cwd", "root", "exe"].map(|name| process.join(name)).into_iter().chain(files.map(|file| file.path()));
+        let inside = |link: PathBuf| fs::read_link(link).ok().filter(|target| target.starts_with(directory));
+        if let Some(mount_point) = links.find_map(inside) {
+            let command = fs::read_to_string(process.join("comm")).unwrap_or_default();
+            users.push(User { pid, command: command.trim_end().to_owned(), mount_point });
+        }
+    }
+    users
+}
+
 /// Where `volume`, a part of it or a directory around it is mounted for writing in `table`, if that is the table of
 /// another root directory than `own`. The whole root file system of the host is no sign: tools that watch a host
 /// mount it.

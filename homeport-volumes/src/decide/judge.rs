@@ -32,6 +32,20 @@ impl Judge<'_> {
         Err(self.faults)
     }
 
+    /// The faults of the place alone.
+    pub(super) fn place_only(mut self) -> Vec<Fault> {
+        self.check_overlap();
+        self.check_use();
+        if self.check_path() == Reach::Here {
+            self.check_place();
+            if let Some(content) = &self.facts.content {
+                self.check_journal(content);
+            }
+        }
+        self.faults.sort_by(|one, two| one.code.cmp(two.code));
+        self.faults
+    }
+
     /// What the content allows; `None` with at least one fault added.
     fn judge_content(&mut self) -> Option<Verdict> {
         let facts = self.facts;

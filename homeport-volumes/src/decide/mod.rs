@@ -32,6 +32,11 @@ use judge::Judge;
 
 pub use verdict::{Novelty, Start, Verdict};
 
+/// What is wrong with the place of `request` alone, whatever is in it: overlaps, users, path, disk and space.
+pub(crate) fn judge_place(request: &Request, facts: &Facts) -> Vec<Fault> {
+    Judge { request, known: None, facts, faults: Vec::new() }.place_only()
+}
+
 /// Judges the volume of `request` by the facts.
 ///
 /// # Errors

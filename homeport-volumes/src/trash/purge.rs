@@ -181,7 +181,7 @@ fn move_data(slot: &Slot, volume: BorrowedFd<'_>, home: BorrowedFd<'_>, path: &V
 }
 
 /// The directory that `path` is in, and its name there.
-pub(super) fn parent_of(path: &VolumePath) -> Result<(OwnedFd, &str), VolumeError> {
+pub(crate) fn parent_of(path: &VolumePath) -> Result<(OwnedFd, &str), VolumeError> {
     let name = path.components().last().unwrap_or_default();
     let above = path.as_str().len() - name.len() - 1;
     let parent = path.as_str()[..above].parse::<VolumePath>().ok();

@@ -4,9 +4,11 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use crate::adopt::{TX as ADOPTION, messy, whole};
 use crate::picture::full;
 use crate::stand::{Stand, default_request_in, machine_in};
 use crate::trash::{TX, a_purge};
+use homeport_volumes::adopt::{Plan, adopt_directory, finish_adoption, plan, take_back};
 use homeport_volumes::trash::{TrashError, TrashPlace, TrashState, empty, finish_purge, list, purge, put_back};
 use homeport_volumes::{
     Checked, Machine, Mounts, Origin, Removal, Request, UnixSeconds, VolumePath, VolumeUuid, check, remove_if_blank,
@@ -14,8 +16,21 @@ use homeport_volumes::{
 
 const UUID: VolumeUuid = VolumeUuid::from_bytes([7; 16]);
 /// What the operation uses to change the disk. `strace` counts each name for itself.
-const CALLS: [&str; 10] =
-    ["mkdirat", "openat2", "fchmod", "fchown", "fsetxattr", "fsync", "write", "renameat", "renameat2", "unlinkat"];
+const CALLS: [&str; 13] = [
+    "mkdirat",
+    "openat2",
+    "fchmod",
+    "fchown",
+    "fsetxattr",
+    "fsync",
+    "write",
+    "renameat",
+    "renameat2",
+    "unlinkat",
+    "utimensat",
+    "fremovexattr",
+    "ioctl",
+];
 
 fn request(dir: &Path) -> (Machine, Request) {
     (machine_in(dir), default_request_in(dir))
@@ -38,6 +53,7 @@ fn victim() {
             Checked::Create(_) => panic!("not created"),
         },
         "remove" => drop(remove_if_blank(&request.path, UUID, &request.origin, crate::stand::NOTHING).unwrap()),
+        "adopt" | "take back" => adoption(&what, &machine, &operators(Path::new(&dir))),
         what => trash(what, Path::new(&dir), &machine, &request),
     }
 }
@@ -56,6 +72,20 @@ fn trash(what: &str, dir: &Path, machine: &Machine, request: &Request) {
         "put back" => drop(put_back(&place, TX).unwrap()),
         "empty" => drop(empty(machine, &place, TX, &mut |_| {}).unwrap()),
         other => panic!("{other}"),
+    }
+}
+
+/// The same for an adoption.
+fn adoption(what: &str, machine: &Machine, request: &Request) {
+    if what == "take back" {
+        take_back(&request.path, ADOPTION).unwrap();
+        return;
+    }
+    match plan(machine, request, None, &mut |_| {}) {
+        Ok(Plan::Directory(plan)) => {
+            drop(adopt_directory(request, &plan, ADOPTION, UUID, UnixSeconds::new(1)).unwrap());
+        }
+        other => panic!("{other:?}"),
     }
 }
 
@@ -310,6 +340,50 @@ fn a_killed_deletion_goes_on_and_half_a_tree_is_never_put_back() {
         });
         assert!(points >= 20, "only {points} points");
     }
+}
+
+#[test]
+fn a_killed_adoption_is_finished_or_taken_back_and_nothing_is_changed() {
+    let picture = std::cell::RefCell::new(Vec::new());
+    let prepare = |dir: &Path| {
+        std::fs::create_dir(dir.join("mine")).unwrap();
+        messy(&dir.join("mine"));
+        picture.replace(whole(&dir.join("mine"), &[]));
+    };
+    for finish in [true, false] {
+        let points = kill_everywhere("adopt", prepare, |dir, at| {
+            let (machine, mine) = (request(dir).0, operators(dir));
+            // No volume, or the adopted one, and never a new one.
+            match check(&machine, &mine, None) {
+                Ok(Checked::Attach(ready)) => assert_eq!(ready.marker().uuid, UUID, "{at}"),
+                Ok(Checked::Create(_)) => panic!("{at}: something would be made here"),
+                Err(_) => {}
+            }
+            if finish {
+                // What was planned is not known any more: what is written down is enough.
+                let settled = finish_adoption(&mine.path, ADOPTION).unwrap();
+                match settled {
+                    Some(marker) => assert_eq!(marker.uuid, UUID, "{at}"),
+                    None => adoption("adopt", &machine, &mine),
+                }
+                assert_eq!(whole(&dir.join("mine/data"), &[])[1..], picture.borrow()[1..], "{at}");
+                drop(check(&machine, &mine, None).unwrap());
+            }
+            take_back(&mine.path, ADOPTION).unwrap();
+            assert_eq!(whole(&dir.join("mine"), &[])[1..], picture.borrow()[1..], "{at}");
+        });
+        assert!(points >= 30, "only {points} points");
+    }
+    let adopted = |dir: &Path| {
+        prepare(dir);
+        adoption("adopt", &request(dir).0, &operators(dir));
+    };
+    let points = kill_everywhere("take back", adopted, |dir, at| {
+        take_back(&operators(dir).path, ADOPTION).unwrap();
+        assert_eq!(whole(&dir.join("mine"), &[])[1..], picture.borrow()[1..], "{at}");
+        assert!(!dir.join("mine/.homeport").exists(), "{at}");
+    });
+    assert!(points >= 20, "only {points} points");
 }
 
 /// An operation, what comes before it, and how many fsyncs it needs.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose stand cannot be set up has failed")]
 
+mod adopt;
 mod crash;
 mod disks;
 mod lifecycle;

@@ -167,6 +167,18 @@ impl Disk {
         Self { image, point: None }
     }
 
+    /// A disk with this file system: `ext4`, `xfs` or `btrfs`.
+    pub(crate) fn of_kind(image: PathBuf, kind: &str) -> Self {
+        let (size, force): (u64, &str) = match kind {
+            "ext4" => return Self::new(image, 16 << 20, &[]),
+            "xfs" => (320 << 20, "-qf"),
+            _ => (128 << 20, "-qf"),
+        };
+        fs::File::create(&image).unwrap().set_len(size).unwrap();
+        run(&format!("mkfs.{kind}"), &[force, image.to_str().unwrap()]);
+        Self { image, point: None }
+    }
+
     /// The same bytes under another name, as a backup of the whole disk.
     pub(crate) fn clone_to(&self, image: PathBuf) -> Self {
         fs::copy(&self.image, &image).unwrap();

@@ -32,6 +32,8 @@ pub(super) const NEEDED: &[Package] = &[
     Package { name: "mount", program: "losetup", reason: "tests attach those loop devices with it" },
     Package { name: "xfsprogs", program: "mkfs.xfs", reason: "tests cut the power of an XFS with it" },
     Package { name: "btrfs-progs", program: "mkfs.btrfs", reason: "tests cut the power of a btrfs with it" },
+    Package { name: "acl", program: "setfacl", reason: "tests give files lists of access rights with it" },
+    Package { name: "attr", program: "setfattr", reason: "tests give files extended attributes with it" },
     Package { name: "strace", program: "strace", reason: "tests strike at single system calls with it" },
     Package { name: "util-linux", program: "setpriv", reason: "tests get mounts of their own with it" },
     Package { name: "zstd", program: "zstd", reason: "tests read snapshots with the standard tool" },
