@@ -258,7 +258,7 @@ fn a_killed_purge_is_finished_or_taken_back_and_nothing_is_lost() {
                 assert_eq!(data_of(dir, &request, at), *picture.borrow(), "{at}");
                 if finish {
                     let done = finish_purge(&request.path, &request.origin, TX).unwrap();
-                    let found = list(&data_root(&self::request(dir).1), &[request.path.clone()]).unwrap();
+                    let found = list(&data_root(&self::request(dir).1), std::slice::from_ref(&request.path)).unwrap();
                     assert!(found.faults.is_empty(), "{at}");
                     assert_eq!(found.trees, Vec::from_iter(done), "{at}");
                     assert!(found.trees.iter().all(|tree| tree.state == TrashState::Whole), "{at}");
@@ -319,7 +319,7 @@ fn a_killed_deletion_goes_on_and_half_a_tree_is_never_put_back() {
             let request = if here { operators(dir) } else { request(dir).1 };
             let (machine, _) = self::request(dir);
             let place = place_of(&request);
-            let found = list(&data_root(&self::request(dir).1), &[request.path.clone()]).unwrap();
+            let found = list(&data_root(&self::request(dir).1), std::slice::from_ref(&request.path)).unwrap();
             let state = found.trees.first().map(|tree| tree.state);
             if state != Some(TrashState::Whole) {
                 assert!(put_back(&place, TX).is_err(), "{at}: {state:?}");
@@ -331,7 +331,7 @@ fn a_killed_deletion_goes_on_and_half_a_tree_is_never_put_back() {
                 }
                 Err(error) => panic!("{at}: {error:?}"),
             }
-            let left = list(&data_root(&self::request(dir).1), &[request.path.clone()]).unwrap();
+            let left = list(&data_root(&self::request(dir).1), std::slice::from_ref(&request.path)).unwrap();
             assert!(left.trees.is_empty() && left.faults.is_empty(), "{at}");
             assert_eq!(std::fs::read_to_string(dir.join("outside")).unwrap(), "x", "{at}");
             if here {

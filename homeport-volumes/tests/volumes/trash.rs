@@ -59,7 +59,7 @@ fn a_volume_at_homeports_own_path_goes_to_the_trash_and_comes_back_as_it_was() {
     assert_eq!((tree.state, tree.note.kind, tree.note.uuid), (TrashState::Whole, TrashKind::Purged, known.uuid));
     assert_eq!((tree.note.entries, tree.note.bytes), (Some(2), Some(Bytes::new(11))));
     assert!(!stand.at("root/alice").exists(), "its place is free");
-    assert_eq!(list(&stand.path("root"), &[]).unwrap().trees, [tree.clone()]);
+    assert_eq!(list(&stand.path("root"), &[]).unwrap().trees, std::slice::from_ref(&tree));
     assert_eq!(full(&stand.at(&format!("root/.trash/{TX}/volume")), &[".homeport/lock", ".homeport"]), before);
     assert_eq!(fs::metadata(stand.at("root/.trash")).unwrap().permissions().mode() & 0o7777, 0o700);
     // What was purged is no volume that could be started: the ledger still knows it, or does not.
@@ -232,7 +232,7 @@ fn what_cannot_be_deleted_is_named_and_the_rest_goes() {
     assert_eq!(deleted.entries, 2, "the letter and `goes`");
 
     // What is left is neither whole nor put back, and goes when it can.
-    let listing = list(&stand.path("root"), &[request.path.clone()]).unwrap();
+    let listing = list(&stand.path("root"), std::slice::from_ref(&request.path)).unwrap();
     assert_eq!(listing.trees[0].state, TrashState::Partial);
     assert_eq!(put_back(&tree.place, TX).unwrap_err().code(), "HP-TRS-005");
     let left = stand.at(&format!("disk/.homeport/trash/{TX}/emptying"));
