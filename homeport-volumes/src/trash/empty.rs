@@ -22,7 +22,7 @@ use crate::error::VolumeError;
 use crate::examine::Machine;
 use crate::file::unlink;
 use crate::identity::TxId;
-use crate::layout::{DATA, EMPTYING, HOME, HOME_BEFORE_MARKER, MARKER};
+use crate::layout::{DATA, EMPTYING, HOME, HOME_BEFORE_MARKER, MARKER, STAGING, TRASH};
 
 /// A tree that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,16 @@ pub fn empty(
     tx: TxId,
     progress: &mut dyn FnMut(&Deleted),
 ) -> Result<Emptied, TrashError> {
-    let slot = Slot::find(place, tx)?;
+    let slot = match (Slot::find(place, tx), place) {
+        (Err(absent @ TrashError::Absent { .. }), TrashPlace::Volume(volume)) => {
+            // All of it is gone; what came after may have been cut off.
+            if let Ok(home) = Home::open(volume) {
+                give_back(&home)?;
+            }
+            return Err(absent);
+        }
+        (slot, _) => slot?,
+    };
     let note = slot.note()?;
     let path = place.path().below(&tx.to_string());
     let home = match place {
@@ -99,6 +108,12 @@ fn is_elsewhere(place: &TrashPlace, note: &TrashNote, home: Option<&Home>) -> Re
 /// Makes an operator's directory blank again, where nothing but HomePort's own empty directory is left in it.
 fn give_back(home: &Home) -> Result<(), VolumeError> {
     let io = |action| VolumeError::io(action, &home.path);
+    for area in [TRASH, STAGING] {
+        match rustix::fs::unlinkat(&home.fd, area, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => {}
+            Err(error) => return Err(io("remove an empty directory in `.homeport` of")(error)),
+        }
+    }
     let names = directory::names(&home.fd, 16).map_err(io("list `.homeport` of"))?;
     let own = |name: &std::ffi::OsString| HOME_BEFORE_MARKER.iter().any(|own| name == own);
     let data = directory::child(home.volume.as_fd(), DATA).map_err(io("open the data of"))?;

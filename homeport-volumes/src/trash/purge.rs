@@ -20,6 +20,7 @@ use super::list::Trashed;
 use super::measure::Measured;
 use super::note::{TrashKind, TrashNote};
 use super::place::{Slot, TrashPlace, changed, exists};
+use super::shift::move_name;
 use crate::begin::lock_home;
 use crate::check::Ready;
 use crate::directory::{self, Entry};
@@ -167,15 +168,11 @@ fn move_whole(slot: &Slot, note: &TrashNote, origin: &Origin) -> Result<Moved, T
 fn move_data(slot: &Slot, volume: BorrowedFd<'_>, home: BorrowedFd<'_>, path: &VolumePath) -> Result<(), TrashError> {
     let io = |action| VolumeError::io(action, path);
     for (from, name) in [(volume, DATA), (home, MARKER)] {
-        if !slot.has(name)? {
-            match rustix::fs::renameat_with(from, name, &slot.fd, name, RenameFlags::NOREPLACE) {
-                Ok(()) => {}
-                Err(Errno::NOENT) => return Err(TrashError::Unfinished { tx: slot.tx }),
-                Err(error) => return Err(io("move to the trash what is in")(error).into()),
-            }
+        match move_name(from, slot.fd.as_fd(), name) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Err(TrashError::Unfinished { tx: slot.tx }),
+            Err(error) => return Err(io("move to the trash what is in")(error).into()),
         }
-        slot.sync()?;
-        rustix::fs::fsync(from).map_err(io("sync"))?;
     }
     Ok(())
 }

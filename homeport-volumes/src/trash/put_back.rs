@@ -9,6 +9,7 @@ use super::error::TrashError;
 use super::note::{TrashKind, TrashNote};
 use super::place::{Slot, TrashPlace, TrashState, exists};
 use super::purge::{Home, expect_marker, parent_of};
+use super::shift::{is_same_file, move_name};
 use crate::directory::{self, Entry};
 use crate::error::VolumeError;
 use crate::facts::MarkerFact;
@@ -98,15 +99,11 @@ fn data_back(slot: &Slot, note: &TrashNote, path: &VolumePath) -> Result<Box<Mar
     let home = Home::open(path)?;
     let io = |action| VolumeError::io(action, path);
     let back = |from: &OwnedFd, to: &OwnedFd, name: &str| -> Result<(), TrashError> {
-        match rustix::fs::renameat_with(from, name, to, name, RenameFlags::NOREPLACE) {
-            Ok(()) => {}
-            Err(Errno::EXIST | Errno::NOTEMPTY) => {
-                return Err(TrashError::Occupied { tx: note.tx, path: path.clone() });
-            }
-            Err(error) => return Err(io("move back from the trash what is in")(error).into()),
+        match move_name(from.as_fd(), to.as_fd(), name) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST | Errno::NOTEMPTY) => Err(TrashError::Occupied { tx: note.tx, path: path.clone() }),
+            Err(error) => Err(io("move back from the trash what is in")(error).into()),
         }
-        rustix::fs::fsync(to).map_err(io("sync"))?;
-        Ok(slot.sync()?)
     };
     let live = exists(home.volume.as_fd(), DATA).map_err(io("look into"))?;
     if !slot.has(DATA)? && !live {
@@ -115,7 +112,8 @@ fn data_back(slot: &Slot, note: &TrashNote, path: &VolumePath) -> Result<Box<Mar
     // The marker goes back last, as it was made: without it nothing is a volume.
     if slot.has(MARKER)? {
         // Nothing is moved before it is known that both can be.
-        if home.has(MARKER)? {
+        let same = is_same_file(slot.fd.as_fd(), home.fd.as_fd(), MARKER).map_err(io("look into"))?;
+        if home.has(MARKER)? && !same {
             return Err(TrashError::Occupied { tx: note.tx, path: path.clone() });
         }
         expect_own(slot, note)?;

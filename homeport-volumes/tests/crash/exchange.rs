@@ -52,7 +52,8 @@ impl Workload for Restores {
     type Done = (Known, Promises);
 
     fn prepare(&self, root: &Path) {
-        place::volume(root, "alice");
+        let (machine, request) = place::request(root, "alice");
+        place::make(&machine, &request);
         furnish(&place::data(root, "alice"), "old");
     }
 

@@ -43,6 +43,7 @@ mod memory;
 mod picture;
 mod place;
 mod power;
+mod purge;
 mod replay;
 mod stage;
 mod trees;

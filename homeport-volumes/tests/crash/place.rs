@@ -15,14 +15,24 @@ fn path(root: &Path, name: &str) -> VolumePath {
 
 /// The volume `home` of this instance, at `HomePort`'s own path, and this machine without any line in its fstab.
 pub(crate) fn request(root: &Path, instance: &str) -> (Machine, Request) {
+    let origin = Origin::Default { data_root: path(root, "volumes") };
+    question(root, instance, origin, path(root, &format!("volumes/{instance}/home")))
+}
+
+/// The volume `home` of this instance, in a directory of the operator's.
+pub(crate) fn operators(root: &Path, instance: &str) -> (Machine, Request) {
+    question(root, instance, Origin::Operator, path(root, &format!("operators {instance}")))
+}
+
+fn question(root: &Path, instance: &str, origin: Origin, path: VolumePath) -> (Machine, Request) {
     let machine = Machine { proc: "/proc".into(), fstab: root.join("no-fstab") };
     let request = Request {
         root: "0a1b2c3d".parse().unwrap(),
         port: "shell".parse().unwrap(),
         instance: instance.parse().unwrap(),
         volume: "home".parse().unwrap(),
-        origin: Origin::Default { data_root: path(root, "volumes") },
-        path: path(root, &format!("volumes/{instance}/home")),
+        origin,
+        path,
         format: Format::new(1),
         min_format: Format::new(1),
         owner: OWNER,
@@ -41,13 +51,13 @@ pub(crate) fn data(root: &Path, instance: &str) -> PathBuf {
 }
 
 /// Makes the volume, and takes it into use once.
-pub(crate) fn volume(root: &Path, instance: &str) {
-    let data_root = root.join("volumes");
-    if !data_root.exists() {
-        std::fs::create_dir(data_root).unwrap();
-    }
-    let (machine, request) = request(root, instance);
-    match check(&machine, &request, None) {
+pub(crate) fn make(machine: &Machine, request: &Request) {
+    let way = match &request.origin {
+        Origin::Default { data_root } => data_root,
+        Origin::Operator => &request.path,
+    };
+    std::fs::create_dir_all(way.as_path()).unwrap();
+    match check(machine, request, None) {
         Ok(Checked::Create(creatable)) => {
             drop(creatable.create(VolumeUuid::random(), UnixSeconds::new(1)).unwrap().ready.begin_use().unwrap());
         }

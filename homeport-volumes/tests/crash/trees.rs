@@ -13,7 +13,7 @@ use crate::stage::run;
 pub(crate) type Picture = Vec<String>;
 
 /// Everything but when the topmost directory was changed: XFS takes its moving elsewhere for a change.
-fn picture(top: &Path) -> Picture {
+pub(crate) fn picture(top: &Path) -> Picture {
     let mut picture = full(top, &[]);
     for line in picture.iter_mut().filter(|line| line.starts_with(' ')) {
         *line =
