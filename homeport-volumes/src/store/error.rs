@@ -323,3 +323,15 @@ fn summary(faults: &[Fault]) -> String {
         [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
     }
 }
+
+/// An error with its cause in one line.
+pub(crate) fn error_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}

@@ -10,6 +10,7 @@
 //! ```
 
 mod catalog;
+mod collect;
 mod create;
 mod document;
 mod draft;
@@ -19,7 +20,9 @@ mod frame;
 mod handles;
 mod head;
 mod identity;
+mod line;
 mod lock;
+mod marks;
 mod object;
 mod objects;
 mod pack;
@@ -32,6 +35,7 @@ mod tmp;
 mod writer;
 
 pub use catalog::Catalog;
+pub use collect::{Collected, CollectionPlan, Removal, Rewriting};
 pub use document::{Compression, Document, DocumentFault};
 pub use entries::{EntriesLines, EntriesTotals};
 pub use error::StoreError;
@@ -39,6 +43,7 @@ pub use head::{Alarm, Consistency, HeadFault, Measure, Reason, SnapshotBody, Sna
 pub use identity::{EntriesId, Hex, ObjectId, PackId, Sequence, SnapshotUuid, StoreUuid};
 pub use object::OBJECT_MAX;
 pub use objects::Objects;
+pub use pack::check::CheckedPack;
 pub use place::Space;
 pub use sink::EntriesSink;
 pub use store::Store;

@@ -7,11 +7,12 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::draft::{open_file, sync_room};
-use super::error::StoreError;
+use super::error::{StoreError, error_text};
 use super::frame::Expand;
 use super::handles::{Handles, With};
 use super::identity::{ObjectId, PackId};
-use super::pack::check::compare;
+use super::marks::Marks;
+use super::pack::check::{CheckedPack, check, compare};
 use super::pack::header::TRAILER;
 use super::pack::index::{self, HEAD, Index, RECORD};
 use super::pack::name::{index_file, pack_file, parse_pack_file};
@@ -20,6 +21,7 @@ use super::pack::record::{Form, Record};
 use super::pack::write::{SealedPack, publish_index};
 use super::place::{Place, Room};
 use crate::file::{Small, read_small};
+use crate::progress::Progress;
 
 /// All objects of a store as they were when it was made. Can be shared between threads; at most 64 files are open.
 #[derive(Debug)]
@@ -204,11 +206,11 @@ impl Objects {
         let mut result = Err(StoreError::ObjectMissing { object: *object });
         for slot in self.slots(object) {
             match self.read_slot(slot, object, &mut scratch, bytes) {
-                Ok(true) => {
+                Ok(Some(_)) => {
                     result = Ok(());
                     break;
                 }
-                Ok(false) => {}
+                Ok(None) => {}
                 Err(error) => result = Err(error),
             }
         }
@@ -219,6 +221,43 @@ impl Objects {
         result
     }
 
+    /// Puts the object's stored bytes into `bytes` as they stand in a pack, after comparing what they stand for with its
+    /// name: for writing them into another pack.
+    pub(super) fn read_stored(&self, object: &ObjectId, bytes: &mut Vec<u8>) -> Result<Record, StoreError> {
+        let mut scratch = self.scratch()?;
+        let (mut result, mut plain) = (Err(StoreError::ObjectMissing { object: *object }), Vec::new());
+        for slot in self.slots(object) {
+            match self.read_slot(slot, object, &mut scratch, &mut plain) {
+                Ok(Some(record)) => {
+                    match record.form {
+                        Form::Raw => std::mem::swap(bytes, &mut plain),
+                        Form::Zstd => std::mem::swap(bytes, &mut scratch.stored),
+                    }
+                    result = Ok(record);
+                    break;
+                }
+                Ok(None) => {}
+                Err(error) => result = Err(error),
+            }
+        }
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        result
+    }
+
+    /// Reads a whole pack from the disk and compares every byte of it; tells `progress` the bytes of objects.
+    pub fn check_pack(&self, pack: &PackId, progress: &dyn Progress) -> Result<CheckedPack, StoreError> {
+        let number = self.packs.iter().position(|known| known.id == *pack);
+        let gone = || StoreError::PackDamaged { pack: *pack, why: "it is gone".to_owned() };
+        let number = number.ok_or_else(gone)?;
+        let name = pack_file(pack);
+        let file = open_file(&self.place, Room::Packs, &name)?.ok_or_else(gone)?;
+        let _dropped = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        let checked = check(&file, &self.members(number)?, progress);
+        let mut checked = checked.map_err(StoreError::io("read", self.place.at(Room::Packs, &name)))?;
+        checked.faults.extend(self.packs.get(number).and_then(|pack| pack.fault.clone()));
+        Ok(checked)
+    }
+
     /// The packs that cannot be read, wholly or in part, and why.
     pub fn damaged(&self) -> Vec<(PackId, String)> {
         self.packs.iter().filter_map(|pack| Some((pack.id, pack.fault.clone()?))).collect()
@@ -227,6 +266,46 @@ impl Objects {
     /// All packs, in the order of their numbers.
     pub fn packs(&self) -> impl Iterator<Item = PackId> {
         self.packs.iter().map(|pack| pack.id)
+    }
+
+    /// What is wrong with the pack with this number.
+    pub(super) fn fault(&self, number: usize) -> Option<&str> {
+        self.packs.get(number)?.fault.as_deref()
+    }
+
+    /// Marks for all members of all packs.
+    pub(super) fn marks(&self) -> Marks {
+        Marks::new(self.packs.iter().map(|pack| pack.members))
+    }
+
+    /// Marks the object in one pack that holds it, a sound one where there is one, and the largest; whether there is
+    /// any. Where only one object has the first 88 bits of its name, the disk is not asked.
+    pub(super) fn mark(&self, object: &ObjectId, marks: &mut Marks) -> Result<bool, StoreError> {
+        let mut slots = self.slots(object);
+        let (first, second) = (slots.next(), slots.next());
+        let home = match (first, second) {
+            (None, _) => return Ok(false),
+            (Some(only), None) => only,
+            (Some(_), Some(_)) => {
+                let mut homes = Vec::new();
+                for slot in self.slots(object) {
+                    if self.record(slot, object)?.is_some() {
+                        homes.push(slot);
+                    }
+                }
+                let rank =
+                    |slot: &Slot| self.packs.get(slot.pack() as usize).map(|p| (p.fault.is_none(), p.size, p.id));
+                let Some(home) = homes.into_iter().max_by_key(rank) else { return Ok(false) };
+                home
+            }
+        };
+        marks.set(home.pack(), home.member());
+        Ok(true)
+    }
+
+    /// Whether the object, or one whose name has the same first 88 bits, is marked in any pack.
+    pub(super) fn is_marked(&self, object: &ObjectId, marks: &Marks) -> bool {
+        self.slots(object).any(|slot| marks.is_set(slot.pack() as usize, slot.member() as usize))
     }
 
     /// How many objects there are; one that is in two packs counts twice.
@@ -272,16 +351,17 @@ impl Objects {
         Ok(index::record(&bytes))
     }
 
-    /// Reads the object of an entry; `false` if the entry is another object's.
+    /// Reads the object of an entry; `None` if the entry is another object's. What stands in the pack is in `bytes` if it
+    /// is raw, and otherwise in the scratch.
     fn read_slot(
         &self,
         slot: Slot,
         object: &ObjectId,
         scratch: &mut Scratch,
         bytes: &mut Vec<u8>,
-    ) -> Result<bool, StoreError> {
-        let Some(record) = self.record(slot, object)? else { return Ok(false) };
-        let Some(pack) = self.packs.get(slot.pack() as usize) else { return Ok(false) };
+    ) -> Result<Option<Record>, StoreError> {
+        let Some(record) = self.record(slot, object)? else { return Ok(None) };
+        let Some(pack) = self.packs.get(slot.pack() as usize) else { return Ok(None) };
         let with = if pack.rebuilt.is_some() { With::PackOnly } else { With::Index };
         let handle = self.handles.get(slot.pack(), &pack.id, with)?;
         let damaged = |why: String| StoreError::ObjectDamaged { object: *object, pack: pack.id, why };
@@ -300,7 +380,7 @@ impl Objects {
             Form::Zstd => compare(&record, &scratch.stored, &mut scratch.expand, bytes),
         }
         .map_err(damaged)?;
-        Ok(true)
+        Ok(Some(record))
     }
 
     /// The members of the pack with this number, in the order of their ids.
@@ -320,16 +400,4 @@ impl Objects {
             Err(why) => Err(StoreError::PackDamaged { pack: pack.id, why: why.to_owned() }),
         }
     }
-}
-
-/// An error with its cause in one line.
-pub(super) fn error_text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }

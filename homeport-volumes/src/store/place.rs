@@ -4,7 +4,8 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{AtFlags, StatVfsMountFlags};
+use rustix::io::Errno;
 
 use super::document::{Document, DocumentFault, MAX_BYTES};
 use super::error::StoreError;
@@ -97,6 +98,15 @@ impl Place {
         let mut names: Vec<String> = names.into_iter().map(|name| name.to_string_lossy().into_owned()).collect();
         names.sort_unstable();
         Ok(names)
+    }
+
+    /// The size of a file; 0 if it is not there.
+    pub(crate) fn size(&self, room: Room, name: &str) -> Result<u64, StoreError> {
+        match rustix::fs::statat(self.room(room), name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(u64::try_from(stat.st_size).unwrap_or(0)),
+            Err(Errno::NOENT) => Ok(0),
+            Err(error) => Err(StoreError::io("examine", self.at(room, name))(error)),
+        }
     }
 
     /// What is free.

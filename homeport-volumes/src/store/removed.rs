@@ -26,6 +26,15 @@ pub(crate) struct Batch<'a> {
     directory: OwnedFd,
 }
 
+/// What became of a file that was to be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Move {
+    /// It is in the directory.
+    Done,
+    /// It was not there.
+    Absent,
+}
+
 impl<'a> Batch<'a> {
     /// Makes the directory for what is taken out at `now`; the next second's that is free where there is one.
     pub(crate) fn new(place: &'a Place, now: UnixSeconds) -> Result<Self, StoreError> {
@@ -47,13 +56,17 @@ impl<'a> Batch<'a> {
         Ok(Self { place, name, directory })
     }
 
-    /// Moves a file here. It is out of the store when [`sync`](Self::sync) returns.
-    pub(crate) fn take(&self, room: Room, name: &str) -> Result<(), StoreError> {
+    /// Moves a file here, if it is there. It is out of the store when [`sync`](Self::sync) returns.
+    pub(crate) fn take(&self, room: Room, name: &str) -> Result<Move, StoreError> {
         let moved = failpoint::point("store.removed.rename").and_then(|()| {
             let from = self.place.room(room);
             Ok(rustix::fs::renameat_with(from, name, &self.directory, name, RenameFlags::NOREPLACE)?)
         });
-        moved.map_err(|error| self.place.failed("move away", self.place.at(room, name), DIRECTORY_BYTES, error))
+        match moved {
+            Ok(()) => Ok(Move::Done),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Move::Absent),
+            Err(error) => Err(self.place.failed("move away", self.place.at(room, name), DIRECTORY_BYTES, error)),
+        }
     }
 
     /// Brings both ends of the moves to the disk.
@@ -76,7 +89,7 @@ pub(crate) fn open_batch(place: &Place, name: &str) -> Result<OwnedFd, StoreErro
 pub(crate) fn set_aside(place: &Place, room: Room, name: &str) -> Result<(), StoreError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let batch = Batch::new(place, UnixSeconds::new(now))?;
-    batch.take(room, name)?;
+    let _moved: Move = batch.take(room, name)?;
     batch.sync(room)
 }
 

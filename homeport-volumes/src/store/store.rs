@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::catalog::Catalog;
+use super::collect::{Collected, CollectionPlan, Removal, look};
 use super::create;
 use super::document::{Compression, Document};
 use super::entries::EntriesLines;
@@ -15,6 +16,7 @@ use super::place::{Place, Space, store_path};
 use super::writer::StoreWriter;
 use crate::identity::UnixSeconds;
 use crate::path::VolumePath;
+use crate::progress::Progress;
 
 /// An open store. Cheap to clone; all that it hands out goes through the directories that were opened once.
 #[derive(Debug, Clone)]
@@ -82,6 +84,36 @@ impl Store {
     /// Reads entries line by line.
     pub fn entries(&self, entries: &EntriesId) -> Result<EntriesLines, StoreError> {
         EntriesLines::open(&self.place, entries)
+    }
+
+    /// What a collection would do now; changes nothing and needs no lock. [spec: STO-28]
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`] with everything that stands in the way.
+    pub fn plan_collection(
+        &self,
+        removal: &Removal,
+        now: UnixSeconds,
+        progress: &dyn Progress,
+    ) -> Result<CollectionPlan, StoreError> {
+        look(&self.place, &self.objects()?, removal, now, progress)
+    }
+
+    /// Becomes the one writer, and takes out what is asked for and what no snapshot that stays needs; unlinks what was
+    /// taken out seven days ago. Progress counts lines of entries, and bytes that are written anew. [spec: STO-29]
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`] if anything cannot be read that has to be: then nothing was changed. Any other error may
+    /// come in the middle: every snapshot that is listed is whole, and the next collection goes on from there.
+    pub fn collect(
+        &self,
+        removal: &Removal,
+        now: UnixSeconds,
+        wait: Duration,
+        waiting: &mut dyn FnMut(&str),
+        progress: &dyn Progress,
+    ) -> Result<Collected, StoreError> {
+        self.writer(wait, waiting)?.collect(removal, now, progress)
     }
 
     /// Becomes the one writer, and clears `tmp/`. Tries again for `wait` if there is another writer, and says so once

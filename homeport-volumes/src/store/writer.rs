@@ -12,11 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::catalog::{parse_name, read_head};
+use super::collect::{Collected, Removal, collect};
 use super::draft::{Draft, Published, Steps, sync_room};
 use super::error::StoreError;
 use super::frame::Press;
 use super::head::{SnapshotBody, SnapshotHead};
 use super::identity::{EntriesId, ObjectId, Sequence, SnapshotUuid};
+use super::line::named;
 use super::lock::{self, StoreLock};
 use super::object::OBJECT_MAX;
 use super::objects::Objects;
@@ -24,7 +26,9 @@ use super::pack::write::{PACK_SIZE, PackDraft};
 use super::place::{Place, Room};
 use super::sink::{self, EntriesSink, PendingEntries};
 use super::{removed, tmp};
-use crate::tree::{Content, Entry, Kind, Line};
+use crate::identity::UnixSeconds;
+use crate::progress::Progress;
+use crate::tree::Line;
 
 const STEPS: Steps = Steps {
     write: "store.snapshot.write",
@@ -275,6 +279,19 @@ impl StoreWriter {
         Sequence::after(highest).ok_or_else(|| StoreError::Exhausted { path: self.place.path.clone() })
     }
 
+    /// Takes out what is asked for and what no snapshot needs. [spec: STO-27, STO-30]
+    pub(super) fn collect(
+        mut self,
+        removal: &Removal,
+        now: UnixSeconds,
+        progress: &dyn Progress,
+    ) -> Result<Collected, StoreError> {
+        // What a sink has open is not in the store; a new writer has put nothing.
+        self.pack = None;
+        self.pending.clear();
+        collect(&self.place, self.objects, removal, now, progress)
+    }
+
     /// Does one thing, and nothing any more after anything failed, or panicked. [spec: STO-4]
     fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
         if std::mem::replace(&mut self.state, State::Poisoned) == State::Poisoned {
@@ -292,14 +309,5 @@ impl StoreWriter {
                 Err(error)
             }
         }
-    }
-}
-
-/// The object that a line names.
-fn named(line: &Line) -> Option<ObjectId> {
-    match line {
-        Line::Entry(Entry { kind: Kind::File { content: Content::Whole(object), .. }, .. }) => Some(*object),
-        Line::Piece(piece) => Some(piece.object),
-        Line::Entry(_) | Line::HardLink(_) => None,
     }
 }

@@ -3,5 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose stand cannot be set up has failed")]
 
+mod collect;
 mod life;
 mod stand;

@@ -15,20 +15,20 @@ const CHUNK: usize = 1 << 20;
 
 /// What reading a whole pack showed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Checked {
+pub struct CheckedPack {
     /// How many objects are as they should be.
-    pub(crate) objects: u64,
+    pub objects: u64,
     /// Their bytes before compression.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// The objects that are not, and why.
-    pub(crate) damaged: Vec<(ObjectId, String)>,
+    pub damaged: Vec<(ObjectId, String)>,
     /// What is wrong outside of objects' data: a header, what lies between members, the end.
-    pub(crate) faults: Vec<String>,
+    pub faults: Vec<String>,
 }
 
-impl Checked {
+impl CheckedPack {
     /// The first thing that is wrong.
-    pub(crate) fn fault(&self) -> Option<String> {
+    pub fn fault(&self) -> Option<String> {
         let object = self.damaged.first().map(|(object, why)| format!("`{object}`: {why}"));
         object.or_else(|| self.faults.first().cloned())
     }
@@ -36,10 +36,10 @@ impl Checked {
 
 /// Reads the pack from its first byte to its last. `records` are all of its members, in any order. Tells `progress` the
 /// bytes of objects, and no entries.
-pub(crate) fn check(file: &File, records: &[Record], progress: &dyn Progress) -> std::io::Result<Checked> {
+pub(crate) fn check(file: &File, records: &[Record], progress: &dyn Progress) -> std::io::Result<CheckedPack> {
     let mut expand = Expand::new()?;
     let mut window = Window { file, bytes: Vec::new(), start: 0 };
-    let mut checked = Checked::default();
+    let mut checked = CheckedPack::default();
     let mut object = Vec::new();
     let mut records: Vec<&Record> = records.iter().collect();
     records.sort_unstable_by_key(|record| record.offset);

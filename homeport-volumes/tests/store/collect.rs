@@ -1,0 +1,221 @@
+//! Taking out: what stays is whole, what goes comes back or is gone for good after seven days, and what cannot be read
+//! stops everything.
+
+use std::path::Path;
+use std::time::Duration;
+
+use homeport_core::fault::Advice as _;
+use homeport_volumes::UnixSeconds;
+use homeport_volumes::progress::Silent;
+use homeport_volumes::store::{Collected, Compression, Removal, Rewriting, SnapshotHead, Store, StoreError};
+
+use crate::stand::{Files, NOW, Stand, all_files, noise, read};
+
+pub(crate) const DAY: u64 = 24 * 60 * 60;
+
+pub(crate) fn later(days: u64) -> UnixSeconds {
+    UnixSeconds::new(NOW.get() + days * DAY)
+}
+
+pub(crate) fn collect(store: &Store, gone: &[&SnapshotHead], now: UnixSeconds) -> Result<Collected, StoreError> {
+    let removal = Removal { snapshots: gone.iter().map(|head| head.body.uuid).collect(), ..Removal::default() };
+    store.collect(&removal, now, Duration::ZERO, &mut |_| {}, &Silent)
+}
+
+/// Files of 100 KB each, named by their seeds.
+pub(crate) fn mails(seeds: std::ops::Range<u64>) -> Files {
+    seeds.map(|seed| (format!("m{seed:03}"), noise(seed, 100_000))).collect()
+}
+
+fn names(stand: &Stand, room: &str) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(stand.path().join(room))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_no_snapshot_needs_is_set_aside_and_unlinked_seven_days_later() {
+    let stand = Stand::new(Compression::None);
+    let (first, second) = (stand.snapshot(&mails(0..10)), stand.snapshot(&mails(10..30)));
+    let before = all_files(&stand.path());
+    let removal = Removal { snapshots: [first.body.uuid].into(), ..Removal::default() };
+    let plan = stand.store.plan_collection(&removal, NOW, &Silent).unwrap();
+    assert_eq!(all_files(&stand.path()), before, "a plan changes nothing");
+    assert_eq!((plan.snapshots.len(), plan.entries.len(), plan.packs.len(), plan.rewritten.len()), (1, 1, 1, 0));
+
+    let done = collect(&stand.store, &[&first], NOW).unwrap();
+    assert_eq!((&done.plan, done.set_aside, done.freed), (&plan, plan.set_aside, 0));
+    assert!(done.set_aside > 1_000_000, "{done:?}");
+    assert_eq!(stand.store.catalog().unwrap().snapshots, std::slice::from_ref(&second));
+    assert_eq!(read(&stand.store, &second).unwrap(), mails(10..30));
+    // Everything is still there, below `removed/`.
+    let batch = format!("removed/{}", NOW.get());
+    for (path, bytes) in before.iter().filter(|(path, _)| !stand.path().join(path).exists()) {
+        assert_eq!(std::fs::read(stand.path().join(&batch).join(path.file_name().unwrap())).unwrap(), *bytes);
+    }
+    assert_eq!(collect(&stand.store, &[], later(6)).unwrap().freed, 0);
+    assert!(stand.path().join(&batch).exists());
+    let last = collect(&stand.store, &[], later(7)).unwrap();
+    assert_eq!(last.freed, done.set_aside);
+    assert_eq!(names(&stand, "removed"), [format!("highest-{}", first.sequence)]);
+    assert_eq!(read(&stand.store, &second).unwrap(), mails(10..30));
+}
+
+/// A number is never given twice, also when the highest is gone for good.
+#[test]
+fn the_highest_number_is_remembered() {
+    let stand = Stand::new(Compression::None);
+    let (one, two) = (stand.snapshot(&mails(0..1)), stand.snapshot(&mails(0..2)));
+    collect(&stand.store, &[&two], NOW).unwrap();
+    collect(&stand.store, &[&one], later(1)).unwrap();
+    collect(&stand.store, &[], later(9)).unwrap();
+    assert_eq!(names(&stand, "removed"), ["highest-00000002"]);
+    assert_eq!(stand.snapshot(&mails(0..1)).sequence.get(), 3);
+}
+
+#[test]
+fn a_pack_of_which_little_is_needed_is_written_anew() {
+    let stand = Stand::new(Compression::Zstd);
+    let (all, few) = (stand.snapshot(&mails(0..40)), stand.snapshot(&mails(3..10)));
+    let old = names(&stand, "packs");
+    let done = collect(&stand.store, &[&all], NOW).unwrap();
+    assert_eq!((done.plan.rewritten.len(), done.plan.packs.len(), done.rewriting), (1, 0, Rewriting::Done));
+    let new = names(&stand, "packs");
+    assert!(new.len() == 2 && new.iter().all(|name| !old.contains(name)), "{new:?}");
+    assert_eq!(read(&stand.store, &few).unwrap(), mails(3..10));
+    assert_eq!(collect(&stand.store, &[], later(8)).unwrap().freed, done.set_aside);
+    assert_eq!(read(&stand.store, &few).unwrap(), mails(3..10));
+    // What is needed by half stays.
+    let some = stand.snapshot(&mails(3..7));
+    let done = collect(&stand.store, &[&few], later(9)).unwrap();
+    assert_eq!((done.plan.rewritten.len(), names(&stand, "packs")), (0, new));
+    assert_eq!(read(&stand.store, &some).unwrap(), mails(3..7));
+}
+
+#[test]
+fn many_small_packs_become_one() {
+    let stand = Stand::new(Compression::None);
+    let heads: Vec<_> = (1..=16).map(|n| (stand.snapshot(&mails(0..n)), n)).collect();
+    assert_eq!(names(&stand, "packs").len(), 32);
+    let done = collect(&stand.store, &[], NOW).unwrap();
+    assert_eq!((done.plan.rewritten.len(), names(&stand, "packs").len()), (16, 2));
+    for (head, n) in &heads {
+        assert_eq!(read(&stand.store, head).unwrap(), mails(0..*n));
+    }
+    let again = collect(&stand.store, &[], NOW).unwrap();
+    assert_eq!((again.set_aside, again.plan.rewritten.len()), (0, 0));
+}
+
+/// What a writer left that never committed is no snapshot's.
+#[test]
+fn what_was_never_committed_goes() {
+    let stand = Stand::new(Compression::None);
+    let head = stand.snapshot(&mails(0..3));
+    let mut writer = stand.writer();
+    crate::stand::put_files(&mut writer, &mails(3..6)).unwrap();
+    writer.seal().unwrap();
+    drop(writer);
+    let done = collect(&stand.store, &[], NOW).unwrap();
+    assert_eq!((done.plan.packs.len(), done.plan.entries.len(), done.plan.snapshots.len()), (1, 1, 0));
+    assert_eq!(read(&stand.store, &head).unwrap(), mails(0..3));
+}
+
+fn only(stand: &Stand, room: &str, suffix: &str) -> std::path::PathBuf {
+    let found: Vec<_> = names(stand, room).into_iter().filter(|name| name.ends_with(suffix)).collect();
+    let [name] = &found[..] else { panic!("{found:?}") };
+    stand.path().join(room).join(name)
+}
+
+fn spoil(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 0x40;
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// One row for each thing that cannot be read: nothing is removed, and it says what and why.
+#[test]
+fn what_cannot_be_read_stops_the_collection() {
+    type Row = (&'static str, fn(&Stand), &'static str);
+    let rows: [Row; 6] = [
+        ("snapshot edited", |stand| spoil(&only(stand, "snapshots", ".snapshot"), 300), "HP-STO-050"),
+        ("a stranger's file", |stand| std::fs::write(stand.path().join("snapshots/notes"), "x").unwrap(), "HP-STO-050"),
+        ("entries gone", |stand| std::fs::remove_file(only(stand, "entries", ".entries")).unwrap(), "HP-STO-040"),
+        ("entries edited", |stand| spoil(&only(stand, "entries", ".entries"), 60), "HP-STO-041"),
+        ("pack gone", |stand| std::fs::remove_file(only(stand, "packs", ".tar")).unwrap(), "HP-STO-030"),
+        (
+            "pack cut",
+            |stand| {
+                std::fs::remove_file(only(stand, "packs", ".index")).unwrap();
+                let file = std::fs::OpenOptions::new().write(true).open(only(stand, "packs", ".tar")).unwrap();
+                file.set_len(150_000).unwrap();
+            },
+            "HP-STO-030",
+        ),
+    ];
+    for (what, damage, code) in rows {
+        let stand = Stand::new(Compression::None);
+        stand.snapshot(&mails(0..3));
+        damage(&stand);
+        let other = stand.snapshot(&Files::new());
+        // The whole snapshot is to go; the other cannot be read.
+        let before = all_files(&stand.path());
+        let error = collect(&stand.store, &[&other], NOW).unwrap_err();
+        assert!(matches!(&error, StoreError::Stopped { .. }), "{what}: {error}");
+        assert_eq!((error.code(), error.faults()[0].code), ("HP-STO-060", code), "{what}: {error}");
+        let mut after = all_files(&stand.path());
+        after.retain(|path, _| before.contains_key(path));
+        assert_eq!(after, before, "{what}");
+    }
+}
+
+/// The way on: what cannot be read is given up by name.
+#[test]
+fn a_damaged_snapshot_can_be_given_up() {
+    let stand = Stand::new(Compression::None);
+    let (lost, good) = (stand.snapshot(&mails(0..3)), stand.snapshot(&mails(3..5)));
+    spoil(&stand.path().join("snapshots").join(lost.file_name()), 200);
+    let removal = Removal { damaged: [lost.file_name()].into(), ..Removal::default() };
+    let done = stand.store.collect(&removal, NOW, Duration::ZERO, &mut |_| {}, &Silent).unwrap();
+    assert_eq!((done.plan.snapshots.len(), done.plan.packs.len()), (1, 1));
+    assert_eq!(read(&stand.store, &good).unwrap(), mails(3..5));
+    let unknown = Removal { snapshots: [lost.body.uuid].into(), ..Removal::default() };
+    let error = stand.store.plan_collection(&unknown, NOW, &Silent).unwrap_err();
+    assert!(matches!(error, StoreError::SnapshotUnknown { .. }), "{error}");
+}
+
+/// The last whole copy of something that a snapshot needs lies below `removed/`: it is brought back and not unlinked.
+#[test]
+fn the_last_whole_copy_is_never_unlinked() {
+    let stand = Stand::new(Compression::None);
+    let (all, few) = (stand.snapshot(&mails(0..40)), stand.snapshot(&mails(3..6)));
+    collect(&stand.store, &[&all], NOW).unwrap();
+    // The pack that was written anew rots within the seven days.
+    spoil(&only(&stand, "packs", ".tar"), 5000);
+    read(&stand.store, &few).unwrap_err();
+    let done = collect(&stand.store, &[], later(8)).unwrap();
+    assert_eq!(done.brought_back.len(), 1);
+    assert_eq!(read(&stand.store, &few).unwrap(), mails(3..6));
+    assert_eq!(names(&stand, "packs").iter().filter(|name| name.ends_with(".tar")).count(), 2);
+}
+
+/// A snapshot that was taken out is brought back by moving its files where they were.
+#[test]
+fn what_was_taken_out_can_be_moved_back_for_seven_days() {
+    let stand = Stand::new(Compression::Zstd);
+    let (gone, _) = (stand.snapshot(&mails(0..3)), stand.snapshot(&mails(5..6)));
+    collect(&stand.store, &[&gone], NOW).unwrap();
+    let batch = stand.path().join("removed").join(NOW.get().to_string());
+    for entry in std::fs::read_dir(&batch).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let room = match name.rsplit('.').next().unwrap() {
+            "snapshot" => "snapshots",
+            "tar" | "index" => "packs",
+            _ => "entries",
+        };
+        std::fs::rename(batch.join(&name), stand.path().join(room).join(&name)).unwrap();
+    }
+    assert_eq!(read(&stand.store, &gone).unwrap(), mails(0..3));
+}
