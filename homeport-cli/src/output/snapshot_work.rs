@@ -114,7 +114,10 @@ impl Render for Restored {
                 extent(volume.entries, volume.bytes)
             ));
         }
-        page.line(format_args!("  what was there is snapshot {}, and in the trash", self.before));
+        match self.before {
+            Some(before) => page.line(format_args!("  what was there is snapshot {before}, and in the trash")),
+            None => page.line(format_args!("  what was there is in the trash; no snapshot of it was made")),
+        }
         page.line(format_args!(
             "  to take this back, until {} at least: homeport trash restore {}",
             moment(&self.kept_until),

@@ -1,5 +1,7 @@
 //! Owns why something about snapshots, volumes or the trash was refused or failed. Never decides anything.
 
+use std::path::PathBuf;
+
 use homeport_core::fault::{Advice, Fault};
 use homeport_core::name::{InstanceName, VolumeName};
 use homeport_volumes::VolumeError;
@@ -42,6 +44,17 @@ pub enum DataError {
         /// Why not.
         #[source]
         source: TreeFault,
+    },
+    /// A file of the operator's cannot be used.
+    #[error("cannot {action} `{}`", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
     },
     /// What a step would say when it fails.
     #[error(transparent)]
@@ -125,6 +138,7 @@ impl DataError {
             | Self::UnknownVolume { .. }
             | Self::Runs { .. }
             | Self::NotInTrash { .. }
+            | Self::File { .. }
             | Self::Volume(VolumeError::Refused(_)) => true,
             Self::Store(_)
             | Self::Volume(_)
@@ -148,6 +162,7 @@ impl Advice for DataError {
             Self::Trash(error) => error.code(),
             Self::Uncountable { source, .. } => source.code(),
             Self::Step(error) => error.code(),
+            Self::File { .. } => "HP-DAT-012",
             Self::NoSnapshot { .. } => "HP-DAT-001",
             Self::Ambiguous { .. } => "HP-DAT-002",
             Self::NoVolume { .. } => "HP-DAT-003",
@@ -167,6 +182,7 @@ impl Advice for DataError {
             Self::Trash(error) => return error.help(),
             Self::Uncountable { source, .. } => return source.help(),
             Self::Step(error) => return error.help(),
+            Self::File { .. } => "give the whole path of a file that is not there yet, or of one to read".to_owned(),
             Self::NoSnapshot { .. } => "`homeport snapshot list` shows those that there are".to_owned(),
             Self::Ambiguous { .. } => "give more of its digits".to_owned(),
             Self::NoVolume { .. } | Self::UnknownVolume { .. } => {

@@ -51,6 +51,11 @@ pub(super) fn pick<'a>(
     }
 }
 
+/// That there is any snapshot of the instance.
+pub(super) fn known_snapshots(catalog: &Catalog, instance: &InstanceName) -> Result<(), DataError> {
+    pick(catalog, instance, &SnapshotRef::Latest).map(|_| ())
+}
+
 fn no_snapshot(instance: &InstanceName, wanted: &SnapshotRef, own: &[&SnapshotHead]) -> DataError {
     let known = own.iter().rev().take(SHOWN).map(|head| format!("{:#}", head.sequence)).collect();
     DataError::NoSnapshot { instance: instance.clone(), wanted: wanted.to_string(), known }

@@ -162,7 +162,7 @@ pub(super) fn still_answers(host: &Host, ledger: &Ledger, name: &InstanceName) -
 }
 
 /// Looks at everything that an instance needs, and how long its container has to stop.
-fn existing(
+pub(super) fn existing(
     host: &Host,
     ledger: &Ledger,
     root: &RootId,

@@ -4,6 +4,7 @@
 //! Never writes to a terminal.
 
 mod config;
+mod consent;
 mod data_error;
 mod deploy;
 mod enter;
@@ -14,6 +15,7 @@ mod observe;
 mod outcome;
 mod purge;
 mod remove;
+mod replace;
 mod restore;
 mod schedule;
 mod snapshot;

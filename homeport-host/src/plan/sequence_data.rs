@@ -36,10 +36,14 @@ pub struct Replacing {
 /// What has to be known of the instance whose volumes are replaced.
 #[derive(Debug, Clone)]
 pub struct Around<'a> {
-    /// What is to run again, and how long the container has to stop; `None` where nothing runs.
-    pub running: Option<(&'a Blueprint, Seconds)>,
-    /// What is run after a restore, where the port has such a command and is there to run it.
-    pub hook: Option<(&'a Blueprint, CommandName, Seconds)>,
+    /// How long a container has to stop; `None` where none can run.
+    pub stop: Option<Seconds>,
+    /// What is to run again; `None` where nothing is.
+    pub running: Option<&'a Blueprint>,
+    /// What is run after a restore, and how long it may take.
+    pub hook: Option<(CommandName, Seconds)>,
+    /// The volumes of which a snapshot is made before.
+    pub present: Vec<VolumeName>,
 }
 
 /// Volumes become what they were in a snapshot.
@@ -54,10 +58,12 @@ pub fn undo(instance: &InstanceName, bundle: TxId, volumes: &[Replacing], around
 
 fn replace(bundle: TxId, volumes: &[Replacing], around: &Around<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
-    if let Some((_, grace)) = around.running {
+    if let Some(grace) = around.stop {
         steps.extend([Step::HoldRoutes, Step::StopContainer { grace }, Step::ReleaseVolumes]);
     }
-    steps.push(Step::SnapshotPresent { volumes: volumes.iter().map(|one| one.volume.clone()).collect() });
+    if !around.present.is_empty() {
+        steps.push(Step::SnapshotPresent { volumes: around.present.clone() });
+    }
     steps.extend(volumes.iter().map(|one| one.stage.clone()));
     steps.extend(volumes.iter().map(|one| Step::ExchangeTree {
         volume: one.volume.clone(),
@@ -65,12 +71,12 @@ fn replace(bundle: TxId, volumes: &[Replacing], around: &Around<'_>) -> Vec<Step
         tx: one.tx,
         bundle,
     }));
-    if let Some((_, command, within)) = &around.hook {
+    if let Some((command, within)) = &around.hook {
         steps.extend([Step::EnsureNetwork, Step::RemoveOldContainer, Step::UseVolumes, Step::PrepareRunDir]);
         steps.push(Step::PostRestore { command: command.clone(), within: *within });
         steps.push(Step::ReleaseVolumes);
     }
-    if let Some((blueprint, _)) = around.running {
+    if let Some(blueprint) = around.running {
         steps.extend(bring_up(blueprint));
     }
     steps.push(Step::KeepReplaced);

@@ -4,7 +4,7 @@
 use homeport_volumes::TxId;
 
 use super::error::StepError;
-use super::journal::{end, place};
+use super::journal::end;
 use super::records;
 use super::session::Session;
 use crate::host::now;
@@ -12,7 +12,7 @@ use crate::ledger::{
     Desired, InstanceConfig, LedgerError, LedgerWriter, OperationEnd, OperationId, Refusal, TrashReason, TrashRecord,
     VolumeState,
 };
-use crate::plan::{PurgedVolume, Step, TrashedTree, settle};
+use crate::plan::{PurgedVolume, Step, TrashHome, TrashedTree, settle};
 
 impl Session<'_, '_> {
     /// The last step and the end of its operation: both, or neither.
@@ -23,6 +23,7 @@ impl Session<'_, '_> {
         };
         let (instance, kind) = (self.instance.clone(), self.kind);
         let (replaced, returned) = (std::mem::take(&mut self.replaced), std::mem::take(&mut self.returned));
+        let undeleted: Vec<TxId> = self.undeleted.keys().copied().collect();
         let following = match step {
             Step::KeepReplaced => {
                 let trees: Vec<_> = replaced.iter().map(|one| (one.name.clone(), one.volume, one.tx)).collect();
@@ -32,6 +33,9 @@ impl Session<'_, '_> {
         };
         let begun = self.writer.together(|writer| -> Result<Option<OperationId>, LedgerError> {
             write(writer, &instance, step, config.as_ref(), (&replaced, &returned))?;
+            if let Step::ForgetTrash { trees } = step {
+                forget_trash(writer, trees.iter().filter(|tree| !undeleted.contains(&tree.tx)))?;
+            }
             writer.step_done(operation, index)?;
             end(writer, operation, (kind, &instance), OperationEnd::Done, "")?;
             // What is left to be done for good begins here, so that nobody can be cut off in between.
@@ -76,11 +80,7 @@ fn write(
                 put_back(writer, tree)?;
             }
         }
-        Step::ForgetTrash { trees } => {
-            for tree in trees {
-                writer.remove_trash(tree.tx)?;
-            }
-        }
+        Step::ForgetTrash { .. } => {}
         _ => {
             writer.set_desired(instance, Desired::Running, &now())?;
         }
@@ -127,5 +127,22 @@ fn put_back(writer: &mut LedgerWriter<'_>, tree: &TrashedTree) -> Result<(), Led
         }
     }
     writer.remove_trash(tree.tx)?;
+    Ok(())
+}
+
+/// What was deleted is not in the trash any more; with a whole volume went what was in its own trash.
+fn forget_trash<'a>(
+    writer: &mut LedgerWriter<'_>,
+    trees: impl Iterator<Item = &'a TrashedTree>,
+) -> Result<(), LedgerError> {
+    for tree in trees {
+        writer.remove_trash(tree.tx)?;
+        if tree.home == TrashHome::DataRoot {
+            let inner = writer.trash()?.into_iter().filter(|record| record.volume == tree.uuid);
+            for record in inner.collect::<Vec<_>>() {
+                writer.remove_trash(record.tx)?;
+            }
+        }
+    }
     Ok(())
 }

@@ -5,13 +5,12 @@ use homeport_core::name::InstanceName;
 
 use super::error::{KeptVolume, RunError, StepError};
 use super::evidence::Evidence;
-use super::records;
 use super::session::Session;
 use crate::hazard::{Hazard, Moment, Point};
 use crate::host::now;
 use crate::ledger::{
-    Desired, EventRecord, LedgerError, LedgerWriter, NewOperation, NewStep, OperationEnd, OperationId, Refusal,
-    StepRecord, StepState, VolumeState,
+    EventRecord, LedgerError, LedgerWriter, NewOperation, NewStep, OperationEnd, OperationId, Refusal, StepRecord,
+    StepState,
 };
 use crate::oplock::ProcessId;
 use crate::plan::{Course, Kind, Plan, Step};

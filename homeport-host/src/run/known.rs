@@ -4,7 +4,9 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use homeport_core::unit::{Bytes, Format, Gid, Inodes, Mode, Uid};
-use homeport_volumes::{Access, Known, Marker, Neighbour, Origin as VolumeOrigin, Owner, Request, Reserve, VolumePath};
+use homeport_volumes::{
+    Access, Known, Marker, Neighbour, Origin as VolumeOrigin, Owner, Request, Reserve, VolumePath, VolumeUuid,
+};
 
 use super::error::StepError;
 use super::records;
@@ -89,4 +91,10 @@ fn found_owner(record: &VolumeRecord) -> Owner {
         gid: Gid::new(facts.gid()),
         mode: Mode::new(facts.mode()),
     })
+}
+
+/// A known volume's identity.
+pub(crate) fn uuid(record: &VolumeRecord) -> Result<VolumeUuid, StepError> {
+    let unread = |error| StepError::Io { action: "read a volume's identity", source: std::io::Error::other(error) };
+    record.uuid.parse().map_err(|error: homeport_volumes::IdentityError| unread(error))
 }

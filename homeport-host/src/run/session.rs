@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use homeport_core::entrypoint::ExpectedVolumes;
+use homeport_core::fault::Fault;
 use homeport_core::manifest::Manifest;
 use homeport_core::name::{EndpointName, InstanceName, VolumeName};
 use homeport_router::RouteId;
@@ -52,6 +53,8 @@ pub(crate) struct Session<'a, 'lock> {
     pub(crate) following: Option<(OperationId, Plan)>,
     /// Entries and bytes that were deleted.
     pub(crate) deleted: (u64, u64),
+    /// What could not be deleted, and why.
+    pub(crate) undeleted: BTreeMap<TxId, Vec<Fault>>,
 }
 
 impl<'a, 'lock> Session<'a, 'lock> {
@@ -84,6 +87,7 @@ impl<'a, 'lock> Session<'a, 'lock> {
             kept: Vec::new(),
             following: None,
             deleted: (0, 0),
+            undeleted: BTreeMap::new(),
         }
     }
 

@@ -65,6 +65,13 @@ impl Session<'_, '_> {
                 Ok(())
             }
             Err(TrashError::Absent { .. }) => Ok(()),
+            // What cannot be deleted keeps nothing else from it, and stays known.
+            Err(TrashError::Undeletable { tx, deleted, faults }) => {
+                self.deleted.0 += deleted.entries;
+                self.deleted.1 += deleted.bytes;
+                self.undeleted.insert(tx, faults);
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -30,7 +30,7 @@ fn uuid(number: u128) -> Uuid {
 }
 
 fn snapshot(number: u128) -> SnapshotUuid {
-    SnapshotUuid::new(uuid(number).into_bytes())
+    SnapshotUuid::from_bytes(uuid(number).into_bytes())
 }
 
 fn tx(number: u128) -> TxId {
@@ -39,7 +39,7 @@ fn tx(number: u128) -> TxId {
 
 fn store(number: u128) -> StoreRecord {
     StoreRecord {
-        uuid: StoreUuid::new(uuid(number).into_bytes()),
+        uuid: StoreUuid::from_bytes(uuid(number).into_bytes()),
         path: PathBuf::from("/srv/store"),
         created: now(),
         scrub: None,

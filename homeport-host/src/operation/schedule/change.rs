@@ -1,11 +1,13 @@
 //! Owns setting, showing and taking away the schedule of an instance. Never runs one: the daemon does.
 
+use homeport_core::fault::Fault;
 use homeport_core::name::InstanceName;
 use homeport_core::unit::Seconds;
 use homeport_volumes::snapshot::Policy;
 
 use crate::host::Host;
-use crate::ledger::{ScheduleState, Time};
+use crate::ledger::{Change, Ledger, ScheduleRecord, ScheduleState, Time};
+use crate::operation::enter::{as_root, known, locked};
 use crate::operation::{LifecycleOutcome, OperationError};
 use crate::request::ScheduleRequest;
 
@@ -39,23 +41,80 @@ pub struct ScheduleView {
     pub rehearsal: Option<(Time, String)>,
 }
 
+impl ScheduleView {
+    fn of(record: ScheduleRecord) -> Self {
+        Self {
+            instance: record.instance,
+            every_seconds: record.every,
+            keep: record.keep.parse().ok(),
+            state: record.state,
+            next: record.next,
+            last: record.last,
+            missed: record.missed,
+            rehearsal: record.rehearsal,
+        }
+    }
+}
+
 /// Sets the schedule of an instance: the first snapshot is due at once. The policy is the consent to what it removes.
 pub fn schedule_set(
     host: &Host,
     request: &ScheduleRequest,
 ) -> Result<(LifecycleOutcome, ScheduleView), OperationError> {
-    let (_, _) = (host, request);
-    Err(OperationError::Unbuilt)
+    as_root()?;
+    if request.keep.is_some_and(|keep| keep == Policy::default()) {
+        let fault = Fault::new("HP-SCH-001", "keep", "the policy keeps nothing at all")
+            .expected("at least one word, such as `daily=7`")
+            .remedy("leave `--keep` out to keep everything");
+        return Err(OperationError::Refused {
+            what: format!("schedule of `{}`", request.instance),
+            faults: vec![fault],
+        });
+    }
+    locked(host, &format!("schedule set {}", request.instance), |writer, _| {
+        known(writer, &request.instance)?;
+        let former = writer.schedule(&request.instance)?;
+        let keep = request.keep.map(|keep| keep.to_string()).unwrap_or_default();
+        let is_same = |former: &ScheduleRecord| {
+            former.every == request.every.seconds() && former.keep == keep && former.state == ScheduleState::Enabled
+        };
+        if let Some(former) = former.clone().filter(is_same) {
+            return Ok((LifecycleOutcome::Unchanged, ScheduleView::of(former)));
+        }
+        let record = ScheduleRecord {
+            instance: request.instance.clone(),
+            every: request.every.seconds(),
+            keep,
+            state: ScheduleState::Enabled,
+            next: host.now(),
+            last: former.as_ref().and_then(|former| former.last.clone()),
+            missed: 0,
+            rehearsal: former.and_then(|former| former.rehearsal),
+        };
+        writer.put_schedule(&record)?;
+        Ok((LifecycleOutcome::Changed, ScheduleView::of(record)))
+    })
 }
 
 /// Takes the schedule of an instance away; its snapshots stay.
 pub fn schedule_unset(host: &Host, instance: &InstanceName) -> Result<LifecycleOutcome, OperationError> {
-    let (_, _) = (host, instance);
-    Err(OperationError::Unbuilt)
+    as_root()?;
+    locked(host, &format!("schedule unset {instance}"), |writer, _| {
+        known(writer, instance)?;
+        Ok(match writer.remove_schedule(instance)? {
+            Change::Changed => LifecycleOutcome::Changed,
+            Change::Unchanged => LifecycleOutcome::Unchanged,
+        })
+    })
 }
 
 /// Every schedule.
 pub fn schedule_list(host: &Host) -> Result<ScheduleList, OperationError> {
-    let _ = host;
-    Err(OperationError::Unbuilt)
+    let ledger = Ledger::open(&host.layout)?;
+    ledger.at_one_moment(|ledger| {
+        Ok(ScheduleList {
+            schedules: ledger.schedules()?.into_iter().map(ScheduleView::of).collect(),
+            scrub: ledger.store()?.and_then(|store| store.scrub),
+        })
+    })
 }

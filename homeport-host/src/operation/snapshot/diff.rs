@@ -1,12 +1,19 @@
 //! Owns telling what differs between two snapshots, or a snapshot and the present data. Changes nothing.
 
 use homeport_core::name::VolumeName;
-use homeport_volumes::store::SnapshotUuid;
+use homeport_volumes::check_readable;
+use homeport_volumes::snapshot::{Compared, Difference, Subject, diff, diff_with_live};
+use homeport_volumes::store::{SnapshotHead, SnapshotUuid, Store};
 use homeport_volumes::tree::TreePath;
 
 use crate::host::Host;
-use crate::operation::OperationError;
-use crate::request::DiffRequest;
+use crate::ledger::Ledger;
+use crate::operation::data_error::DataError;
+use crate::operation::replace::volume_of;
+use crate::operation::{OperationError, find};
+use crate::progress::Meter;
+use crate::request::{DiffRequest, SnapshotChoice};
+use crate::run::known;
 
 /// What differs.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -45,8 +52,93 @@ pub struct Differing {
     pub change: homeport_volumes::snapshot::Change,
 }
 
-/// What differs.
+/// What differs. Nothing is stored, and no lock is taken.
 pub fn snapshot_diff(host: &Host, request: &DiffRequest) -> Result<Differences, OperationError> {
-    let (_, _) = (host, request);
-    Err(OperationError::Unbuilt)
+    let ledger = Ledger::open(&host.layout)?;
+    let choice = SnapshotChoice { instance: request.instance.clone(), snapshot: request.from.clone() };
+    let (store, from) = find::snapshot(&ledger, &choice)?;
+    match &request.to {
+        Some(to) => {
+            let to = find::pick(&store.catalog().map_err(DataError::from)?, &request.instance, to)?.clone();
+            between(&store, &from, &to, request.limit)
+        }
+        None => with_present(host, &ledger, &store, &from, request),
+    }
+}
+
+fn between(store: &Store, from: &SnapshotHead, to: &SnapshotHead, limit: usize) -> Result<Differences, OperationError> {
+    let mut volumes = Vec::new();
+    for old in &from.body.volumes {
+        let mut found = Found::new(limit);
+        let compared = match to.body.volume(&old.name) {
+            Some(new) => {
+                diff(store, &old.entries, &new.entries, &mut |one| found.hear(one)).map_err(DataError::from)?
+            }
+            None => Compared { removed: old.count, ..Compared::default() },
+        };
+        volumes.push(found.of(&old.name, compared));
+    }
+    for new in to.body.volumes.iter().filter(|new| from.body.volume(&new.name).is_none()) {
+        volumes.push(Found::new(limit).of(&new.name, Compared { added: new.count, ..Compared::default() }));
+    }
+    Ok(Differences { from: from.body.uuid, to: Some(to.body.uuid), volumes })
+}
+
+fn with_present(
+    host: &Host,
+    ledger: &Ledger,
+    store: &Store,
+    from: &SnapshotHead,
+    request: &DiffRequest,
+) -> Result<Differences, OperationError> {
+    let root = ledger.root_id()?.unwrap_or_else(|| from.body.root.clone());
+    let mut volumes = Vec::new();
+    for old in &from.body.volumes {
+        let record = volume_of(ledger, &request.instance, &old.name)?;
+        let (asked, known) = known::ask(host, ledger, &root, &record)?;
+        let readable = check_readable(&host.machine, &asked, &known).map_err(DataError::from)?;
+        let marker = readable.marker();
+        let subject = Subject {
+            name: &old.name,
+            uuid: marker.uuid,
+            format: marker.format,
+            generation: marker.generation,
+            owner: readable.owner(),
+            data: readable.data(),
+        };
+        let meter = Meter::new(&*host.progress, format!("compare `{}`", old.name)).of(old.bytes, old.count);
+        let mut found = Found::new(request.limit);
+        let compared = diff_with_live(store, &old.entries, &subject, &mut |one| found.hear(one), &meter);
+        volumes.push(found.of(&old.name, compared.map_err(DataError::from)?));
+    }
+    Ok(Differences { from: from.body.uuid, to: None, volumes })
+}
+
+/// The first differences that are heard of.
+struct Found {
+    limit: usize,
+    listed: Vec<Differing>,
+}
+
+impl Found {
+    fn new(limit: usize) -> Self {
+        Self { limit, listed: Vec::new() }
+    }
+
+    fn hear(&mut self, difference: Difference) {
+        if self.listed.len() < self.limit {
+            self.listed.push(Differing { path: difference.path, change: difference.change });
+        }
+    }
+
+    fn of(self, volume: &VolumeName, compared: Compared) -> VolumeDifferences {
+        VolumeDifferences {
+            volume: volume.clone(),
+            added: compared.added,
+            removed: compared.removed,
+            changed: compared.changed,
+            same: compared.same,
+            listed: self.listed,
+        }
+    }
 }

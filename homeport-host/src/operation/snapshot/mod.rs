@@ -4,6 +4,7 @@
 //! meanwhile; it reads the ledger before and after, and fails where a volume is another one by then. Where both locks are
 //! needed, the operation lock comes first.
 
+mod acknowledge;
 mod create;
 mod diff;
 mod list;
@@ -12,10 +13,12 @@ mod transfer;
 mod verify;
 mod view;
 
+pub use acknowledge::snapshot_acknowledge;
 pub use create::{SnapshotMade, SnapshotWork, snapshot_create};
+pub(crate) use create::{make, volumes_for};
 pub use diff::{Differences, Differing, VolumeDifferences, snapshot_diff};
 pub use list::{SnapshotList, snapshot_list, snapshot_show};
-pub use prune::{PruneFate, PrunePlan, Pruned, snapshot_acknowledge, snapshot_prune};
+pub use prune::{PruneFate, PrunePlan, Pruned, snapshot_prune};
 pub use transfer::{Exported, TakenOut, snapshot_export, snapshot_import, snapshot_take_out};
 pub use verify::{Rehearsed, VerifiedSnapshot, VerifyOutcome, snapshot_rehearse, snapshot_verify};
 pub use view::{AlarmView, MarkView, SnapshotView, SnapshotVolumeView};

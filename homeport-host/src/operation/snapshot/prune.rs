@@ -7,7 +7,7 @@ use homeport_volumes::store::{Sequence, SnapshotUuid};
 use crate::host::Host;
 use crate::ledger::Time;
 use crate::operation::{OperationError, Outcome};
-use crate::request::{PruneRequest, SnapshotChoice};
+use crate::request::PruneRequest;
 
 /// What a prune would remove and keep.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -52,16 +52,5 @@ pub struct Pruned {
 /// Removes snapshots, and collects what no snapshot needs.
 pub fn snapshot_prune(host: &Host, request: &PruneRequest) -> Result<Outcome<PrunePlan, Pruned>, OperationError> {
     let (_, _) = (host, request);
-    Err(OperationError::Unbuilt)
-}
-
-/// Confirms that the alarm of a snapshot is as it should be: from then on snapshots of its instance may go again.
-/// `Unchanged` where it was confirmed before. [spec: STO-26]
-pub fn snapshot_acknowledge(
-    host: &Host,
-    which: &SnapshotChoice,
-    note: &str,
-) -> Result<crate::operation::LifecycleOutcome, OperationError> {
-    let (_, _, _) = (host, which, note);
     Err(OperationError::Unbuilt)
 }

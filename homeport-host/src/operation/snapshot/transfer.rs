@@ -1,15 +1,26 @@
 //! Owns the way of a snapshot out of the store into an operator's file or directory, and back in.
 
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use homeport_core::name::VolumeName;
 use homeport_core::unit::Bytes;
-use homeport_volumes::store::SnapshotUuid;
+use homeport_volumes::TxId;
+use homeport_volumes::restore::{Devices, Stored, take_out};
+use homeport_volumes::snapshot::{self, SnapshotError};
+use homeport_volumes::store::{SnapshotHead, SnapshotUuid, Store, VolumePart};
 use homeport_volumes::tree::TreePath;
+use rustix::fs::{CWD, RenameFlags};
 
 use super::view::SnapshotView;
 use crate::host::Host;
-use crate::operation::OperationError;
+use crate::ledger::{EventRecord, Ledger};
+use crate::operation::data_error::DataError;
+use crate::operation::enter::{as_root, locked};
+use crate::operation::{OperationError, find};
+use crate::progress::{Event, Meter};
 use crate::request::{ExportRequest, TakeOutRequest};
 
 /// A snapshot that is in a file now.
@@ -42,20 +53,105 @@ pub struct TakenOut {
     pub bytes: Bytes,
 }
 
-/// Writes a snapshot into one tar file.
+/// Writes a snapshot into one tar file, which appears whole or not at all.
 pub fn snapshot_export(host: &Host, request: &ExportRequest) -> Result<Exported, OperationError> {
-    let (_, _) = (host, request);
-    Err(OperationError::Unbuilt)
+    as_root()?;
+    let (store, head) = find::snapshot(&Ledger::open(&host.layout)?, &request.which)?;
+    let failed = |action: &'static str| {
+        let path = request.to.clone();
+        move |source: io::Error| DataError::File { action, path, source }
+    };
+    let beside = beside(&request.to).ok_or_else(|| failed("name")(io::Error::other("wanted a file's whole path")))?;
+    if fs::symlink_metadata(&request.to).is_ok() {
+        return Err(failed("make")(io::Error::from(io::ErrorKind::AlreadyExists)).into());
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+    let file = file.map_err(failed("make a file beside"))?;
+    let meter = Meter::new(&*host.progress, format!("export snapshot {:#}", head.sequence));
+    let total = |of: fn(&VolumePart) -> u64| -> u64 { head.body.volumes.iter().map(of).sum() };
+    let meter = meter.of(total(|part| part.bytes), total(|part| part.count));
+    let written = write(&store, &head, &file, &meter).and_then(|exported| {
+        // Without replacing anything that appeared meanwhile.
+        let renamed = rustix::fs::renameat_with(CWD, &beside, CWD, &request.to, RenameFlags::NOREPLACE);
+        renamed.map_err(|error| failed("make")(error.into()))?;
+        let parent = request.to.parent().unwrap_or(Path::new("/"));
+        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed("sync the directory of"))?;
+        Ok(exported)
+    });
+    let exported = written.inspect_err(|_| drop(fs::remove_file(&beside)))?;
+    Ok(Exported {
+        uuid: head.body.uuid,
+        path: request.to.clone(),
+        bytes: Bytes::new(exported.bytes),
+        only_in_entries: exported.left_out.into_iter().map(|(volume, path, _)| (volume, path)).collect(),
+    })
+}
+
+fn write(
+    store: &Store,
+    head: &SnapshotHead,
+    file: &fs::File,
+    meter: &Meter<'_>,
+) -> Result<snapshot::Exported, DataError> {
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let exported = snapshot::export(store, head, &mut out, meter)?;
+    out.flush().and_then(|()| file.sync_all()).map_err(SnapshotError::Output)?;
+    Ok(exported)
+}
+
+/// A new file beside the one that is wanted.
+fn beside(to: &Path) -> Option<PathBuf> {
+    let name = to.file_name().filter(|_| to.is_absolute())?.to_string_lossy();
+    Some(to.with_file_name(format!(".{}-{}", homeport_core::text::clip(&name, 100), TxId::random())))
 }
 
 /// Reads a snapshot from a file that `snapshot_export` wrote into the store, with every byte compared.
 pub fn snapshot_import(host: &Host, from: &Path) -> Result<SnapshotView, OperationError> {
-    let (_, _) = (host, from);
-    Err(OperationError::Unbuilt)
+    as_root()?;
+    let failed = |source| DataError::File { action: "open", path: from.to_owned(), source };
+    let file = fs::File::open(from).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let ledger = Ledger::open(&host.layout)?;
+    let store = match crate::store::open(&ledger)? {
+        Some(store) => store,
+        None => locked(host, "snapshot import", |writer, _| Ok(crate::store::open_or_make(host, writer)?))?,
+    };
+    let mut waiting = |what: &str| host.progress.event(&Event::WaitingFor { what: what.to_owned() });
+    let writer = store.writer(host.patience, &mut waiting).map_err(DataError::from)?;
+    let meter = Meter::new(&*host.progress, "import a snapshot").of(length, 0);
+    let mut input = BufReader::with_capacity(1 << 20, file);
+    let imported = snapshot::import(&store, writer, &mut input, &meter).map_err(DataError::from)?;
+    let body = &imported.head.body;
+    let event = EventRecord {
+        time: host.now(),
+        instance: Some(body.instance.clone()),
+        operation: None,
+        kind: "snapshot".to_owned(),
+        text: format!("snapshot {:#} imported", imported.head.sequence),
+    };
+    locked(host, "snapshot import", |writer, _| Ok(writer.append_event(&event)?))?;
+    Ok(SnapshotView::of(&imported.head, &Ledger::open(&host.layout)?.snapshot_marks()?))
 }
 
 /// Takes one file or directory out of a snapshot, to a new place. No volume is touched.
 pub fn snapshot_take_out(host: &Host, request: &TakeOutRequest) -> Result<TakenOut, OperationError> {
-    let (_, _) = (host, request);
-    Err(OperationError::Unbuilt)
+    as_root()?;
+    let (store, head) = find::snapshot(&Ledger::open(&host.layout)?, &request.which)?;
+    let part = head.body.volume(&request.volume).ok_or_else(|| DataError::UnknownVolume {
+        instance: request.which.instance.clone(),
+        volume: request.volume.clone(),
+        known: head.body.volumes.iter().map(|part| part.name.to_string()).collect(),
+    })?;
+    let objects = store.objects().map_err(DataError::from)?;
+    let source = Stored::new(&store, &objects, part.entries);
+    let meter = Meter::new(&*host.progress, format!("take `{}` out", request.path));
+    let built = take_out(&source, &request.path, &request.to, Devices::Refuse, &meter).map_err(DataError::from)?;
+    Ok(TakenOut {
+        uuid: head.body.uuid,
+        volume: request.volume.clone(),
+        path: request.path.clone(),
+        to: request.to.clone(),
+        entries: built.entries,
+        bytes: Bytes::new(built.bytes),
+    })
 }

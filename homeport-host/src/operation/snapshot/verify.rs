@@ -1,13 +1,20 @@
 //! Owns verifying snapshots, rehearsing a restore, and what the ledger remembers of both.
 
-use homeport_core::fault::Fault;
+use std::time::Instant;
+
+use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::unit::Bytes;
-use homeport_volumes::store::SnapshotUuid;
+use homeport_volumes::snapshot::{self, SnapshotError};
+use homeport_volumes::store::{HeadFault, SnapshotUuid, VolumePart};
 
 use crate::host::Host;
-use crate::ledger::Time;
-use crate::operation::OperationError;
+use crate::ledger::{Ledger, MarkKind, SnapshotMark, Time};
+use crate::operation::data_error::DataError;
+use crate::operation::enter::{as_root, locked};
+use crate::operation::{OperationError, find};
+use crate::progress::Meter;
 use crate::request::{Depth, SnapshotChoice, VerifyRequest};
+use crate::run::with_causes;
 
 /// What a verification found.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -36,6 +43,17 @@ pub struct VerifiedSnapshot {
 }
 
 impl VerifyOutcome {
+    /// What was looked at and what came of it, in one line.
+    pub fn words(&self) -> String {
+        let bad = self.snapshots.iter().filter(|one| !one.faults.is_empty()).count() + self.faults.len();
+        let found = if bad == 0 { "everything is as it should be".to_owned() } else { format!("{bad} damaged") };
+        let how = match self.depth {
+            Depth::Quick => "objects looked up",
+            Depth::Full => "objects read and compared",
+        };
+        format!("{} snapshots, {} {how}: {found}", self.snapshots.len(), self.objects)
+    }
+
     /// Whether everything that was looked at is as it should be.
     pub fn is_whole(&self) -> bool {
         self.faults.is_empty() && self.snapshots.iter().all(|one| one.faults.is_empty())
@@ -57,12 +75,112 @@ pub struct Rehearsed {
 
 /// Reads snapshots again. That something is damaged is an outcome, not an error; it is remembered in the ledger.
 pub fn snapshot_verify(host: &Host, request: &VerifyRequest) -> Result<VerifyOutcome, OperationError> {
-    let (_, _) = (host, request);
-    Err(OperationError::Unbuilt)
+    as_root()?;
+    let ledger = Ledger::open(&host.layout)?;
+    let (store, heads, faults) = match (&request.instance, &request.snapshot) {
+        (Some(instance), Some(snapshot)) => {
+            let which = SnapshotChoice { instance: instance.clone(), snapshot: snapshot.clone() };
+            let (store, head) = find::snapshot(&ledger, &which)?;
+            (store, vec![head], Vec::new())
+        }
+        (instance, _) => match find::catalog(&ledger)? {
+            Some((store, mut catalog)) => {
+                let faults = catalog.damaged.iter().map(|(name, fault)| damaged(name, fault)).collect();
+                if let Some(instance) = instance {
+                    find::known_snapshots(&catalog, instance)?;
+                    catalog.snapshots.retain(|head| head.body.instance == *instance);
+                }
+                (store, catalog.snapshots, faults)
+            }
+            None => return Ok(nothing(request.depth, host.now())),
+        },
+    };
+    let mut outcome = nothing(request.depth, host.now());
+    outcome.faults = faults;
+    for head in &heads {
+        let meter = Meter::new(&*host.progress, format!("verify snapshot {:#}", head.sequence));
+        let total = |of: fn(&VolumePart) -> u64| head.body.volumes.iter().map(of).sum();
+        let meter =
+            meter.of(if request.depth == Depth::Full { total(|part| part.bytes) } else { 0 }, total(|part| part.count));
+        let depth = match request.depth {
+            Depth::Quick => snapshot::Depth::Presence,
+            Depth::Full => snapshot::Depth::Objects,
+        };
+        let found = snapshot::verify(&store, head, depth, &meter).map_err(DataError::from)?;
+        if let Some(verified) = &found.verified {
+            outcome.objects += verified.extent.objects;
+            outcome.bytes = Bytes::new(outcome.bytes.get() + verified.extent.bytes);
+        }
+        outcome.snapshots.push(VerifiedSnapshot { uuid: head.body.uuid, faults: found.faults });
+    }
+    outcome.at = host.now();
+    let is_scrub = request.instance.is_none() && request.depth == Depth::Full;
+    locked(host, "snapshot verify", |writer, _| {
+        for one in &outcome.snapshots {
+            writer.mark_snapshot(&mark(one, &outcome))?;
+        }
+        if is_scrub {
+            writer.set_scrub(&outcome.at, &outcome.words())?;
+        }
+        Ok(())
+    })?;
+    Ok(outcome)
+}
+
+fn nothing(depth: Depth, at: Time) -> VerifyOutcome {
+    VerifyOutcome { snapshots: Vec::new(), depth, objects: 0, bytes: Bytes::new(0), at, faults: Vec::new() }
+}
+
+fn damaged(name: &str, fault: &HeadFault) -> Fault {
+    Fault::new("HP-STO-050", format!("snapshots/{name}"), format!("the snapshot `{name}` is damaged"))
+        .actual(with_causes(fault))
+        .remedy("check the disk; nothing is removed from the store while it is there")
+}
+
+/// What the ledger is to remember of one snapshot that was looked at.
+fn mark(one: &VerifiedSnapshot, outcome: &VerifyOutcome) -> SnapshotMark {
+    let (kind, note) = match (one.faults.first(), outcome.depth) {
+        (Some(fault), _) => (MarkKind::Damaged, format!("{} of its parts: {fault}", one.faults.len())),
+        (None, Depth::Quick) => (MarkKind::Verified, "entries read, every object is listed".to_owned()),
+        (None, Depth::Full) => (MarkKind::Verified, "every object read and compared".to_owned()),
+    };
+    SnapshotMark { snapshot: one.uuid, kind, at: outcome.at.clone(), note }
 }
 
 /// Restores a snapshot into HomePort's scratch place, compares it in full, and takes it away again.
 pub fn snapshot_rehearse(host: &Host, which: &SnapshotChoice) -> Result<Rehearsed, OperationError> {
-    let (_, _) = (host, which);
-    Err(OperationError::Unbuilt)
+    as_root()?;
+    let begun = Instant::now();
+    let (store, head) = find::snapshot(&Ledger::open(&host.layout)?, which)?;
+    let scratch = host.layout.scratch_dir();
+    host.layout.prepare_private(scratch)?;
+    let meter = Meter::new(&*host.progress, format!("rehearse a restore of snapshot {:#}", head.sequence));
+    let total = |of: fn(&VolumePart) -> u64| -> u64 { head.body.volumes.iter().map(of).sum() };
+    let meter = meter.of(2 * total(|part| part.bytes), 2 * total(|part| part.count));
+    let rehearsed = snapshot::rehearse(&store, &head, scratch, &meter);
+    let at = host.now();
+    let (kind, note) = match &rehearsed {
+        Ok(verified) => (MarkKind::Rehearsed, format!("{} entries restored and compared", verified.extent.entries)),
+        Err(error) => (MarkKind::Damaged, format!("a rehearsal failed: {}", with_causes(error))),
+    };
+    // A scratch place that is full says nothing about the snapshot.
+    if rehearsed.is_ok() || rehearsed.as_ref().is_err_and(is_damage) {
+        let mark = SnapshotMark { snapshot: head.body.uuid, kind, at, note };
+        locked(host, "snapshot rehearse", |writer, _| Ok(writer.mark_snapshot(&mark)?))?;
+    }
+    let verified = rehearsed.map_err(DataError::from)?;
+    Ok(Rehearsed {
+        uuid: head.body.uuid,
+        entries: verified.extent.entries,
+        bytes: Bytes::new(verified.extent.bytes),
+        milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// Whether the snapshot itself is what is wrong.
+fn is_damage(error: &SnapshotError) -> bool {
+    use homeport_volumes::store::StoreError;
+    let code = error.code();
+    let of_store = ["HP-STO-030", "HP-STO-031", "HP-STO-032", "HP-STO-040", "HP-STO-041"];
+    matches!(error, SnapshotError::Store(StoreError::EntriesDamaged { .. })) || of_store.contains(&code)
 }

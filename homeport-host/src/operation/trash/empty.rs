@@ -1,12 +1,26 @@
-//! Owns deleting for good what is in the trash: the only place where data of a person ends.
+//! Owns deleting for good what is in the trash: the only place where data of a person ends. [spec: STO-32]
 
 use homeport_core::fault::Fault;
 use homeport_core::unit::Bytes;
+use homeport_volumes::TxId;
+use homeport_volumes::progress::Progress as _;
+use homeport_volumes::trash::{Measured, TrashError, measure_trashed};
+use homeport_volumes::tree::Timestamp;
 
-use super::list::TrashView;
+use super::list::{Look, TrashView};
+use super::put_back::pick;
+use crate::approval::{Facts, TokenUse};
 use crate::host::Host;
+use crate::ledger::{Ledger, LedgerWriter, RootId};
+use crate::operation::consent::Question;
+use crate::operation::data_error::DataError;
+use crate::operation::enter::{as_root, locked};
+use crate::operation::remove::Execution;
 use crate::operation::{OperationError, Outcome};
-use crate::request::EmptyRequest;
+use crate::plan::{self, Kind, TrashedTree};
+use crate::progress::Meter;
+use crate::request::{EmptyRequest, TrashChoice};
+use crate::run::{RunError, Session};
 
 /// What emptying would delete.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -32,6 +46,109 @@ pub struct Emptied {
 
 /// Deletes what is in the trash.
 pub fn trash_empty(host: &Host, request: &EmptyRequest) -> Result<Outcome<EmptyPlan, Emptied>, OperationError> {
-    let (_, _) = (host, request);
-    Err(OperationError::Unbuilt)
+    as_root()?;
+    super::super::enter::resume_cut_off(host)?;
+    locked(host, "trash empty", |writer, root| {
+        let look = Look::at(host, writer)?;
+        let what = choose(host, &look, &request.what)?;
+        let question = question(host, writer, &look, &what)?;
+        if request.execution == Execution::DryRun {
+            let approval = question.offer(host, writer)?;
+            return Ok(Outcome::Planned { plan: EmptyPlan { what, needs_approval: question.needed }, approval });
+        }
+        let mut approval = question.consent(host, writer, request.approve.as_ref())?;
+        let mut done = Emptied { what: Vec::new(), entries: 0, bytes: Bytes::new(0), faults: Vec::new() };
+        for view in what {
+            empty_one(host, writer, root, &look, view, approval.take(), &mut done)?;
+        }
+        Ok(Outcome::Done(done))
+    })
+}
+
+/// What is meant.
+fn choose(host: &Host, look: &Look, wanted: &TrashChoice) -> Result<Vec<TrashView>, OperationError> {
+    let now = host.now();
+    Ok(match wanted {
+        TrashChoice::All => look.list.bundles.clone(),
+        TrashChoice::Due => {
+            let is_due = |view: &&TrashView| view.until.as_ref().is_some_and(|until| *until <= now);
+            look.list.bundles.iter().filter(is_due).cloned().collect()
+        }
+        TrashChoice::Named(names) => {
+            let mut views: Vec<TrashView> = Vec::new();
+            for name in names {
+                let view = pick(look, name)?;
+                if !views.contains(&view) {
+                    views.push(view);
+                }
+            }
+            views
+        }
+    })
+}
+
+/// What consent is needed to: everything that has not been there for its full time, as it is counted now.
+fn question(host: &Host, ledger: &Ledger, look: &Look, what: &[TrashView]) -> Result<Question, OperationError> {
+    let now = host.now();
+    let early = what.iter().filter(|view| view.until.as_ref().is_none_or(|until| *until > now)).count();
+    let needed = (early > 0).then(|| format!("{early} of {} are deleted before their time", what.len()));
+    let mut facts = Facts::default();
+    if needed.is_some() {
+        for tree in what.iter().flat_map(|view| &view.trees) {
+            let about = |what: &str| format!("{}: {what}", tree.tx);
+            let counted = count(host, look, tree.tx)?;
+            facts = facts
+                .with(about("volume"), &tree.uuid)
+                .with(about("entries"), counted.map_or(0, |counted| counted.entries))
+                .with(about("bytes"), counted.map_or(0, |counted| counted.bytes.get()));
+        }
+        for record in ledger.trash()?.iter().filter(|record| what.iter().any(|view| view.id == record.bundle)) {
+            facts = facts.with(format!("{}: bundle", record.tx), record.bundle);
+        }
+    }
+    Ok(Question { command: "trash empty".to_owned(), facts, needed })
+}
+
+fn count(host: &Host, look: &Look, tx: TxId) -> Result<Option<Measured>, OperationError> {
+    let Some((tree, place)) = look.place(tx) else { return Ok(None) };
+    let meter = Meter::new(&*host.progress, format!("count what was in `{}`", tree.volume));
+    let mut told = Measured { entries: 0, bytes: Bytes::new(0), newest: Timestamp::EPOCH };
+    let counted = measure_trashed(place, tx, &mut |now| {
+        meter.advance(now.bytes.get() - told.bytes.get(), now.entries - told.entries);
+        told = *now;
+    });
+    match counted {
+        Ok(counted) => Ok(Some(counted)),
+        Err(TrashError::Absent { .. }) => Ok(None),
+        Err(error) => Err(DataError::from(error).into()),
+    }
+}
+
+/// Deletes what one command put into the trash.
+fn empty_one(
+    host: &Host,
+    writer: &mut LedgerWriter<'_>,
+    root: &RootId,
+    look: &Look,
+    view: TrashView,
+    approval: Option<TokenUse>,
+    done: &mut Emptied,
+) -> Result<(), OperationError> {
+    let trees: Vec<TrashedTree> =
+        view.trees.iter().filter_map(|tree| look.place(tree.tx).map(|(tree, _)| tree.clone())).collect();
+    let plan = plan::empty(&view.instance, &trees);
+    let mut session = Session::new(host, writer, root.clone(), Kind::Empty, view.instance.clone()).approved(approval);
+    let ran = session.run(&plan);
+    let ((entries, bytes), undeleted) = (session.deleted, std::mem::take(&mut session.undeleted));
+    done.entries += entries;
+    done.bytes = Bytes::new(done.bytes.get() + bytes);
+    let is_whole = undeleted.is_empty();
+    done.faults.extend(undeleted.into_values().flatten());
+    match ran {
+        Ok(()) if is_whole => done.what.push(view),
+        Ok(()) => {}
+        Err(error @ RunError::Died { .. }) => return Err(error.into()),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }

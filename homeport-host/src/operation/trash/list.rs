@@ -1,16 +1,21 @@
 //! Owns showing what is in the trash: what is on the disks, and what the ledger knows of it. Changes nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use homeport_core::fault::Fault;
 use homeport_core::name::{InstanceName, PortId, VolumeName};
 use homeport_core::unit::Bytes;
-use homeport_volumes::TxId;
 use homeport_volumes::store::SnapshotUuid;
+use homeport_volumes::trash::{Listing, TrashKind, TrashPlace, Trashed, list};
+use homeport_volumes::{TxId, VolumePath};
 
 use crate::host::Host;
-use crate::ledger::{Time, TrashReason};
+use crate::ledger::{Ledger, Time, TrashReason, TrashRecord};
 use crate::operation::OperationError;
+use crate::operation::data_error::DataError;
+use crate::plan::{TrashHome, TrashedTree};
+use crate::run::known;
 
 /// What is in the trash.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -61,6 +66,113 @@ pub struct TreeView {
 
 /// What is in the trash.
 pub fn trash_list(host: &Host) -> Result<TrashList, OperationError> {
-    let _ = host;
-    Err(OperationError::Unbuilt)
+    let ledger = Ledger::open(&host.layout)?;
+    Ok(Look::at(host, &ledger)?.list)
+}
+
+/// What is in the trash, with where each tree lies.
+pub(super) struct Look {
+    pub(super) list: TrashList,
+    places: BTreeMap<TxId, (TrashedTree, TrashPlace)>,
+}
+
+impl Look {
+    /// Looks at the disks and the ledger.
+    pub(super) fn at(host: &Host, ledger: &Ledger) -> Result<Self, OperationError> {
+        let records = ledger.trash()?;
+        let data_root = known::data_root(host)?;
+        let volumes = ledger.all_volumes()?.into_iter().map(|volume| volume.path);
+        let paths: BTreeSet<PathBuf> = volumes.chain(records.iter().map(|record| record.path.clone())).collect();
+        let paths: Vec<VolumePath> =
+            paths.iter().filter_map(|path| VolumePath::try_from(path.as_path()).ok()).collect();
+        let Listing { trees, faults } = list(&data_root, &paths).map_err(DataError::from)?;
+        let mut look = Self { list: TrashList { bundles: Vec::new(), faults }, places: BTreeMap::new() };
+        let own: BTreeMap<TxId, &TrashRecord> = records.iter().map(|record| (record.tx, record)).collect();
+        let mut seen: BTreeSet<TxId> = BTreeSet::new();
+        for tree in &trees {
+            seen.insert(tree.note.tx);
+            seen.extend(tree.inner.iter().map(|note| note.tx));
+            look.add(tree, own.get(&tree.note.tx).copied());
+        }
+        for record in records.iter().filter(|record| !seen.contains(&record.tx)) {
+            look.missing(ledger, record)?;
+        }
+        look.list.bundles.sort_by(|one, other| (&one.since, one.id).cmp(&(&other.since, other.id)));
+        Ok(look)
+    }
+
+    /// Where a tree lies, for the steps that do something with it.
+    pub(super) fn place(&self, tx: TxId) -> Option<&(TrashedTree, TrashPlace)> {
+        self.places.get(&tx)
+    }
+
+    fn add(&mut self, tree: &Trashed, record: Option<&TrashRecord>) {
+        let note = &tree.note;
+        let home = match tree.place {
+            TrashPlace::DataRoot(_) => TrashHome::DataRoot,
+            TrashPlace::Volume(_) => TrashHome::Volume,
+        };
+        let trashed = TrashedTree {
+            volume: note.volume.clone(),
+            uuid: note.uuid,
+            tx: note.tx,
+            path: note.path.as_path().to_owned(),
+            home,
+        };
+        self.places.insert(note.tx, (trashed, tree.place.clone()));
+        let view = TreeView {
+            tx: note.tx,
+            volume: note.volume.clone(),
+            uuid: note.uuid.to_string(),
+            path: note.path.as_path().to_owned(),
+            entries: note.entries,
+            bytes: note.bytes,
+        };
+        let id = record.map_or(note.tx, |record| record.bundle);
+        if let Some(bundle) = self.list.bundles.iter_mut().find(|bundle| bundle.id == id) {
+            bundle.trees.push(view);
+            return;
+        }
+        let time = |seconds: u64| Time::of_unix(i64::try_from(seconds).unwrap_or(i64::MAX), 0);
+        let until = note.until.map(|until| time(until.get()));
+        self.list.bundles.push(TrashView {
+            id,
+            reason: record.map_or_else(|| reason(note.kind), |record| record.reason),
+            instance: note.instance.clone(),
+            port: note.port.clone(),
+            since: record.map_or_else(|| time(note.since.get()), |record| record.since.clone()),
+            until: record.map(|record| record.until.clone()).or(until),
+            snapshot: record.and_then(|record| record.snapshot),
+            trees: vec![view],
+        });
+    }
+
+    /// A tree that the ledger knows and that is not there: its disk may be missing, or it was not put away yet.
+    fn missing(&mut self, ledger: &Ledger, record: &TrashRecord) -> Result<(), OperationError> {
+        let open = ledger.open_operation()?.map(|(operation, _)| operation);
+        let waiting = ledger.stuck_operations()?.into_iter().chain(open);
+        let is_on_its_way = waiting.into_iter().any(|operation| operation.instance == record.instance);
+        let fault = Fault::new(
+            "HP-DAT-010",
+            record.tx.to_string(),
+            format!("what `{}` of `{}` was should be in the trash and is not there", record.name, record.instance),
+        )
+        .expected(format!("a tree in the trash of `{}`", record.path.display()))
+        .remedy(if is_on_its_way {
+            format!("an earlier command on `{}` is not finished: the next one finishes it", record.instance)
+        } else {
+            "mount the disk that it is on; where it is gone for good, `homeport trash empty` forgets it".to_owned()
+        });
+        self.list.faults.push(fault);
+        Ok(())
+    }
+}
+
+/// What a note without a ledger says.
+fn reason(kind: TrashKind) -> TrashReason {
+    match kind {
+        TrashKind::Purged => TrashReason::Purge,
+        TrashKind::Replaced => TrashReason::Restore,
+        TrashKind::TakenBack => TrashReason::Undo,
+    }
 }

@@ -1,15 +1,22 @@
 //! Owns taking something out of the trash: a purged volume comes back to its place, a restore is taken back.
 
+use homeport_core::fault::Fault;
 use homeport_core::name::InstanceName;
 use homeport_volumes::TxId;
 use homeport_volumes::store::SnapshotUuid;
 
-use super::list::TrashView;
+use super::list::{Look, TrashView};
 use crate::host::Host;
+use crate::ledger::{Ledger, LedgerWriter, RootId, TrashReason};
+use crate::operation::data_error::DataError;
+use crate::operation::enter::{enter, ready};
 use crate::operation::lifecycle::Running;
+use crate::operation::remove::Execution;
+use crate::operation::replace::{Surroundings, volume_of};
 use crate::operation::{OperationError, Outcome};
-use crate::plan::Plan;
-use crate::request::TrashRestoreRequest;
+use crate::plan::{self, Kind, Plan, Replacing, Step, TrashedTree};
+use crate::request::{TrashRef, TrashRestoreRequest};
+use crate::run::Session;
 
 /// What taking something out would do.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -39,11 +46,137 @@ pub struct PutBack {
     pub warnings: Vec<String>,
 }
 
-/// Takes something out of the trash again. Needs no approval: nothing is lost by it.
+/// Takes something out of the trash again. Needs no approval: nothing is lost by it. [spec: STO-32]
 pub fn trash_restore(
     host: &Host,
     request: &TrashRestoreRequest,
 ) -> Result<Outcome<PutBackPlan, PutBack>, OperationError> {
-    let (_, _) = (host, request);
-    Err(OperationError::Unbuilt)
+    ready(host)?;
+    let view = pick(&Look::at(host, &Ledger::open(&host.layout)?)?, &request.what)?;
+    let kind = if view.reason == TrashReason::Purge { Kind::PutBack } else { Kind::Undo };
+    enter(host, kind, &view.instance.clone(), |writer, root| {
+        // What was cut off was brought to its end on the way in here, and may have been just this.
+        let look = Look::at(host, writer)?;
+        let what = pick(&look, &request.what)?;
+        let trees = trees(&look, &what)?;
+        match kind {
+            Kind::PutBack => put_back(host, writer, root, request.execution, what, &trees),
+            _ => undo(host, writer, root, request.execution, what, &trees),
+        }
+    })
+}
+
+/// What is meant: a bundle, or the one that has the tree.
+pub(super) fn pick(look: &Look, wanted: &TrashRef) -> Result<TrashView, OperationError> {
+    let names = |view: &&TrashView| wanted.names(view.id) || view.trees.iter().any(|tree| wanted.names(tree.tx));
+    let found: Vec<&TrashView> = look.list.bundles.iter().filter(names).collect();
+    match found.as_slice() {
+        [only] => Ok((*only).clone()),
+        [] => {
+            let known = look.list.bundles.iter().take(10).map(|view| view.id.to_string()).collect();
+            Err(DataError::NotInTrash { wanted: wanted.to_string(), known }.into())
+        }
+        several => {
+            let found = several.iter().map(|view| view.id.to_string()).collect();
+            Err(DataError::Ambiguous { wanted: wanted.to_string(), found }.into())
+        }
+    }
+}
+
+fn trees(look: &Look, what: &TrashView) -> Result<Vec<TrashedTree>, OperationError> {
+    let tree = |tx: TxId| {
+        let missing = || DataError::NotInTrash { wanted: tx.to_string(), known: Vec::new() };
+        Ok(look.place(tx).map(|(tree, _)| tree.clone()).ok_or_else(missing)?)
+    };
+    what.trees.iter().map(|one| tree(one.tx)).collect()
+}
+
+/// A purged volume comes back to where it was.
+fn put_back(
+    host: &Host,
+    writer: &mut LedgerWriter<'_>,
+    root: &RootId,
+    execution: Execution,
+    what: TrashView,
+    trees: &[TrashedTree],
+) -> Result<Outcome<PutBackPlan, PutBack>, OperationError> {
+    let instance = what.instance.clone();
+    let faults = taken(writer, &what, trees)?;
+    if !faults.is_empty() {
+        return Err(OperationError::Refused { what: format!("taking `{}` out of the trash", what.id), faults });
+    }
+    let plan = plan::put_back(&instance, trees);
+    if execution == Execution::DryRun {
+        return Ok(Outcome::Planned { plan: PutBackPlan { what, warnings: Vec::new(), plan }, approval: None });
+    }
+    Session::new(host, writer, root.clone(), Kind::PutBack, instance.clone()).run(&plan)?;
+    let warnings = match writer.instance(&instance)? {
+        Some(_) => Vec::new(),
+        None => {
+            vec![format!("the instance is gone: `homeport deploy {} --name {instance}` takes its data up", what.port)]
+        }
+    };
+    Ok(Outcome::Done(PutBack { what, instance, before: None, undo: None, running: None, warnings }))
+}
+
+/// Everything that has the place of a purged volume by now.
+fn taken(ledger: &Ledger, what: &TrashView, trees: &[TrashedTree]) -> Result<Vec<Fault>, OperationError> {
+    let mut faults = Vec::new();
+    for tree in trees {
+        let at_path = ledger.volume_by_path(&tree.path)?;
+        let same_name = ledger.volumes(&what.instance)?;
+        let same_name = same_name.into_iter().find(|volume| volume.port == what.port && volume.name == tree.volume);
+        let Some(other) = at_path.or(same_name).filter(|other| other.uuid != tree.uuid.to_string()) else { continue };
+        faults.push(
+            Fault::new(
+                "HP-DAT-011",
+                format!("volumes.{}", tree.volume),
+                format!("another volume has the place of `{}` of `{}` by now", tree.volume, what.instance),
+            )
+            .actual(format!("volume `{}` of `{}` at `{}`", other.name, other.instance, other.path.display()))
+            .expected(format!("none there, and none of that name; volume {} comes back", tree.uuid))
+            .remedy(format!("`homeport purge {}` gives the other one up first", other.instance)),
+        );
+    }
+    Ok(faults)
+}
+
+/// A restore is taken back: what it took out is exchanged with what is there.
+fn undo(
+    host: &Host,
+    writer: &mut LedgerWriter<'_>,
+    root: &RootId,
+    execution: Execution,
+    what: TrashView,
+    trees: &[TrashedTree],
+) -> Result<Outcome<PutBackPlan, PutBack>, OperationError> {
+    let (instance, bundle) = (what.instance.clone(), TxId::random());
+    let mut volumes = Vec::new();
+    let mut replacing = Vec::new();
+    for tree in trees {
+        volumes.push(volume_of(writer, &instance, &tree.volume)?);
+        let tx = TxId::random();
+        let (volume, uuid, trashed) = (tree.volume.clone(), tree.uuid, tree.tx);
+        let stage = Step::StageTrashed { volume: volume.clone(), uuid, tx, trashed };
+        replacing.push(Replacing { volume, uuid, tx, stage });
+    }
+    let mut around = Surroundings::of(host, writer, root, &instance, &volumes)?;
+    for (name, error) in std::mem::take(&mut around.unreadable) {
+        around.warnings.push(format!("no snapshot is made of what `{name}` holds now: {error}; it goes to the trash"));
+    }
+    around.warnings.push("what was written since then is not in it; it goes to the trash".to_owned());
+    let plan = around.plan(Kind::Undo, &instance, bundle, &replacing);
+    if execution == Execution::DryRun {
+        let warnings = around.warnings.clone();
+        return Ok(Outcome::Planned { plan: PutBackPlan { what, warnings, plan }, approval: None });
+    }
+    let done = around.carry_out(host, writer, root, &plan, None)?;
+    Ok(Outcome::Done(PutBack {
+        what,
+        instance,
+        before: done.before,
+        undo: Some(bundle),
+        running: done.running,
+        warnings: done.warnings,
+    }))
 }

@@ -4,10 +4,16 @@ use std::path::PathBuf;
 
 use homeport_core::fault::Fault;
 use homeport_core::name::{InstanceName, PortId, VolumeName};
+use homeport_volumes::{Owner, Reserve, RootId, check};
 
 use crate::host::Host;
-use crate::ledger::{HasData, Origin, Time, VolumeState};
+use crate::ledger::{HasData, InstanceRecord, Ledger, Origin, Time, VolumeRecord, VolumeState};
 use crate::operation::OperationError;
+use crate::operation::enter::as_root;
+use crate::operation::find::known_or_kept;
+use crate::operation::replace::{as_faults, running_pid, volume_of};
+use crate::operation::survey::recorded_image;
+use crate::run::known;
 
 /// A volume that the ledger knows.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -45,10 +51,28 @@ pub struct CheckedVolume {
     pub faults: Vec<Fault>,
 }
 
+impl From<VolumeRecord> for VolumeEntry {
+    fn from(record: VolumeRecord) -> Self {
+        Self {
+            instance: record.instance,
+            port: record.port,
+            name: record.name,
+            uuid: record.uuid,
+            path: record.path,
+            origin: record.origin,
+            format: record.format.get(),
+            generation: record.generation,
+            has_data: record.has_data,
+            state: record.state,
+            created: record.created,
+        }
+    }
+}
+
 /// Every volume, by instance and name, or those of one instance.
 pub fn volume_list(host: &Host, instance: Option<&InstanceName>) -> Result<Vec<VolumeEntry>, OperationError> {
-    let (_, _) = (host, instance);
-    Err(OperationError::Unbuilt)
+    let ledger = Ledger::open(&host.layout)?;
+    Ok(wanted(&ledger, instance, None)?.into_iter().map(Into::into).collect())
 }
 
 /// Checks the volumes of one instance, or all, as a start would. A volume that its own container uses is no fault.
@@ -57,6 +81,56 @@ pub fn volume_check(
     instance: Option<&InstanceName>,
     volume: Option<&VolumeName>,
 ) -> Result<Vec<CheckedVolume>, OperationError> {
-    let (_, _, _) = (host, instance, volume);
-    Err(OperationError::Unbuilt)
+    as_root()?;
+    let ledger = Ledger::open(&host.layout)?;
+    let Some(root) = ledger.root_id()? else { return Ok(Vec::new()) };
+    let mut checked = Vec::new();
+    for record in wanted(&ledger, instance, volume)? {
+        let owner = ledger.instance(&record.instance)?.filter(|owner| owner.port == record.port);
+        let faults = check_one(host, &ledger, &root, &record, owner.as_ref())?;
+        checked.push(CheckedVolume { volume: record.into(), faults });
+    }
+    Ok(checked)
+}
+
+fn wanted(
+    ledger: &Ledger,
+    instance: Option<&InstanceName>,
+    volume: Option<&VolumeName>,
+) -> Result<Vec<VolumeRecord>, OperationError> {
+    match (instance, volume) {
+        (None, _) => Ok(ledger.all_volumes()?),
+        (Some(instance), None) => {
+            known_or_kept(ledger, instance)?;
+            Ok(ledger.volumes(instance)?)
+        }
+        (Some(instance), Some(volume)) => {
+            known_or_kept(ledger, instance)?;
+            Ok(vec![volume_of(ledger, instance, volume)?])
+        }
+    }
+}
+
+/// Everything that is wrong with one volume: for its instance's next start, or for nobody's.
+fn check_one(
+    host: &Host,
+    ledger: &Ledger,
+    root: &RootId,
+    record: &VolumeRecord,
+    owner: Option<&InstanceRecord>,
+) -> Result<Vec<Fault>, OperationError> {
+    let (mut request, known) = match known::ask(host, ledger, root, record) {
+        Ok(asked) => asked,
+        Err(crate::run::StepError::Volume(error)) => return Ok(as_faults(&record.name, error)),
+        Err(error) => return Err(error.into()),
+    };
+    request.tolerated = running_pid(host, owner)?;
+    if let Some(owner) = owner
+        && let Some(declared) = recorded_image(owner)?.manifest.volumes.get(&record.name)
+    {
+        (request.format, request.min_format) = (declared.format, declared.min_format);
+        request.owner = Owner { uid: declared.uid, gid: declared.gid, mode: declared.mode };
+        request.reserve = Reserve { bytes: declared.min_free_bytes, inodes: declared.min_free_inodes };
+    }
+    Ok(check(&host.machine, &request, Some(&known)).err().map_or_else(Vec::new, |error| as_faults(&record.name, error)))
 }

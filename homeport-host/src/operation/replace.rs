@@ -1,0 +1,250 @@
+//! Owns what a restore and its undo have in common: looking at the instance and its volumes, the plan around the
+//! exchange, carrying it out, and bringing back what ran where that fails. Never decides what takes the place.
+
+use std::path::Path;
+
+use homeport_core::fault::{Advice as _, Fault};
+use homeport_core::name::{CommandName, InstanceName, VolumeName};
+use homeport_core::unit::Seconds;
+use homeport_volumes::check_readable;
+use homeport_volumes::store::SnapshotUuid;
+use homeport_volumes::{TxId, VolumeError};
+
+use super::error::OperationError;
+use super::lifecycle::{self, Running};
+use super::survey::{Survey, recorded_image};
+use super::{data_error::DataError, observe};
+use crate::approval::TokenUse;
+use crate::container::stop_grace;
+use crate::engine::{ContainerRef, ContainerState};
+use crate::host::Host;
+use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId, Time, VolumeRecord};
+use crate::plan::{Around, Kind, Plan, Replacing};
+use crate::run::{RunError, Session, known, with_causes};
+
+/// The instance around the volumes that are replaced.
+pub(super) struct Surroundings {
+    /// What is to run again.
+    survey: Option<Survey>,
+    /// How long a container has to stop; `None` where none runs.
+    grace: Option<Seconds>,
+    /// Whether it is started again afterwards.
+    starts: bool,
+    hook: Option<(CommandName, Seconds)>,
+    /// The volumes that can be read: a snapshot is made of them before.
+    pub(super) readable: Vec<VolumeName>,
+    /// Those that hold something that cannot be read, and why.
+    pub(super) unreadable: Vec<(VolumeName, String)>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// What a replacement came to.
+#[derive(Debug)]
+pub(super) struct Replaced {
+    pub(super) before: Option<SnapshotUuid>,
+    pub(super) kept_until: Time,
+    pub(super) running: Option<Running>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Surroundings {
+    /// Looks at the instance and at those of its volumes that are to be replaced.
+    pub(super) fn of(
+        host: &Host,
+        ledger: &Ledger,
+        root: &RootId,
+        instance: &InstanceName,
+        replaced: &[VolumeRecord],
+    ) -> Result<Self, OperationError> {
+        let record = ledger.instance(instance)?;
+        let mut found = Self {
+            survey: None,
+            grace: None,
+            starts: false,
+            hook: None,
+            readable: Vec::new(),
+            unreadable: Vec::new(),
+            warnings: Vec::new(),
+        };
+        found.look_at_volumes(host, ledger, root, record.as_ref(), replaced)?;
+        if let Some(record) = &record {
+            found.look_at_instance(host, ledger, root, record)?;
+        }
+        Ok(found)
+    }
+
+    /// Which volumes can be read now: those that are replaced, and whatever else belongs into a snapshot.
+    fn look_at_volumes(
+        &mut self,
+        host: &Host,
+        ledger: &Ledger,
+        root: &RootId,
+        record: Option<&InstanceRecord>,
+        replaced: &[VolumeRecord],
+    ) -> Result<(), OperationError> {
+        let mut all = replaced.to_vec();
+        if let Some(first) = replaced.first() {
+            let belonging = super::snapshot::volumes_for(ledger, &first.instance, record, &mut Vec::new());
+            all.extend(belonging.unwrap_or_default().into_iter().filter(|one| !replaced.contains(one)));
+        }
+        for volume in &all {
+            if is_blank(&volume.path) {
+                continue;
+            }
+            let (request, known) = known::ask(host, ledger, root, volume)?;
+            match check_readable(&host.machine, &request, &known) {
+                Ok(_) => self.readable.push(volume.name.clone()),
+                Err(error) if replaced.contains(volume) => {
+                    self.unreadable.push((volume.name.clone(), with_causes(&error)));
+                }
+                Err(error) => self.warnings.push(format!(
+                    "the snapshot of what is there now is without `{}`, which is not replaced: {}",
+                    volume.name,
+                    with_causes(&error)
+                )),
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_instance(
+        &mut self,
+        host: &Host,
+        ledger: &Ledger,
+        root: &RootId,
+        record: &InstanceRecord,
+    ) -> Result<(), OperationError> {
+        let name = &record.name;
+        let image = recorded_image(record)?;
+        let hook = image.manifest.hooks.post_restore.clone();
+        let wanted = record.desired == Desired::Running;
+        let runs = observe::is_running(host, record)?;
+        self.grace = (wanted || runs).then(|| stop_grace(&image.manifest));
+        if !wanted && hook.is_none() {
+            return Ok(());
+        }
+        match lifecycle::existing(host, ledger, root, record, format!("restore of `{name}`")) {
+            Ok((survey, _)) => {
+                self.starts = wanted;
+                self.hook = hook.map(|command| {
+                    let within = image.manifest.commands.get(&command).map_or(Seconds::new(600), |found| found.within);
+                    (command, within)
+                });
+                self.survey = Some(survey);
+            }
+            // What is there cannot be started, which may be why it is to be replaced.
+            Err(OperationError::Refused { faults, .. }) => {
+                let first = faults.first().map(ToString::to_string).unwrap_or_default();
+                self.warnings.push(format!("`{name}` is not started afterwards, since it cannot be now: {first}"));
+                if let Some(command) = hook {
+                    self.warnings.push(format!("the port's command `{command}` is not run, for the same reason"));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The plan with these volumes.
+    pub(super) fn plan(&self, kind: Kind, instance: &InstanceName, bundle: TxId, volumes: &[Replacing]) -> Plan {
+        let blueprint = self.survey.as_ref().map(|survey| &survey.blueprint);
+        let around = Around {
+            stop: self.grace,
+            running: blueprint.filter(|_| self.starts),
+            hook: self.hook.clone().filter(|_| blueprint.is_some()),
+            present: self.readable.clone(),
+        };
+        match kind {
+            Kind::Undo => crate::plan::undo(instance, bundle, volumes, &around),
+            _ => crate::plan::restore(instance, bundle, volumes, &around),
+        }
+    }
+
+    /// Carries the plan out; where it fails and is taken back, what ran before runs again.
+    pub(super) fn carry_out(
+        self,
+        host: &Host,
+        writer: &mut LedgerWriter<'_>,
+        root: &RootId,
+        plan: &Plan,
+        approval: Option<TokenUse>,
+    ) -> Result<Replaced, OperationError> {
+        let (name, starts) = (plan.instance.clone(), self.starts);
+        let mut warnings = self.warnings;
+        let mut session = Session::new(host, writer, root.clone(), plan.kind, name.clone()).approved(approval);
+        if let Some(survey) = self.survey {
+            session = session.toward(survey.blueprint, survey.checked);
+        }
+        let done = session.run(plan);
+        match done {
+            Ok(()) => {
+                let (before, kept) = (session.before, std::mem::take(&mut session.kept));
+                match session.follow() {
+                    Ok(()) => {}
+                    Err(RunError::Died { kind, instance }) => return Err(RunError::Died { kind, instance }.into()),
+                    Err(error) => warnings.push(format!(
+                        "what was taken out is not in the trash yet, and the next command puts it there: {}",
+                        with_causes(&error)
+                    )),
+                }
+                drop(session);
+                let running = if starts { Some(lifecycle::running(host, writer, &name)?) } else { None };
+                let kept_until = kept.into_iter().map(|record| record.until).max().unwrap_or_else(|| host.now());
+                Ok(Replaced { before, kept_until, running, warnings })
+            }
+            Err(failed @ RunError::Undone { .. }) if starts => {
+                drop(session);
+                match lifecycle::bring_back_in(host, writer, root, &name) {
+                    Ok(()) => Err(failed.into()),
+                    Err(source) => Err(OperationError::NotRestored {
+                        name,
+                        failed: Box::new(failed.into()),
+                        source: Box::new(source),
+                    }),
+                }
+            }
+            Err(failed) => Err(failed.into()),
+        }
+    }
+}
+
+/// Whether there is nothing in a volume, or nothing at all.
+pub(super) fn is_blank(path: &Path) -> bool {
+    match std::fs::read_dir(path.join("data")) {
+        Ok(mut names) => names.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// The first process of an instance's container, while it runs: it may see the volumes.
+pub(super) fn running_pid(host: &Host, record: Option<&InstanceRecord>) -> Result<Vec<u32>, OperationError> {
+    let Some(container) = record.and_then(|record| record.container.clone()) else { return Ok(Vec::new()) };
+    Ok(match host.engine.inspect(&ContainerRef::Id(container))?.map(|facts| facts.state) {
+        Some(ContainerState::Running { pid, .. }) => vec![pid],
+        _ => Vec::new(),
+    })
+}
+
+/// What is wrong with a volume, as faults.
+pub(super) fn as_faults(volume: &VolumeName, error: VolumeError) -> Vec<Fault> {
+    match error {
+        VolumeError::Refused(faults) => faults,
+        error => {
+            let fault = Fault::new(error.code(), format!("volumes.{volume}"), with_causes(&error));
+            vec![fault.remedy(error.help().unwrap_or_default())]
+        }
+    }
+}
+
+/// That a volume of this name is known of the instance.
+pub(super) fn volume_of(
+    ledger: &Ledger,
+    instance: &InstanceName,
+    volume: &VolumeName,
+) -> Result<VolumeRecord, OperationError> {
+    let records = ledger.volumes(instance)?;
+    let known = records.iter().map(|record| record.name.to_string()).collect();
+    let found = records.into_iter().find(|record| record.name == *volume);
+    let missing = || DataError::UnknownVolume { instance: instance.clone(), volume: volume.clone(), known };
+    Ok(found.ok_or_else(missing)?)
+}
