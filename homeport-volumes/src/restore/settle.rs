@@ -108,6 +108,9 @@ pub fn stage_trashed(held: &mut Held, trashed: TxId, tx: TxId) -> Result<TrashNo
     let trash = area::ensure(held, TRASH)?;
     let staging = area::ensure(held, STAGING)?;
     if area::find(held, STAGING, tx)?.is_none() {
+        if area::find(held, TRASH, tx)?.is_some() {
+            return Err(RestoreError::Used { path, tx });
+        }
         let dir = area::find(held, TRASH, trashed)?.ok_or_else(|| not_ready("it is not in the trash"))?;
         let found = note_in(held, &dir, trashed)?;
         if found.kind == TrashKind::Purged {

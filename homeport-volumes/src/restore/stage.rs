@@ -20,7 +20,7 @@ use crate::begin::Held;
 use crate::directory;
 use crate::failpoint::point;
 use crate::identity::TxId;
-use crate::layout::{DATA, PROBE, STAGED_VERSION, STAGING};
+use crate::layout::{DATA, PROBE, STAGED_VERSION, STAGING, TRASH};
 use crate::progress::Progress;
 use crate::stamp;
 use crate::tree::make::{self, Defaults, FIXED};
@@ -76,6 +76,9 @@ impl Staging {
         let io = |action| RestoreError::io::<Errno>(action, &path);
         if let Some(journal) = journal::read(held)? {
             return Err(RestoreError::Busy { path, tx: journal.tx });
+        }
+        if area::find(held, TRASH, tx)?.is_some() {
+            return Err(RestoreError::Used { path, tx });
         }
         let area = area::ensure(held, STAGING)?;
         held.point("restore.stage")?;

@@ -10,7 +10,11 @@ mod exchange;
 mod hostile;
 mod house;
 mod memory;
+#[path = "../support/odd_tree.rs"]
+mod odd_tree;
 mod one;
 #[path = "../volumes/stand.rs"]
 #[expect(dead_code, reason = "the stand is that of the volumes' own tests, and not all of it is needed here")]
 mod stand;
+mod vault;
+mod whole;
