@@ -6,9 +6,11 @@
     reason = "a test fails by panicking, and says how much it covered"
 )]
 
+mod data;
 mod exhaust;
 mod port;
 mod random;
+mod reach;
 mod script;
 mod stage;
 mod stuck;

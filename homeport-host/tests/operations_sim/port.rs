@@ -48,7 +48,24 @@ pub(crate) struct Deeds {
     pub(crate) wrongs: Vec<String>,
     /// How the next starts go.
     pub(crate) manner: Manner,
+    /// Whether volumes may be what they were at any earlier time, as after a restore.
+    pub(crate) times: Times,
+    /// Every tree that each volume ever was, by uuid.
+    history: BTreeMap<String, Vec<Tree>>,
     starts: u32,
+}
+
+/// The files of one volume, by name.
+pub(crate) type Tree = BTreeMap<String, Vec<u8>>;
+
+/// What a volume may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Times {
+    /// What it was last, and nothing else.
+    #[default]
+    Present,
+    /// Any tree that it ever was as a whole; that is the present one from then on.
+    Any,
 }
 
 /// A handle to the port; clones are the same one.
@@ -107,6 +124,7 @@ impl Deeds {
             if expected[name]["uuid"].as_str() != Some(&uuid(source)) {
                 return Err(format!("`{name}` is mounted from `{}`, and init is told {expected}", source.display()));
             }
+            self.travel(source)?;
             self.verify(source)?;
         }
         let has_key = keys.join(HOST_KEY).exists();
@@ -129,6 +147,42 @@ impl Deeds {
         let bytes = format!("{name} of {} at start {}\n", uuid(volume), self.starts).repeat(3).into_bytes();
         fs::write(volume.join(name), &bytes).map_err(|error| format!("`{name}` cannot be written: {error}"))?;
         self.written.insert((uuid(volume), name.to_owned()), bytes);
+        self.remember(&uuid(volume));
+        Ok(())
+    }
+
+    /// Takes the volume's present tree into its history.
+    pub(crate) fn remember(&mut self, uuid: &str) {
+        let own = self.written.iter().filter(|((volume, _), _)| volume == uuid);
+        let tree: Tree = own.map(|((_, name), bytes)| (name.clone(), bytes.clone())).collect();
+        let history = self.history.entry(uuid.to_owned()).or_insert_with(|| vec![Tree::new()]);
+        if !history.contains(&tree) {
+            history.push(tree);
+        }
+    }
+
+    /// Something else than the port made the volume's tree this one.
+    pub(crate) fn set(&mut self, uuid: &str, tree: &Tree) {
+        self.written.retain(|(volume, _), _| volume != uuid);
+        self.written.extend(tree.iter().map(|(name, bytes)| ((uuid.to_owned(), name.clone()), bytes.clone())));
+        self.remember(uuid);
+    }
+
+    /// Where volumes may be what they were, what is found becomes the present one, if it ever was.
+    fn travel(&mut self, data: &Path) -> Result<(), String> {
+        self.travel_as(&uuid(data), data)
+    }
+
+    pub(crate) fn travel_as(&mut self, uuid: &str, data: &Path) -> Result<(), String> {
+        if self.times == Times::Present {
+            return Ok(());
+        }
+        let found = tree(data)?;
+        let is_known = found.is_empty() || self.history.get(uuid).is_some_and(|history| history.contains(&found));
+        if !is_known {
+            return Err(format!("{uuid} holds {:?}, which it never did", found.keys()));
+        }
+        self.set(uuid, &found);
         Ok(())
     }
 
@@ -159,6 +213,17 @@ impl Deeds {
     pub(crate) fn wrote_to(&self, uuid: &str) -> bool {
         self.written.keys().any(|(volume, _)| volume == uuid)
     }
+}
+
+/// The files in a directory.
+pub(crate) fn tree(data: &Path) -> Result<Tree, String> {
+    let failed = |error: std::io::Error| format!("`{}`: {error}", data.display());
+    let mut tree = Tree::new();
+    for entry in fs::read_dir(data).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        tree.insert(entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path()).map_err(failed)?);
+    }
+    Ok(tree)
 }
 
 /// A volume is mounted below its own uuid.

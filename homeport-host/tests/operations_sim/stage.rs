@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use homeport_core::config::{Given, Source};
 use homeport_core::name::InstanceName;
@@ -14,7 +14,7 @@ use homeport_host::engine::SimEngine;
 use homeport_host::engine::sim::{FailOn, When};
 use homeport_host::hazard::{Hazard, Point};
 use homeport_host::layout::Layout;
-use homeport_host::ledger::Ledger;
+use homeport_host::ledger::{Ledger, Time};
 use homeport_host::operation::{self, Execution, OperationError};
 use homeport_host::plan::Step;
 use homeport_host::request::{ConfigRequest, DeployRequest, PortRef};
@@ -65,12 +65,28 @@ impl Ground {
         let (engine, port) = (SimEngine::new(), Port::default());
         engine.put_image(port.image(&engine));
         let disk = self.disk.path().join(&number);
-        Stage { engine, routes: SimRoutes::default(), port, layout, root, disk }
+        Stage { engine, routes: SimRoutes::default(), port, layout, root, disk, clock: Clock::default() }
     }
 
     /// How many stages there were.
     pub(crate) fn count(&self) -> u32 {
         self.stages.load(Ordering::Relaxed)
+    }
+}
+
+/// The machine's clock, which a test can set forward. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    pub(crate) fn forward(&self, days: u64) {
+        self.0.fetch_add(days * 86_400, Ordering::Relaxed);
+    }
+}
+
+impl homeport_host::Clock for Clock {
+    fn now(&self) -> Time {
+        Time::now().after(std::time::Duration::from_secs(self.0.load(Ordering::Relaxed)))
     }
 }
 
@@ -81,6 +97,7 @@ pub(crate) struct Stage {
     pub(crate) routes: SimRoutes,
     pub(crate) port: Port,
     pub(crate) layout: Layout,
+    pub(crate) clock: Clock,
     root: PathBuf,
     disk: PathBuf,
 }
@@ -218,7 +235,7 @@ impl Stage {
     pub(crate) fn carry_out(&self, name: &InstanceName, command: Command, points: &[(usize, Hazard)]) -> Ran {
         let script = Arc::new(Script::new(self.engine.clone(), points.iter().copied()));
         let host = Host::new(self.layout.clone(), Arc::new(self.engine.clone()), Arc::new(self.routes.clone()));
-        let host = host.simulated(script.clone());
+        let host = host.simulated(script.clone()).with_clock(Arc::new(self.clock.clone()));
         let result = match command {
             Command::Deploy => operation::deploy(&host, &self.request(name, false)).map(|_| ()),
             Command::DeployOnDisk => operation::deploy(&host, &self.request(name, true)).map(|_| ()),
@@ -234,6 +251,34 @@ impl Stage {
             Command::Unrelated => operation::stop(&host, &"nobody".parse().unwrap()).map(|_| ()),
         };
         Ran { result, points: script.seen(), calls: self.engine.calls().len(), died: script.is_dead() }
+    }
+
+    /// A new process that does this.
+    pub(crate) fn with<T>(
+        &self,
+        trouble: &Trouble,
+        work: impl FnOnce(&Host) -> Result<T, OperationError>,
+    ) -> (Ran, Option<T>) {
+        self.engine.restart();
+        match trouble.call {
+            Some((call, when, Hazard::Fail)) => self.engine.fail(FailOn::Call(call), when),
+            Some((call, when, Hazard::Die)) => self.engine.die(call, when),
+            Some((.., Hazard::None)) | None => {}
+        }
+        let script = Arc::new(Script::new(self.engine.clone(), trouble.points.iter().copied()));
+        let host = Host::new(self.layout.clone(), Arc::new(self.engine.clone()), Arc::new(self.routes.clone()));
+        let host = host.simulated(script.clone()).with_clock(Arc::new(self.clock.clone()));
+        let (result, made) = match work(&host) {
+            Ok(made) => (Ok(()), Some(made)),
+            Err(error) => (Err(error), None),
+        };
+        (Ran { result, points: script.seen(), calls: self.engine.calls().len(), died: script.is_dead() }, made)
+    }
+
+    /// The same without any trouble, which has to work.
+    pub(crate) fn does<T>(&self, work: impl FnOnce(&Host) -> Result<T, OperationError>) -> T {
+        let (ran, made) = self.with(&Trouble::default(), work);
+        made.unwrap_or_else(|| panic!("{}", ran.text()))
     }
 
     /// A process that only looks.

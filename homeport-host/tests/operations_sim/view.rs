@@ -135,9 +135,10 @@ impl Stage {
     /// Data, at any moment: every volume that was ever written to is known, marked, and holds every byte; a volume that
     /// nobody knows does not exist.
     pub(crate) fn check_data(&self, case: &str) {
-        let deeds = self.port.deeds();
+        let mut deeds = self.port.deeds();
         assert_eq!(deeds.wrongs, Vec::<String>::new(), "{case}");
-        let mut known = BTreeSet::new();
+        let mut known: BTreeSet<String> =
+            self.ledger().trash().unwrap().iter().map(|record| record.volume.to_string()).collect();
         for record in self.ledger().all_volumes().unwrap() {
             let marker = fs::read(record.path.join(".homeport/marker.json"));
             let marker = marker.unwrap_or_else(|error| panic!("{case}: {}: {error}", record.path.display()));
@@ -146,7 +147,9 @@ impl Stage {
             assert_eq!((&marker.instance, &marker.volume), (&record.instance, &record.name), "{case}");
             // The disk is written first: it may be ahead of the ledger and never behind it.
             assert!(marker.generation.get() >= record.generation, "{case}");
-            deeds.verify_as(&record.uuid, &record.path.join("data")).unwrap_or_else(|wrong| panic!("{case}: {wrong}"));
+            let data = record.path.join("data");
+            deeds.travel_as(&record.uuid, &data).unwrap_or_else(|wrong| panic!("{case}: {wrong}"));
+            deeds.verify_as(&record.uuid, &data).unwrap_or_else(|wrong| panic!("{case}: {wrong}"));
             known.insert(record.uuid.clone());
         }
         for (uuid, name) in deeds.written.keys() {
