@@ -9,13 +9,13 @@ use super::cost::{self, Cost};
 use super::place::{Place, Set};
 use super::rounds::{Rounds, shuffled};
 use super::samples::{Samples, Task};
-use super::tool::{Comparing, Kept, Tool};
+use super::tool::{Kept, Tool};
 use crate::say;
 
 pub(super) const SMALL_FIRST: Task = Task("small 1: first");
 pub(super) const SMALL_RESTORE: Task = Task("small 2: restore");
-/// Without comparing: `HomePort` only.
-pub(super) const SMALL_RESTORE_ONLY: Task = Task("small 2: restore, not compared");
+/// The part of it that compares.
+pub(super) const SMALL_COMPARE: Task = Task("small 2: the comparison of a restore");
 pub(super) const SMALL_UNCHANGED: Task = Task("small 3: nothing changed");
 pub(super) const SMALL_MORE: Task = Task("small 4: 500 renamed, 500 new");
 pub(super) const SMALL_VERIFY: Task = Task("small 5: verify");
@@ -71,7 +71,7 @@ impl Session<'_> {
         let mut kept: Vec<Kept<'_>> = all.map(|tool| place.kept(tool, &data, &cache)).into();
         self.yardstick(Tool::Read, &data)?;
         self.first(SMALL_FIRST, 30, &mut kept, &data)?;
-        self.restore(SMALL_RESTORE, Some(SMALL_RESTORE_ONLY), 20, &kept)?;
+        self.restore(SMALL_RESTORE, Some(SMALL_COMPARE), 20, &kept)?;
         // What is only wanted once.
         kept.retain(|kept| ![Tool::Zstd, Tool::Tar].contains(&kept.tool));
         self.unchanged(SMALL_UNCHANGED, 8, &mut kept, &data)?;
@@ -158,21 +158,20 @@ impl Session<'_> {
         })
     }
 
-    fn restore(&mut self, task: Task, only: Option<Task>, percent: u32, kept: &[Kept<'_>]) -> Result<()> {
+    fn restore(&mut self, task: Task, compare: Option<Task>, percent: u32, kept: &[Kept<'_>]) -> Result<()> {
         let (rounds, place) = (self.rounds, self.place);
-        let mut todo: Vec<(usize, Task, Comparing)> = (0..kept.len()).map(|at| (at, task, Comparing::Full)).collect();
-        if let Some(only) = only {
-            todo.push((0, only, Comparing::None));
-        }
+        let places: Vec<usize> = (0..kept.len()).collect();
         rounds.each(percent, |round| {
-            for (at, task, comparing) in shuffled(&todo, round) {
+            for at in shuffled(&places, round) {
                 let kept = &kept[at];
-                let wanted = [Tool::Raw, Tool::Restic].contains(&kept.tool);
-                if round > 0 && !wanted {
+                if round > 0 && ![Tool::Raw, Tool::Restic].contains(&kept.tool) {
                     continue;
                 }
                 let target = place.target()?;
-                self.measure(task, kept.tool, round, &kept.restore(&target, comparing)?)?;
+                self.measure(task, kept.tool, round, &kept.restore(&target)?)?;
+                if let Some(compare) = compare.filter(|_| kept.tool == Tool::Raw) {
+                    self.measure(compare, kept.tool, round, &kept.compare(&target))?;
+                }
                 place.target()?;
             }
             Ok(())

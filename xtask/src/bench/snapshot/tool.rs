@@ -48,15 +48,6 @@ impl fmt::Display for Tool {
     }
 }
 
-/// In which way a restore is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Comparing {
-    /// Every byte and attribute compared afterwards.
-    Full,
-    /// Left out.
-    None,
-}
-
 /// Where a tool keeps what it saves, and what it saves.
 #[derive(Debug)]
 pub(super) struct Kept<'a> {
@@ -149,7 +140,7 @@ impl Kept<'_> {
     }
 
     /// Restores what was saved last into a directory that is not there yet.
-    pub(super) fn restore(&self, target: &Path, comparing: Comparing) -> Result<Command> {
+    pub(super) fn restore(&self, target: &Path) -> Result<Command> {
         let n = self.saved.checked_sub(1).context("nothing was saved")?;
         let made = || std::fs::create_dir_all(target).with_context(|| format!("cannot make `{}`", target.display()));
         Ok(match self.tool {
@@ -176,12 +167,18 @@ impl Kept<'_> {
                 command
             }
             _ => {
-                let word = if comparing == Comparing::Full { "restore" } else { "restore-only" };
-                let mut command = self.example("snapshot", &[word]);
+                let mut command = self.example("snapshot", &["restore"]);
                 command.arg(&self.store).arg(target);
                 command
             }
         })
+    }
+
+    /// The part of our restore that compares: every byte and attribute of the tree, with the snapshot.
+    pub(super) fn compare(&self, target: &Path) -> Command {
+        let mut command = self.example("snapshot", &["compare"]);
+        command.arg(&self.store).arg(target);
+        command
     }
 
     /// Reads everything that is stored and compares it with its checksums.
