@@ -6,6 +6,7 @@ mod code;
 mod edge;
 mod file;
 mod form;
+mod loss;
 mod requirement;
 mod word;
 
@@ -26,6 +27,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     complaints.extend(word::check_message(&output(&root, "git", &["log", "--format=%B"])?));
     complaints.extend(clause::check(&files));
     complaints.extend(requirement::check(&files));
+    complaints.extend(loss::check(&files));
     complaints.extend(code::check(&files));
     let metadata = output(&root, "cargo", &["metadata", "--format-version", "1", "--no-deps", "--offline"])?;
     let declared = edge::declared(&metadata)?;

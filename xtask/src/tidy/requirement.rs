@@ -108,7 +108,7 @@ fn compare(files: &[File], list: &File, entries: &BTreeMap<&str, &Requirement>) 
 }
 
 /// Every test of the tree, as path and name.
-fn tests(files: &[File]) -> Vec<(&str, &str)> {
+pub(super) fn tests(files: &[File]) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     for file in files.iter().filter(|file| file.is_rust()) {
         let mut is_test = false;
@@ -129,7 +129,7 @@ fn tests(files: &[File]) -> Vec<(&str, &str)> {
 }
 
 /// Whether there is exactly such a test: a bare name that stands in two files says too little.
-fn exists(check: &str, tests: &[(&str, &str)]) -> bool {
+pub(super) fn exists(check: &str, tests: &[(&str, &str)]) -> bool {
     match check.rsplit_once("::") {
         Some((path, name)) => tests.contains(&(path, name)),
         None => tests.iter().filter(|(_, name)| *name == check).count() == 1,

@@ -1,0 +1,107 @@
+//! Owns `spec/losses.md`: every way in which people lost data has tests that exist, or a reason why it cannot happen.
+//! Never runs a test.
+
+use super::file::{Complaint, File};
+use super::requirement::{exists, tests};
+
+const LIST: &str = "spec/losses.md";
+/// How many are told.
+const LOSSES: usize = 28;
+const SHOWN: &str = "Shown by ";
+const CANNOT: &str = "Cannot happen: ";
+
+/// Complaints about the list, measured by the tests that exist.
+pub(super) fn check(files: &[File]) -> Vec<Complaint> {
+    let Some(list) = files.iter().find(|file| file.path == LIST) else {
+        return vec![File::new(LIST, "").complain(0, "is missing: it says why data is not lost here")];
+    };
+    let tests = tests(files);
+    let mut found = Vec::new();
+    let mut told = 0;
+    for (line, title, body) in sections(list) {
+        told += 1;
+        if title.split_once(". ").and_then(|(number, _)| number.parse().ok()) != Some(told) {
+            found.push(list.complain(line, format!("`{title}`: wanted number {told}, a point and a title")));
+        }
+        let text = body.join(" ");
+        let named: Vec<&str> =
+            text.split_once(SHOWN).into_iter().flat_map(|(_, shown)| shown.split('`').skip(1).step_by(2)).collect();
+        for name in named.iter().filter(|name| !exists(name, &tests)) {
+            found.push(list.complain(line, format!("`{title}` names `{name}`, which is no test")));
+        }
+        let reason = text.split_once(CANNOT).map(|(_, reason)| reason.trim());
+        if named.is_empty() && reason.is_none_or(|reason| reason.len() < 40) {
+            found.push(
+                list.complain(line, format!("`{title}` is shown by no test, and nothing says why it cannot happen")),
+            );
+        }
+    }
+    if told != LOSSES {
+        found.push(list.complain(0, format!("tells {told} losses: wanted {LOSSES}")));
+    }
+    found
+}
+
+/// Each second-level heading that begins with a digit, with its line and what stands below it.
+fn sections(list: &File) -> Vec<(usize, &str, Vec<&str>)> {
+    let mut found: Vec<(usize, &str, Vec<&str>)> = Vec::new();
+    let mut inside = false;
+    for (n, line) in list.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            inside = title.starts_with(|c: char| c.is_ascii_digit());
+            if inside {
+                found.push((n, title, Vec::new()));
+            }
+        } else if inside && let Some((_, _, body)) = found.last_mut() {
+            body.push(line.trim());
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(change: impl Fn(String) -> String) -> Vec<String> {
+        let sections: Vec<String> = (1..=LOSSES)
+            .map(|n| match n {
+                1 => "## 1. A thing\n\nIt was lost.\n\nShown by `it_is` and\n`a/tests/b.rs::it_is`.\n".to_owned(),
+                n => format!(
+                    "## {n}. A thing\n\nIt went.\n\nCannot happen: nothing here has such a thing to lose at all.\n"
+                ),
+            })
+            .collect();
+        let text = change(format!("# Losses\n\n## What this is\n\nWords.\n\n{}", sections.concat()));
+        let files = [File::new(LIST, text), File::new("a/tests/b.rs", "#[test]\nfn it_is() {}\n")];
+        check(&files).into_iter().map(|found| found.message).collect()
+    }
+
+    #[test]
+    fn shown_and_reasoned_losses_are_tidy() {
+        assert_eq!(messages(|text| text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_gap_is_found() {
+        type Change = fn(String) -> String;
+        let rows: [(Change, &str); 5] = [
+            (|text| text.replace("`it_is` and", "`it_was` and"), "`1. A thing` names `it_was`, which is no test"),
+            (|text| text.replace("## 7. A", "## 8. A"), "`8. A thing`: wanted number 7, a point and a title"),
+            (|text| text[..text.find("## 28").unwrap()].to_owned(), "tells 27 losses: wanted 28"),
+            (
+                |text| text.replace("Shown by", "It is so by"),
+                "`1. A thing` is shown by no test, and nothing says why it cannot happen",
+            ),
+            (
+                |text| text.replace("nothing here has such a thing to lose at all", "no"),
+                "`2. A thing` is shown by no test, and nothing says why it cannot happen",
+            ),
+        ];
+        for (change, wanted) in rows {
+            let found = messages(change);
+            assert!(found.iter().any(|found| found == wanted), "{wanted}: {found:?}");
+        }
+        assert_eq!(check(&[]).len(), 1);
+    }
+}
