@@ -11,8 +11,9 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use homeport_core::entrypoint::ExpectedVolume;
+use homeport_core::fault::Fault;
 
-use crate::decide::{Novelty, Start, Verdict, decide};
+use crate::decide::{Novelty, Start, Verdict, decide, notices};
 use crate::error::VolumeError;
 use crate::examine::{Data, Machine, Opened, examine};
 use crate::facts::Place;
@@ -47,6 +48,7 @@ pub struct Ready {
     pub(crate) data: CheckedData,
     pub(crate) marker: Marker,
     pub(crate) novelty: Novelty,
+    pub(crate) notices: Vec<Fault>,
 }
 
 /// The `data/` directory that was checked: what is mounted is this directory, whatever happens to its path.
@@ -75,8 +77,16 @@ pub fn check(machine: &Machine, request: &Request, known: Option<&Known>) -> Res
         }
         (Verdict::Attach { marker, novelty }, Some(Opened { volume, data: Data::Open(fd, status) })) => {
             let (device, inode) = (status.device, status.inode);
+            let notices = notices(request, known, &examined.facts);
             let data = CheckedData { fd, path: request.path.clone(), uuid: marker.uuid, device, inode };
-            Ok(Checked::Attach(Box::new(Ready { path: request.path.clone(), volume, data, marker: *marker, novelty })))
+            Ok(Checked::Attach(Box::new(Ready {
+                path: request.path.clone(),
+                volume,
+                data,
+                marker: *marker,
+                novelty,
+                notices,
+            })))
         }
         (Verdict::Attach { .. }, _) => Err(changed("its data is gone")),
     }
@@ -93,6 +103,11 @@ impl Ready {
     /// What the volume says about itself, as it was checked.
     pub fn marker(&self) -> &Marker {
         &self.marker
+    }
+
+    /// What an operator may want to know about it, worded like faults; it may be used all the same. [spec: VOL-38]
+    pub fn notices(&self) -> &[Fault] {
+        &self.notices
     }
 
     /// The data, to be mounted only for looking at: taking it into use comes first otherwise.

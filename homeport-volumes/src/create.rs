@@ -11,13 +11,18 @@ use std::ffi::OsString;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use homeport_core::fault::Fault;
+use rustix::fs::{OFlags, RenameFlags};
+use rustix::io::Errno;
+
 use crate::check::{CheckedData, Creatable, Ready};
 use crate::decide::Novelty;
 use crate::directory;
 use crate::error::VolumeError;
 use crate::facts::MarkerFact;
+use crate::file;
 use crate::identity::{Generation, UnixSeconds, VolumeUuid};
-use crate::layout::{DATA, HOME, LOST_AND_FOUND};
+use crate::layout::{DATA, HOME, LOST_AND_FOUND, MARKER_NEW, PROBE};
 use crate::marker::{self, Marker};
 use crate::open::{open_deepest, open_directory};
 use crate::owner::Owner;
@@ -76,7 +81,10 @@ impl Creatable {
             created,
         };
         let data = furnish(&request, &volume, &marker)?;
-        Ok(Created { ready: Ready { path: request.path, volume, data, marker, novelty: Novelty::New }, before })
+        Ok(Created {
+            ready: Ready { path: request.path, volume, data, marker, novelty: Novelty::New, notices: Vec::new() },
+            before,
+        })
     }
 }
 
@@ -123,6 +131,7 @@ fn furnish(request: &Request, volume: &OwnedFd, marker: &Marker) -> Result<Check
     if marker::file::read(home.as_fd()).map_err(VolumeError::io("read the marker of", path))? != MarkerFact::Absent {
         return changed("it has a marker now");
     }
+    expect_exchange(request, &home)?;
     directory::give(&volume, Owner::PRIVATE).map_err(io("close"))?;
     let data = directory::ensure(volume.as_fd(), DATA).map_err(io("make `data` in"))?;
     if !directory::names(&data, 1).map_err(io("list the data of"))?.is_empty() {
@@ -143,6 +152,35 @@ fn furnish(request: &Request, volume: &OwnedFd, marker: &Marker) -> Result<Check
     };
     let (device, inode) = (status.device, status.inode);
     Ok(CheckedData { fd, path: path.clone(), uuid: marker.uuid, device, inode })
+}
+
+/// Whether two names can be exchanged in one step: only then can a restore put another tree in the place of `data/`
+/// without an instant between. Tried with two names that a half-made volume may have. [spec: VOL-37]
+fn expect_exchange(request: &Request, home: &OwnedFd) -> Result<(), VolumeError> {
+    let io = |action| VolumeError::io::<Errno>(action, &request.path);
+    for name in [PROBE, MARKER_NEW] {
+        file::unlink(home, name).map_err(io("clear `.homeport` of"))?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        drop(file::open_in(home.as_fd(), name, flags, 0o600).map_err(io("write to"))?);
+    }
+    let exchanged = rustix::fs::renameat_with(home, PROBE, home, MARKER_NEW, RenameFlags::EXCHANGE);
+    for name in [PROBE, MARKER_NEW] {
+        file::unlink(home, name).map_err(io("clear `.homeport` of"))?;
+    }
+    match exchanged {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            let message =
+                format!("volume `{}` is on a file system that keeps too little of what is needed", request.volume);
+            let fault = Fault::new("HP-VOL-016", format!("volumes.{}", request.volume), message).clause("VOL-37");
+            Err(VolumeError::Refused(vec![
+                fault
+                    .expected("a file system that can exchange two directories in one step")
+                    .actual(format!("one at `{}` that cannot", request.path))
+                    .remedy("name a directory on ext4, XFS or btrfs"),
+            ]))
+        }
+        other => other.map_err(io("exchange two names in")),
+    }
 }
 
 /// The names in the volume's directory that are no part of it.

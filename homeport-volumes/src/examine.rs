@@ -12,7 +12,8 @@ use rustix::io::Errno;
 use crate::directory::{self, Entry, Status};
 use crate::error::VolumeError;
 use crate::facts::{
-    Content, DataFact, Facts, Filling, HomeFact, JournalFact, LockFact, MarkerFact, Overlap, PathFact, Place, ProbeFact,
+    Content, DataFact, Facts, Filling, HomeFact, JournalFact, LabelFact, LockFact, MarkerFact, Overlap, PathFact,
+    Place, ProbeFact,
 };
 use crate::file::open_in;
 use crate::filesystem::FsIdentity;
@@ -23,10 +24,13 @@ use crate::open::{open_deepest, open_directory};
 use crate::path::{Relation, VolumePath};
 use crate::request::{Access, Known, Origin, Request};
 use crate::restore::journal;
-use crate::{lock, marker, stamp, users};
+use crate::{lock, marker, sample, stamp, users};
 
 /// How many names of one directory are looked at: a volume has a handful, and what has more is none.
 const MOST_NAMES: usize = 4096;
+
+/// Says whether SELinux enforces its policy, where there is one.
+const ENFORCING: &str = "/sys/fs/selinux/enforce";
 
 /// Where the kernel and the operator write down what this machine mounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +167,7 @@ impl Here {
         let place = Place {
             mount_point: mount.point.clone(),
             fs: FsIdentity::read(&mount.kind, &open),
+            no_exec: stat.f_flag.contains(StatVfsMountFlags::NOEXEC),
             read_only: stat.f_flag.contains(StatVfsMountFlags::RDONLY) || mount.is_read_only(),
             free_bytes: Bytes::new(stat.f_bavail.saturating_mul(stat.f_frsize)),
             free_inodes: (stat.f_files > 0).then(|| Inodes::new(stat.f_favail)),
@@ -232,6 +237,14 @@ impl Opened {
             home: HomeFact::Absent,
             marker: MarkerFact::Absent,
             data: self.data_fact().map_err(VolumeError::io("examine the data of", path))?,
+            label: match &self.data {
+                Data::Open(fd, _) => {
+                    let look = directory::readable(fd).and_then(|data| label(&data));
+                    look.map_err(VolumeError::io("read the label of the data of", path))?
+                }
+                Data::Absent | Data::Other => LabelFact::NotEnforced,
+            },
+            sample: None,
             probe: ProbeFact::NotTried,
             lock: LockFact::Free,
             journal: JournalFact::Absent,
@@ -251,6 +264,13 @@ impl Opened {
                 content.journal =
                     journal::look(home.as_fd(), live).map_err(VolumeError::io("read the journal of", path))?;
                 let marked = matches!(content.marker, MarkerFact::Valid(_));
+                content.sample = match &self.data {
+                    Data::Open(fd, _) if marked && request.access == Access::ReadWrite => {
+                        let look = directory::readable(fd).and_then(|data| sample::take(data.as_fd()));
+                        Some(look.map_err(VolumeError::io("look into the data of", path))?)
+                    }
+                    _ => None,
+                };
                 content.probe = match (here.place.read_only, marked && request.access == Access::ReadWrite) {
                     (true, _) => ProbeFact::ReadOnly,
                     (false, true) => probe(home.as_fd()),
@@ -270,6 +290,22 @@ impl Opened {
         let open = directory::readable(fd)?;
         let filling = if directory::names(&open, 1)?.is_empty() { Filling::Empty } else { Filling::Filled };
         Ok(DataFact::Present { owner: status.owner, filling, stamp: stamp::read(&open)? })
+    }
+}
+
+/// The label of the directory, where labels are enforced.
+fn label(directory: &OwnedFd) -> Result<LabelFact, Errno> {
+    if !std::fs::read(ENFORCING).is_ok_and(|text| text.starts_with(b"1")) {
+        return Ok(LabelFact::NotEnforced);
+    }
+    let mut buffer = [0_u8; 512];
+    match rustix::fs::fgetxattr(directory, "security.selinux", &mut buffer[..]) {
+        Ok(length) => {
+            let text = String::from_utf8_lossy(&buffer[..length]).trim_end_matches('\0').to_owned();
+            Ok(LabelFact::Enforced(Some(text)))
+        }
+        Err(Errno::NODATA | Errno::NOTSUP) => Ok(LabelFact::Enforced(None)),
+        Err(error) => Err(error),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use homeport_core::unit::{Bytes, Format, Inodes};
+use homeport_core::unit::{Bytes, Format, Inodes, Uid};
 
 use crate::filesystem::FsIdentity;
 use crate::fstab::FstabEntry;
@@ -46,6 +46,8 @@ pub struct Place {
     pub fs: FsIdentity,
     /// Whether it, or the mount, is read-only.
     pub read_only: bool,
+    /// Whether no program on it can be run.
+    pub no_exec: bool,
     /// What an ordinary user can still write.
     pub free_bytes: Bytes,
     /// What an ordinary user can still make; `None` where the file system does not count inodes.
@@ -87,6 +89,10 @@ pub struct Content {
     pub marker: MarkerFact,
     /// The data.
     pub data: DataFact,
+    /// What SELinux says about the data.
+    pub label: LabelFact,
+    /// A quick look into the data; `None` where there is no volume yet, or nobody wants to write.
+    pub sample: Option<Sample>,
     /// Whether it can be written to.
     pub probe: ProbeFact,
     /// Whether another process operates on it.
@@ -159,6 +165,37 @@ pub enum StampFact {
         /// The format of the data.
         format: Format,
     },
+}
+
+/// What SELinux has to do with a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelFact {
+    /// Nothing is enforced on this machine.
+    NotEnforced,
+    /// It is, and the directory has this label.
+    Enforced(Option<String>),
+}
+
+/// What a quick look into `data/` showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// How many entries were looked at.
+    pub entries: u64,
+    /// The sum of the sizes of the regular files among them.
+    pub bytes: Bytes,
+    /// Whether that is everything.
+    pub reached: Reached,
+    /// How many of them belong to whom.
+    pub owners: Vec<(Uid, u64)>,
+}
+
+/// How far a quick look came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// Everything was looked at.
+    Everything,
+    /// There is more.
+    Part,
 }
 
 /// What writing a file showed. [spec: VOL-16]

@@ -24,6 +24,19 @@ pub struct FsIdentity {
     pub fsid: Option<String>,
 }
 
+/// What stands behind a file system. [spec: VOL-33, VOL-37]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FsClass {
+    /// The kernel keeps it on a disk, or lets it look so.
+    Disk,
+    /// It is gone after a reboot, or with the container or system that it was laid over.
+    Memory,
+    /// Another machine has it.
+    Network,
+    /// A program of this machine makes it up (FUSE).
+    Program,
+}
+
 /// What comparing two identities shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sameness {
@@ -47,9 +60,24 @@ impl FsIdentity {
         }
     }
 
-    /// Whether what is written there is gone after a reboot.
+    /// What stands behind it, by its type. A type that is not known counts as a disk: the probe and the locks show
+    /// what it cannot do.
+    pub fn class(&self) -> FsClass {
+        match self.kind.as_str() {
+            "tmpfs" | "ramfs" | "devtmpfs" | "overlay" | "aufs" | "squashfs" => FsClass::Memory,
+            "nfs" | "nfs4" | "cifs" | "smb3" | "smbfs" | "ncpfs" | "afs" | "9p" | "ceph" | "coda" | "lustre"
+            | "gpfs" | "beegfs" | "gfs2" | "ocfs2" | "orangefs" | "virtiofs" | "vboxsf" | "prl_fs" | "vmhgfs" => {
+                FsClass::Network
+            }
+            "fuse" | "fuseblk" => FsClass::Program,
+            kind if kind.starts_with("fuse.") => FsClass::Program,
+            _ => FsClass::Disk,
+        }
+    }
+
+    /// Whether what is written there is gone after a reboot, or with what it was laid over.
     pub fn is_volatile(&self) -> bool {
-        matches!(self.kind.as_str(), "tmpfs" | "ramfs" | "devtmpfs")
+        self.class() == FsClass::Memory
     }
 
     /// The identity of the file system of type `kind` that `directory` is on; `directory` is open for reading.
@@ -113,6 +141,24 @@ mod tests {
         ] {
             assert_eq!(one.compare(&other), wanted, "{one} {other}");
             assert_eq!(other.compare(&one), wanted, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_a_type_is_told_by_its_name() {
+        for (kind, class) in [
+            ("ext4", FsClass::Disk),
+            ("xfs", FsClass::Disk),
+            ("zfs", FsClass::Disk),
+            ("tmpfs", FsClass::Memory),
+            ("overlay", FsClass::Memory),
+            ("nfs4", FsClass::Network),
+            ("9p", FsClass::Network),
+            ("fuse", FsClass::Program),
+            ("fuse.sshfs", FsClass::Program),
+            ("fusectl", FsClass::Disk),
+        ] {
+            assert_eq!(identity(kind, None, None).class(), class, "{kind}");
         }
     }
 

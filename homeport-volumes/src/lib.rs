@@ -49,6 +49,7 @@ mod record;
 mod remove;
 mod request;
 pub mod restore;
+mod sample;
 mod sealed;
 pub mod snapshot;
 mod stamp;
@@ -61,14 +62,14 @@ pub use begin::{Held, InUse};
 pub use check::{Checked, CheckedData, Creatable, Ready, check};
 pub use container::{check_declared, compare_mount};
 pub use create::{Before, Created};
-pub use decide::{Novelty, Start, Verdict, decide};
+pub use decide::{Novelty, Start, Verdict, decide, notices};
 pub use error::VolumeError;
 pub use examine::{Examined, Machine, examine};
 pub use facts::{
-    Content, DataFact, Facts, Filling, HomeFact, JournalFact, LockFact, MarkerFact, Overlap, PathFact, Place,
-    ProbeFact, StampFact, User,
+    Content, DataFact, Facts, Filling, HomeFact, JournalFact, LabelFact, LockFact, MarkerFact, Overlap, PathFact,
+    Place, ProbeFact, Reached, Sample, StampFact, User,
 };
-pub use filesystem::{FsIdentity, Sameness};
+pub use filesystem::{FsClass, FsIdentity, Sameness};
 pub use fstab::FstabEntry;
 pub use identity::{Generation, IdentityError, RootId, TxId, UnixSeconds, VolumeUuid};
 pub use marker::{Marker, MarkerFault, MarkerVersion};
@@ -79,4 +80,4 @@ pub use path::{Relation, VolumePath, VolumePathError};
 pub use readable::{Readable, check_readable};
 pub use record::RecordFault;
 pub use remove::{Removal, remove_if_blank};
-pub use request::{Access, Known, Neighbour, Origin, Remembered, Request, Reserve};
+pub use request::{Access, Counted, Known, Neighbour, Origin, Remembered, Request, Reserve};

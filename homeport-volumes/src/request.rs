@@ -96,6 +96,15 @@ pub enum Remembered {
     Nothing,
 }
 
+/// What was counted in a volume when it was last looked at in full: at its newest snapshot that no alarm is open about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Entries, `data/` itself among them.
+    pub entries: u64,
+    /// The sum of the sizes of regular files.
+    pub bytes: Bytes,
+}
+
 /// What the ledger has about the volume. It is written there only after the volume was made. [spec: VOL-18]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
@@ -111,6 +120,8 @@ pub struct Known {
     pub data: Remembered,
     /// Where it is.
     pub path: VolumePath,
+    /// What it held, where a snapshot says so.
+    pub counted: Option<Counted>,
 }
 
 impl Known {
@@ -124,6 +135,7 @@ impl Known {
             must_be_mount: marker.must_be_mount.clone(),
             data,
             path,
+            counted: None,
         }
     }
 }

@@ -97,6 +97,7 @@ pub(crate) fn known(record: &VolumeRecord) -> Result<Known, Box<Fault>> {
             HasData::No => Remembered::Nothing,
         },
         path: VolumePath::try_from(record.path.as_path()).map_err(|error| unread("its path", error.to_string()))?,
+        counted: None,
     })
 }
 

@@ -2,9 +2,11 @@
 //! Never judges whose it is.
 
 use crate::facts::{Content, DataFact, HomeFact, JournalFact, LockFact};
+use crate::marker::Marker;
 use crate::owner::Owner;
 use crate::request::Access;
 
+use super::amount::{self, Loss};
 use super::judge::Judge;
 
 impl Judge<'_> {
@@ -21,6 +23,39 @@ impl Judge<'_> {
         if let DataFact::Present { owner, .. } = &content.data {
             self.check_owner(&format!("{path}/data"), *owner, self.request.owner, "VOL-6");
         }
+    }
+
+    /// V09 below `data/`: the image's user changed, and the files are still those of the one before.
+    pub(super) fn check_drift(&mut self, marker: &Marker, content: &Content) {
+        let (then, now) = (marker.owner.uid, self.request.owner.uid);
+        let Some(sample) = content.sample.as_ref().filter(|_| then != now) else { return };
+        let has = |uid| sample.owners.iter().find(|(owner, _)| *owner == uid).map_or(0, |(_, count)| *count);
+        if has(now) > 0 || has(then) == 0 {
+            return;
+        }
+        let path = self.request.path.clone();
+        let message = format!("what is in `{path}/data` still belongs to the user that an earlier image had");
+        let fault = self.fault("HP-VOL-009", "VOL-39", message);
+        self.add(
+            fault
+                .expected(format!("entries of {now}"))
+                .actual(format!("{} of {} entries that were looked at are of {then}", has(then), sample.entries))
+                .remedy(format!(
+                    "use the image whose user is {then}, or give the files to {now} yourself with `chown -R --from={then} \
+                     {now} '{path}/data'`: HomePort changes none of them"
+                )),
+        );
+    }
+
+    /// V05: nearly everything is gone. [spec: VOL-36]
+    pub(super) fn check_amount(&mut self, content: &Content) {
+        let Some((Loss::Most, expected, actual)) = amount::loss(self.known, content.sample.as_ref()) else { return };
+        let message = format!("volume `{}` has lost nearly all of its data", self.volume());
+        let fault = self.fault("HP-VOL-015", "VOL-36", message);
+        self.add(fault.expected(format!("about {expected}, as in the last snapshot")).actual(actual).remedy(
+            "mount what is missing, or restore a snapshot; if it is meant to be so, make a snapshot with `homeport \
+             snapshot create`, confirm it with `homeport snapshot acknowledge`, and repeat the command",
+        ));
     }
 
     fn check_owner(&mut self, directory: &str, found: Owner, wanted: Owner, clause: &'static str) {

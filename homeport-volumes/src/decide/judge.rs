@@ -55,6 +55,8 @@ impl Judge<'_> {
         match &content.marker {
             MarkerFact::Valid(marker) => {
                 self.check_condition(content);
+                self.check_drift(marker, content);
+                self.check_amount(content);
                 self.check_journal(content);
                 self.check_marker(marker, content).map(|novelty| Verdict::Attach { marker: marker.clone(), novelty })
             }

@@ -16,9 +16,11 @@
 //!
 //! `Create` never follows for a volume that is known, whatever is found. [spec: VOL-18]
 
+mod amount;
 mod condition;
 mod content;
 mod judge;
+mod notice;
 mod place;
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,7 @@ use crate::facts::Facts;
 use crate::request::{Known, Request};
 use judge::Judge;
 
+pub use notice::notices;
 pub use verdict::{Novelty, Start, Verdict};
 
 /// What is wrong with the place of `request` alone, whatever is in it: overlaps, users, path, disk and space.

@@ -1,7 +1,7 @@
 //! Owns the rules about where a volume is: path, mount, disk, space and neighbours. Never judges what is in it.
 
 use crate::facts::{Facts, MarkerFact, PathFact, Place, ProbeFact};
-use crate::filesystem::Sameness;
+use crate::filesystem::{FsClass, Sameness};
 use crate::path::Relation;
 use crate::request::{Access, Known, Origin};
 
@@ -155,6 +155,10 @@ impl Judge<'_> {
         if let Some(known) = self.known {
             self.check_same_disk(known, place);
         }
+        if self.request.access == Access::Shared {
+            return;
+        }
+        self.check_promises(place);
         if self.request.origin == Origin::Operator && place.fs.is_volatile() {
             let message = format!("volume `{}` would be lost at the next boot", self.volume());
             let fault = self.fault("HP-VOL-013", "VOL-33", message);
@@ -169,6 +173,23 @@ impl Judge<'_> {
             self.check_writable(place);
             self.check_space(place);
         }
+    }
+
+    /// V13: what only works on a file system of this machine's own.
+    fn check_promises(&mut self, place: &Place) {
+        let why = match place.fs.class() {
+            FsClass::Disk | FsClass::Memory => return,
+            FsClass::Network => "another machine can change it unseen, and a lock or a sync may not reach the disk",
+            FsClass::Program => "a program answers for it, which may end or not keep what it promises",
+        };
+        let message = format!("volume `{}` is on a file system that keeps too little of what is needed", self.volume());
+        let fault = self.fault("HP-VOL-016", "VOL-37", message);
+        self.add(
+            fault
+                .expected("a file system of this machine's kernel on a disk, for example ext4, XFS or btrfs")
+                .actual(format!("`{}` at `{}`: {why}", place.fs.kind, place.mount_point.display()))
+                .remedy("name a directory on a disk of this machine; a disk of another one can be attached as a block device"),
+        );
     }
 
     fn check_same_disk(&mut self, known: &Known, place: &Place) {

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::facts::{
-    Content, DataFact, Filling, HomeFact, JournalFact, LockFact, MarkerFact, Overlap, PathFact, Place, ProbeFact,
-    StampFact, User,
+    Content, DataFact, Filling, HomeFact, JournalFact, LabelFact, LockFact, MarkerFact, Overlap, PathFact, Place,
+    ProbeFact, Reached, Sample, StampFact, User,
 };
 use crate::filesystem::FsIdentity;
 use crate::fstab::FstabEntry;
@@ -16,7 +16,7 @@ use crate::identity::{Generation, TxId, UnixSeconds, VolumeUuid};
 use crate::marker::{Marker, MarkerFault};
 use crate::owner::Owner;
 use crate::path::Relation;
-use crate::request::{Access, Neighbour, Origin, Remembered, Reserve};
+use crate::request::{Access, Counted, Neighbour, Origin, Remembered, Reserve};
 
 const OWNER: Owner = Owner { uid: Uid::new(1000), gid: Gid::new(1000), mode: Mode::new(0o700) };
 
@@ -78,6 +78,7 @@ fn good() -> Case {
             must_be_mount: Some("/mnt/disk".parse().unwrap()),
             data: Remembered::Data,
             path: path.clone(),
+            counted: None,
         }),
         facts: Facts {
             path: PathFact::Directory,
@@ -86,6 +87,7 @@ fn good() -> Case {
                 mount_point: "/mnt/disk".into(),
                 fs: disk(1),
                 read_only: false,
+                no_exec: false,
                 free_bytes: Bytes::new(1000),
                 free_inodes: Some(Inodes::new(10)),
             }),
@@ -111,10 +113,34 @@ fn content() -> Content {
             filling: Filling::Filled,
             stamp: StampFact::Stamp { uuid: uuid(1), format: Format::new(2) },
         },
+        label: LabelFact::NotEnforced,
+        sample: Some(sample(100, 4096)),
         probe: ProbeFact::Passed,
         lock: LockFact::Free,
         journal: JournalFact::Absent,
     }
+}
+
+/// A quick look that reached everything: that many entries of the port's user.
+fn sample(entries: u64, bytes: u64) -> Sample {
+    Sample { entries, bytes: Bytes::new(bytes), reached: Reached::Everything, owners: vec![(OWNER.uid, entries)] }
+}
+
+/// The same with what a snapshot counted before.
+fn counted(case: &mut Case, then: (u64, u64), now: (u64, u64)) {
+    case.known.as_mut().unwrap().counted = Some(Counted { entries: then.0, bytes: Bytes::new(then.1) });
+    the_content(case).sample = Some(sample(now.0, now.1));
+}
+
+/// An image with another user, and entries of these users.
+fn drifted(case: &mut Case, owners: &[(u32, u64)]) {
+    case.request.owner.uid = Uid::new(5000);
+    match &mut the_content(case).data {
+        DataFact::Present { owner, .. } => owner.uid = Uid::new(5000),
+        other => panic!("{other:?}"),
+    }
+    let owners = owners.iter().map(|(uid, count)| (Uid::new(*uid), *count)).collect();
+    the_content(case).sample = Some(Sample { owners, ..sample(100, 0) });
 }
 
 /// An empty directory that was never seen.
@@ -203,7 +229,7 @@ fn what_is_allowed() {
         assert_eq!(verdict(&case), create(Start::HalfMade), "{case:?}");
     }
 
-    let attach: [(Edit, Novelty); 17] = [
+    let attach: [(Edit, Novelty); 25] = [
         (|_| {}, Novelty::Used),
         (|c| the_content(c).journal = JournalFact::Finished { tx: TxId::from_bytes([1; 16]) }, Novelty::Used),
         (|c| c.known = None, Novelty::Used),
@@ -248,6 +274,20 @@ fn what_is_allowed() {
         ),
         (|c| c.known.as_mut().unwrap().data = Remembered::Nothing, Novelty::Used),
         (|c| c.request.format = Format::new(9), Novelty::Used),
+        (|c| counted(c, (1000, 1 << 30), (400, 1 << 28)), Novelty::Used),
+        (|c| counted(c, (1000, 1 << 30), (1000, 1000)), Novelty::Used),
+        (|c| counted(c, (1000, 1 << 30), (1, 1 << 30)), Novelty::Used),
+        (|c| counted(c, (19, 19), (1, 1)), Novelty::Used),
+        (
+            |c| {
+                counted(c, (100_000, 1 << 30), (1500, 1000));
+                the_content(c).sample.as_mut().unwrap().reached = Reached::Part;
+            },
+            Novelty::Used,
+        ),
+        (|c| drifted(c, &[(1000, 90), (5000, 1)]), Novelty::Used),
+        (|c| drifted(c, &[(0, 90)]), Novelty::Used),
+        (|c| drifted(c, &[]), Novelty::Used),
     ];
     for (edit, novelty) in attach {
         let mut case = good();
@@ -435,7 +475,8 @@ fn what_is_refused_and_with_which_codes() {
             |c| the_content(c).home = HomeFact::Present { owner: OWNER, strangers: vec![] },
             &["HP-VOL-009"],
         ),
-        ("another uid", good, |c| c.request.owner.uid = Uid::new(5000), &["HP-VOL-009"]),
+        // The directory, and what is in it.
+        ("another uid", good, |c| c.request.owner.uid = Uid::new(5000), &["HP-VOL-009", "HP-VOL-009"]),
         ("another mode", good, |c| c.request.owner.mode = Mode::new(0o750), &["HP-VOL-009"]),
         ("too few bytes", good, |c| c.request.reserve.bytes = Bytes::new(1001), &["HP-VOL-010"]),
         ("too few inodes", good, |c| c.request.reserve.inodes = Inodes::new(11), &["HP-VOL-010"]),
@@ -467,6 +508,22 @@ fn what_is_refused_and_with_which_codes() {
             |c| c.facts.mounts_inside = vec![PathBuf::from("/mnt/disk/home/data/x")],
             &["HP-VOL-012"],
         ),
+        ("nearly everything gone", good, |c| counted(c, (1000, 1 << 30), (99, 1 << 20)), &["HP-VOL-015"]),
+        ("nearly all of many small files gone", good, |c| counted(c, (1000, 1000), (5, 990)), &["HP-VOL-015"]),
+        ("the image's user changed", good, |c| drifted(c, &[(1000, 90), (0, 10)]), &["HP-VOL-009"]),
+        ("a network file system", empty, |c| c.facts.place.as_mut().unwrap().fs.kind = "nfs4".into(), &["HP-VOL-016"]),
+        (
+            "a known volume on FUSE",
+            good,
+            |c| {
+                let kind = "fuse.sshfs".to_owned();
+                let fs = FsIdentity { kind, uuid: None, fsid: None };
+                c.known.as_mut().unwrap().fs = fs.clone();
+                c.facts.place.as_mut().unwrap().fs = fs;
+            },
+            &["HP-VOL-016"],
+        ),
+        ("an overlay", empty, |c| c.facts.place.as_mut().unwrap().fs.kind = "overlay".into(), &["HP-VOL-013"]),
         ("tmpfs", empty, |c| c.facts.place.as_mut().unwrap().fs.kind = "tmpfs".into(), &["HP-VOL-013"]),
         (
             "everything at once",
@@ -544,6 +601,40 @@ fn the_words_say_what_is_wrong_wanted_and_next() {
         "the format of volume `home` is older than the image works with: migration needed: found format 2, wanted format 3 \
          to 4"
     );
+}
+
+#[test]
+fn what_is_worth_telling_is_told_and_refuses_nothing() {
+    let rows: [(&str, Edit, &[&str]); 10] = [
+        ("nothing", |_| {}, &[]),
+        ("half of the entries gone", |c| counted(c, (1000, 1 << 30), (400, 1 << 30)), &["HP-VOL-015"]),
+        ("half of the bytes gone", |c| counted(c, (1000, 1 << 30), (1000, 1 << 20)), &["HP-VOL-015"]),
+        ("a little gone", |c| counted(c, (1000, 1 << 30), (501, 1 << 29)), &[]),
+        ("more than can be seen", |c| the_content(c).sample.as_mut().unwrap().reached = Reached::Part, &[]),
+        ("all of root", |c| drifted(c, &[(0, 100)]), &["HP-VOL-009"]),
+        ("no programs", |c| c.facts.place.as_mut().unwrap().no_exec = true, &["HP-VOL-017"]),
+        ("no attributes", |c| set_stamp(c, StampFact::Unsupported), &["HP-VOL-019"]),
+        (
+            "a wrong label",
+            |c| the_content(c).label = LabelFact::Enforced(Some("system_u:object_r:user_home_t:s0".into())),
+            &["HP-VOL-018"],
+        ),
+        (
+            "a right label",
+            |c| the_content(c).label = LabelFact::Enforced(Some("system_u:object_r:container_file_t:s0".into())),
+            &[],
+        ),
+    ];
+    for (name, edit, codes) in rows {
+        let mut case = good();
+        edit(&mut case);
+        verdict(&case).unwrap();
+        let told = notices(&case.request, case.known.as_ref(), &case.facts);
+        assert_eq!(told.iter().map(|notice| notice.code).collect::<Vec<_>>(), codes, "{name}");
+        assert!(told.iter().all(|notice| !notice.remedy.is_empty() && !notice.actual.is_empty()), "{name}");
+        case.request.access = Access::Shared;
+        assert!(notices(&case.request, case.known.as_ref(), &case.facts).is_empty(), "{name}");
+    }
 }
 
 /// A case with any of these edits on it, in any order.

@@ -64,7 +64,14 @@ pub fn hold_for_restore(machine: &Machine, request: &Request, known: Option<&Kno
     let status = directory::status(&fd).map_err(os("examine the data of"))?;
     let (device, inode) = (status.device, status.inode);
     let data = CheckedData { fd, path: path.clone(), uuid: marker.uuid, device, inode };
-    let ready = Ready { path: path.clone(), volume: opened.volume, data, marker: *marker, novelty: Novelty::Used };
+    let ready = Ready {
+        path: path.clone(),
+        volume: opened.volume,
+        data,
+        marker: *marker,
+        novelty: Novelty::Used,
+        notices: Vec::new(),
+    };
     Ok(Held::new(ready, volume, home, lock))
 }
 
@@ -76,6 +83,8 @@ fn lenient(request: &Request, mut facts: Facts) -> (Request, Facts) {
     request.reserve = Reserve { bytes: Bytes::new(0), inodes: Inodes::new(0) };
     if let Some(content) = &mut facts.content {
         content.journal = JournalFact::Absent;
+        // How much is left of what a restore replaces, and whose it is, does not matter either.
+        content.sample = None;
         if content.probe == ProbeFact::Full {
             // Taking an exchange back needs no room, and a restore says for itself how much it needs.
             content.probe = ProbeFact::Passed;
