@@ -7,12 +7,14 @@
 //!   -> stamp, fsync -> marker, fsync
 //! ```
 //!
+//! Where more than one directory changes, the whole file system is synced and not each for itself.
+//!
 //! Until the marker is there the directory is no volume and every start is refused. The record stays until
 //! [`settle`](super::settle).
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::fs::RenameFlags;
+use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::plan::{DirectoryPlan, Shape, top_names};
@@ -32,6 +34,7 @@ use crate::path::VolumePath;
 use crate::record::Found;
 use crate::request::Request;
 use crate::stamp;
+use crate::trash::shift::is_same_file;
 
 /// A directory that is being adopted, open and locked.
 #[derive(Debug)]
@@ -205,13 +208,12 @@ impl Site {
         self.step("adopt.attributes", "give the attributes of", || {
             adoption.root.give(adopting.as_fd())?;
             adoption.root.give_times(adopting.as_fd())?;
-            rustix::fs::fsync(&adopting)?;
-            Ok(rustix::fs::fsync(&self.volume)?)
+            // Everything at once: what one directory gained is never on the disk without what the other one lost.
+            Ok(rustix::fs::syncfs(&adopting)?)
         })?;
         self.step("adopt.data", "make the data of", || {
             rustix::fs::renameat_with(&self.home, ADOPTING, &self.volume, DATA, RenameFlags::NOREPLACE)?;
-            rustix::fs::fsync(&self.home)?;
-            Ok(rustix::fs::fsync(&self.volume)?)
+            Ok(rustix::fs::syncfs(&self.volume)?)
         })?;
         self.data(adoption.inode)
     }
@@ -231,8 +233,15 @@ impl Site {
                 return Ok(());
             }
             for name in names {
+                let name = name.as_os_str();
                 self.step("adopt.name", "move what is in", || {
-                    Ok(rustix::fs::renameat_with(from, &name, to, &name, RenameFlags::NOREPLACE)?)
+                    match rustix::fs::renameat_with(from, name, to, name, RenameFlags::NOREPLACE) {
+                        // A crash can leave a file with both names: see `trash::shift`.
+                        Err(Errno::EXIST) if is_same_file(from, to, name)? => {
+                            Ok(rustix::fs::unlinkat(from, name, AtFlags::empty())?)
+                        }
+                        result => Ok(result?),
+                    }
                 })?;
             }
         }

@@ -212,8 +212,9 @@ pub fn relocate(plan: &Relocation) -> Result<Marker, VolumeError> {
         Err(_) => return Err(gone(&plan.from)),
     }
     point("move.sync").map_err(VolumeError::io("sync", &plan.from))?;
-    rustix::fs::fsync(&new).map_err(io("sync"))?;
+    // The one that loses the name first: see `trash::shift`.
     rustix::fs::fsync(&old).map_err(io("sync"))?;
+    rustix::fs::fsync(&new).map_err(io("sync"))?;
     let volume = open_directory(&plan.to).map_err(|_| gone(&plan.to))?;
     let (_volume, home, _lock) = crate::begin::lock_home(&volume, &plan.to)?;
     match crate::marker::file::read(home.as_fd()).map_err(VolumeError::io("read the marker of", &plan.to))? {

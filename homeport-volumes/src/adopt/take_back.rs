@@ -96,8 +96,7 @@ fn names_back(site: &Site, adoption: &Adoption, uuid: VolumeUuid) -> Result<(), 
         unstamp(site, uuid)?;
         site.step("adopt.back.data", "take back the data of", || {
             rustix::fs::renameat_with(&site.volume, DATA, &site.home, ADOPTING, RenameFlags::NOREPLACE)?;
-            rustix::fs::fsync(&site.home)?;
-            Ok(rustix::fs::fsync(&site.volume)?)
+            Ok(rustix::fs::syncfs(&site.volume)?)
         })?;
     }
     let Entry::Directory(fd) = directory::child(site.home.as_fd(), ADOPTING).map_err(io("open `.homeport` of"))? else {
@@ -105,10 +104,7 @@ fn names_back(site: &Site, adoption: &Adoption, uuid: VolumeUuid) -> Result<(), 
     };
     let gathered = directory::readable(fd).map_err(io("open `.homeport` of"))?;
     site.move_names(gathered.as_fd(), site.volume.as_fd())?;
-    site.step("adopt.back.sync", "sync", || {
-        rustix::fs::fsync(&site.volume)?;
-        Ok(rustix::fs::fsync(&gathered)?)
-    })
+    site.step("adopt.back.sync", "sync", || Ok(rustix::fs::syncfs(&gathered)?))
 }
 
 /// Takes the stamp off `data`, if it is the adoption's.

@@ -25,7 +25,7 @@ impl Judge<'_> {
         }
     }
 
-    /// V09 below `data/`: the image's user changed, and the files are still those of the one before.
+    /// V09 below `data/`: the user is another one than when the volume was made, and the files are still that one's.
     pub(super) fn check_drift(&mut self, marker: &Marker, content: &Content) {
         let (then, now) = (marker.owner.uid, self.request.owner.uid);
         let Some(sample) = content.sample.as_ref().filter(|_| then != now) else { return };
@@ -34,7 +34,7 @@ impl Judge<'_> {
             return;
         }
         let path = self.request.path.clone();
-        let message = format!("what is in `{path}/data` still belongs to the user that an earlier image had");
+        let message = format!("what is in `{path}/data` still belongs to another user than the image's");
         let fault = self.fault("HP-VOL-009", "VOL-39", message);
         self.add(
             fault

@@ -16,7 +16,7 @@ pub(crate) mod note;
 pub(crate) mod place;
 mod purge;
 mod put_back;
-mod shift;
+pub(crate) mod shift;
 
 pub use delete::Deleted;
 pub use empty::{Emptied, empty};

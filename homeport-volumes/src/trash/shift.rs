@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::fs::{AtFlags, FileType, RenameFlags};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 use super::place::exists;
 
@@ -24,12 +25,12 @@ pub(super) fn move_name(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &str) ->
     rustix::fs::fsync(to)
 }
 
-/// Whether `name` is one and the same file, not a directory, in both.
-pub(super) fn is_same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>, name: &str) -> Result<bool, Errno> {
+/// Whether `name` is one and the same inode, not a directory, in both.
+pub(crate) fn is_same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>, name: impl Arg + Copy) -> Result<bool, Errno> {
     let look = |directory| rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
     match (look(one), look(other)) {
         (Ok(one), Ok(other)) => {
-            let file = FileType::from_raw_mode(one.st_mode) == FileType::RegularFile;
+            let file = FileType::from_raw_mode(one.st_mode) != FileType::Directory;
             Ok(file && (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
         }
         (Err(Errno::NOENT), _) | (_, Err(Errno::NOENT)) => Ok(false),

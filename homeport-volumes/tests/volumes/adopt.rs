@@ -169,7 +169,8 @@ fn other_owners_are_told_and_never_changed() {
     assert_eq!((plan.owner.uid.get(), plan.wanted.uid.get()), (5000, 1000));
     assert_eq!(plan.owners, [(Uid::new(5000), Gid::new(5000), 2)]);
     adopt_directory(&request, &plan, TX, UUID, NOW).unwrap();
-    assert_eq!(stand.codes(&request, None), ["HP-VOL-009"]);
+    // The directory, and what is in it.
+    assert_eq!(stand.codes(&request, None), ["HP-VOL-009", "HP-VOL-009"]);
     assert_eq!(fs::metadata(stand.at("mail/data/letter")).unwrap().uid(), 5000);
 }
 
