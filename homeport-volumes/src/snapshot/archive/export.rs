@@ -22,8 +22,10 @@ pub struct Exported {
     pub bytes: u64,
     /// Entries that programs for tar cannot make from it; an import brings them back all the same. The first thousand.
     pub left_out: Vec<(VolumeName, TreePath, LeftOut)>,
-    /// How many there are.
-    pub left_out_count: u64,
+    /// How many were left out because their path is too long.
+    pub long_paths: u64,
+    /// How many were left out because they are sockets.
+    pub sockets: u64,
 }
 
 /// Writes the snapshot `head` to `out` as one tar file in pax form: the same bytes each time. Nothing is synced.
@@ -138,7 +140,10 @@ impl Flow for Export<'_> {
     }
 
     fn left_out(&mut self, path: &TreePath, why: LeftOut) {
-        self.exported.left_out_count += 1;
+        match why {
+            LeftOut::LongPath => self.exported.long_paths += 1,
+            LeftOut::Socket => self.exported.sockets += 1,
+        }
         if let (Some(volume), true) = (&self.volume, self.exported.left_out.len() < NAMED) {
             self.exported.left_out.push((volume.clone(), path.clone(), why));
         }

@@ -1,0 +1,164 @@
+//! Snapshots of real disks: that are not mounted, in memory, and of other file systems. [spec: STO-25, STO-26]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use homeport_volumes::snapshot::{AlarmState, Candidate, Fate, Mode, Policy, Proof, Reason, decide};
+use homeport_volumes::store::Measure;
+
+use crate::house::{House, Mapped, overwrite, with_old_time};
+use crate::odd_tree::{assert_same, noise};
+
+fn run(program: &str, args: &[&str]) {
+    let output = Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Something mounted, until it goes.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn disk(image: &Path, kind: &str, at: &Path) -> Self {
+        if !image.exists() {
+            fs::File::create(image).unwrap().set_len(400 << 20).unwrap();
+            let options: &[&str] = if kind == "ext4" { &["-q", "-F"] } else { &["-q", "-f"] };
+            run(&format!("mkfs.{kind}"), &[options, &[image.to_str().unwrap()]].concat());
+        }
+        let guard = Self(at.to_owned());
+        run("mount", &["-o", "loop", image.to_str().unwrap(), at.to_str().unwrap()]);
+        guard
+    }
+
+    fn memory(at: &Path) -> Self {
+        let guard = Self(at.to_owned());
+        run("mount", &["-t", "tmpfs", "none", at.to_str().unwrap()]);
+        guard
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        drop(rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH));
+    }
+}
+
+/// The disk is not mounted: an empty directory is there, or what was written below the mount point. Nextcloud's tool
+/// restored such an archive over the data, rsnapshot's rotation would have thrown the good ones away in 15 days.
+#[test]
+fn story_l1_l2_l3_an_unmounted_disk_raises_an_alarm_and_nothing_is_thrown_away() {
+    let house = House::new();
+    let image = house.scratch.0.join("disk.img");
+    let disk = Mounted::disk(&image, "ext4", &house.tree);
+    for number in 0..200 {
+        house.file(&format!("mail/{number}"), format!("mail {number}").as_bytes());
+    }
+    let full = house.take();
+    assert_eq!(full.head.body.alarms, []);
+    drop(disk);
+    let mut heads = vec![full.head];
+    for day in 0..20 {
+        // From the second day on somebody writes below the mount point.
+        if day > 0 {
+            house.file(&format!("stray-{day}"), b"x");
+        }
+        heads.push(house.take().head);
+    }
+    let alarms = &heads[1].body.alarms;
+    assert_eq!(alarms.iter().map(|alarm| alarm.measure).collect::<Vec<_>>(), [Measure::Entries, Measure::Bytes]);
+    assert_eq!((alarms[0].before, alarms[0].now), (203, 1));
+    assert!(heads[2..].iter().all(|head| head.body.alarms.is_empty()), "later ones are not smaller than those before");
+    let candidates: Vec<_> = heads
+        .iter()
+        .map(|head| Candidate {
+            uuid: head.body.uuid,
+            sequence: head.sequence,
+            taken: head.body.taken.seconds(),
+            proof: Proof::Verified,
+            protection: None,
+        })
+        .collect();
+    let policy = Policy { last: 3, ..Policy::default() };
+    // The first alarm is open until an operator has confirmed it.
+    let state = if heads.iter().any(|head| !head.body.alarms.is_empty()) { AlarmState::Open } else { AlarmState::None };
+    for (uuid, fate) in decide(&candidates, &policy, state) {
+        assert!(matches!(&fate, Fate::Keep(reasons) if reasons.contains(&Reason::AlarmOpen)), "{uuid} {fate:?}");
+    }
+    let _disk = Mounted::disk(&image, "ext4", &house.tree);
+    house.assert_is_tree(&heads[0]);
+}
+
+/// A disk of which only a part is there: the trap of those who look only for an empty directory.
+#[test]
+fn story_l1_a_partly_mounted_tree_raises_an_alarm_too() {
+    let house = House::new();
+    fs::create_dir(house.at("mail")).unwrap();
+    for number in 0..12 {
+        house.file(&format!("config-{number}"), b"always there");
+    }
+    house.file("mail/mailbox", &noise(2 << 20));
+    house.take();
+    fs::remove_file(house.at("mail/mailbox")).unwrap();
+    let taken = house.take();
+    let measures: Vec<_> = taken.head.body.alarms.iter().map(|alarm| alarm.measure).collect();
+    assert_eq!(measures, [Measure::Bytes], "the number of entries has hardly changed");
+}
+
+/// In memory a store into a dirty page never changes a time: every file is read each time.
+#[test]
+fn story_l23_in_memory_everything_is_read() {
+    let house = House::new();
+    let _memory = Mounted::memory(&house.tree);
+    house.file("database", &[b'0'; 4096]);
+    let mut mapped = Mapped::new(&house.at("database"));
+    for letter in b"abcd" {
+        mapped.fill(*letter);
+        let taken = house.take();
+        assert_eq!(house.content(&taken.head, "database")[..16], [*letter; 16]);
+        assert_eq!(taken.volumes[0].1.unchanged, 0);
+        house.assert_is_tree(&taken.head);
+    }
+}
+
+#[test]
+fn xfs_and_btrfs_are_read_like_ext4() {
+    for kind in ["xfs", "btrfs"] {
+        let house = House::new();
+        let _disk = Mounted::disk(&house.scratch.0.join("disk.img"), kind, &house.tree);
+        house.file("large", &noise(2_000_000));
+        fs::hard_link(house.at("large"), house.at("large-too")).unwrap();
+        fs::File::create(house.at("sparse")).unwrap().set_len(1 << 30).unwrap();
+        overwrite(&house.at("sparse"), 500_000_000, b"in the middle");
+        let flags = rustix::fs::XattrFlags::CREATE;
+        rustix::fs::setxattr(house.at("large"), "user.note", b"kept", flags).unwrap();
+        house.file("database", &[b'0'; 4096]);
+        let first = house.take();
+        house.assert_is_tree(&first.head);
+        let again = house.take();
+        assert_eq!(again.volumes[0].1.files_read, 0, "{kind}");
+        assert_eq!(again.head.body.volumes[0].entries, first.head.body.volumes[0].entries);
+        let mut mapped = Mapped::new(&house.at("database"));
+        for letter in b"abcd" {
+            mapped.fill(*letter);
+            assert_eq!(house.content(&house.take().head, "database")[..16], [*letter; 16], "{kind}");
+        }
+        with_old_time(&house.at("database"), || overwrite(&house.at("database"), 100, b"forged"));
+        let last = house.try_take(Mode::Running, house.base()).unwrap();
+        assert_eq!(&house.content(&last.head, "database")[100..106], b"forged", "{kind}");
+        house.assert_is_tree(&last.head);
+        assert!(first.volumes[0].1.bytes_read < 3_000_000, "{kind}: holes are not read");
+    }
+}
+
+#[test]
+fn the_odd_tree_is_kept_as_it_is() {
+    let house = House::with(homeport_volumes::store::Compression::Zstd);
+    crate::odd_tree::make(&house.tree);
+    let first = house.take();
+    house.assert_is_tree(&first.head);
+    let restored = house.restore(&first.head, "restored");
+    assert_same(&house.tree, &restored);
+    let second = house.take();
+    assert_eq!(second.head.body.volumes[0].entries, first.head.body.volumes[0].entries);
+    assert_eq!(second.volumes[0].1.files_read, 0);
+}

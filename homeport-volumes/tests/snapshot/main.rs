@@ -1,0 +1,15 @@
+//! Snapshots of real directories, taken, proven, compared and moved to other stores. Root only; nothing is ever skipped.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose stand cannot be set up has failed")]
+
+mod archive;
+mod changes;
+mod disks;
+mod house;
+mod law;
+mod links;
+#[path = "../support/odd_tree.rs"]
+mod odd_tree;
+mod passes;
+mod trouble;
+mod verify;

@@ -1,0 +1,198 @@
+//! That what is called verified is, and that what is not is named. [spec: STO-9, STO-10]
+
+use std::fs;
+use std::num::NonZeroU32;
+use std::os::unix::fs::FileExt as _;
+
+use homeport_volumes::progress::Silent;
+use homeport_volumes::snapshot::{
+    Base, Depth, Level, Mode, Share, Taking, check_source, diff_with_live, rehearse, verify,
+};
+use homeport_volumes::store::Consistency;
+
+use crate::house::{House, about, entries, overwrite, with_subject};
+use crate::odd_tree::noise;
+
+/// Writes other bytes in the place of some of a pack's.
+fn damage(house: &House, wanted: &[u8]) {
+    for pack in house.packs() {
+        let bytes = fs::read(&pack).unwrap();
+        if let Some(at) = bytes.windows(wanted.len()).position(|found| found == wanted) {
+            let file = fs::File::options().write(true).open(&pack).unwrap();
+            file.write_all_at(b"!", at as u64).unwrap();
+            return;
+        }
+    }
+    panic!("no pack holds it");
+}
+
+#[test]
+fn what_was_proven_is_said_with_how_and_when() {
+    let house = House::new();
+    house.file("a", b"first words");
+    house.file("b", &noise(2_000_000));
+    let taken = house.take();
+    assert_eq!(taken.verified.level, Level::ReadBack);
+    let text = taken.verified.to_string();
+    assert!(text.contains("were read back from the disk when it was made"), "{text}");
+    assert!(text.contains("objects that were there before were not read again"), "{text}");
+    let presence = verify(&house.store, &taken.head, Depth::Presence, &Silent).unwrap().verified.unwrap();
+    assert!(presence.to_string().contains("the objects themselves were not read"), "{presence}");
+    assert_eq!(presence.extent.bytes, 0);
+    let objects = verify(&house.store, &taken.head, Depth::Objects, &Silent).unwrap().verified.unwrap();
+    assert_eq!((objects.extent.entries, objects.extent.bytes), (3, 2_000_011 + 18));
+    assert!(objects.to_string().contains("were read from the store and are right"), "{objects}");
+    let scratch = house.scratch.0.join("rehearsal");
+    fs::create_dir(&scratch).unwrap();
+    let rehearsed = rehearse(&house.store, &taken.head, &scratch, &Silent).unwrap();
+    assert_eq!((rehearsed.level, rehearsed.extent.entries, rehearsed.extent.bytes), (Level::Rehearsed, 3, 2_000_011));
+    assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
+}
+
+/// A library wrote what could not be read again, and it was found months later. Every object is read back when it is
+/// written; a disk that forgets later is found by a look at all objects, and the files it concerns are named.
+#[test]
+fn story_l20_damage_is_found_named_and_healed_from_the_live_files() {
+    let house = House::new();
+    house.file("good", b"untouched words");
+    house.file("mail/bad", b"words that rot");
+    fs::hard_link(house.at("mail/bad"), house.at("mail/other-name")).unwrap();
+    house.file("mail/same", b"words that rot");
+    house.file("large", &noise(2_000_000));
+    let taken = house.take();
+    damage(&house, b"words that rot");
+    damage(&house, &noise(2_000_000)[1_000_000..1_000_050]);
+    let found = verify(&house.store, &taken.head, Depth::Objects, &Silent).unwrap();
+    assert_eq!(found.verified, None);
+    let named: Vec<_> = found.faults.iter().map(|fault| fault.subject.as_str()).collect();
+    assert_eq!(named, ["home/large", "home/mail/bad", "home/mail/same"]);
+    assert_eq!((found.total, found.damaged.len()), (3, 2));
+    assert!(found.faults.iter().all(|fault| fault.message.contains("cannot be restored")), "{:?}", found.faults);
+    let scratch = house.scratch.0.join("rehearsal");
+    fs::create_dir(&scratch).unwrap();
+    assert!(rehearse(&house.store, &taken.head, &scratch, &Silent).is_err());
+    assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0, "nothing is left");
+    // Presence alone does not see it, and does not say that it did.
+    let presence = verify(&house.store, &taken.head, Depth::Presence, &Silent).unwrap();
+    assert_eq!(presence.verified.map(|verified| verified.level), Some(Level::Presence));
+    // The next snapshot reads those files again, because it was told, and stores them anew: the old one is whole as well.
+    let mut taking = Taking::begin(&house.store, house.writer(), house.base());
+    taking.distrust(found.damaged);
+    let read = house.read(&mut taking, Mode::Still).unwrap();
+    assert_eq!(read.files_read, 3);
+    let healed = taking.commit(about(Consistency::Stopped)).unwrap();
+    for head in [&taken.head, &healed.head] {
+        let found = verify(&house.store, head, Depth::Objects, &Silent).unwrap();
+        assert_eq!(found.faults, [], "{}", head.sequence);
+    }
+    house.assert_is_tree(&taken.head);
+}
+
+#[test]
+fn missing_packs_and_damaged_entries_are_named() {
+    let house = House::new();
+    house.file("a", b"words");
+    let taken = house.take();
+    let pack = house.packs().pop().unwrap();
+    let aside = house.scratch.0.join("aside");
+    fs::rename(&pack, &aside).unwrap();
+    let index = pack.with_extension("index");
+    let kept = fs::read(&index).unwrap();
+    fs::remove_file(&index).unwrap();
+    let found = verify(&house.store, &taken.head, Depth::Presence, &Silent).unwrap();
+    assert_eq!((found.verified, found.total), (None, 3), "{:?}", found.faults);
+    fs::rename(&aside, &pack).unwrap();
+    fs::write(&index, kept).unwrap();
+    let name = format!("entries/{}.entries", entries(&taken.head));
+    let file = fs::File::options().write(true).open(house.store.path().as_path().join(name)).unwrap();
+    file.write_all_at(b"7", 30).unwrap();
+    let found = verify(&house.store, &taken.head, Depth::Objects, &Silent).unwrap();
+    let named: Vec<_> = found.faults.iter().map(|fault| fault.subject.as_str()).collect();
+    assert_eq!(named, ["the volume home"]);
+}
+
+/// An object that is gone altogether is read again without being told.
+#[test]
+fn a_lost_pack_is_made_good_by_the_next_snapshot() {
+    let house = House::new();
+    house.file("a", b"words");
+    house.file("large", &noise(5_000_000));
+    let first = house.take();
+    for pack in house.packs() {
+        fs::remove_file(pack.with_extension("index")).unwrap();
+        fs::remove_file(pack).unwrap();
+    }
+    let second = house.take();
+    assert_eq!(second.volumes[0].1.files_read, 2);
+    for head in [&first.head, &second.head] {
+        assert!(verify(&house.store, head, Depth::Objects, &Silent).unwrap().verified.is_some());
+    }
+}
+
+/// A disk that gives other bytes without any sign: only reading shows it.
+#[test]
+fn the_source_check_sees_what_no_time_shows() {
+    let house = House::new();
+    for number in 0..100 {
+        house.file(&format!("{number:02}"), format!("mail {number}").as_bytes());
+    }
+    house.file("large", &noise(3_000_000));
+    let honest = house.take();
+    let check = |head, share| {
+        with_subject("home", &house.tree, |subject| check_source(&house.store, &entries(head), subject, share, &Silent))
+            .unwrap()
+    };
+    let all = check(&honest.head, Share::ALL);
+    assert_eq!((all.unchanged, all.files, all.different_count, all.unreadable_count), (101, 101, 0, 0));
+    let tenth = check(&honest.head, Share { one_of: NonZeroU32::new(10).unwrap(), seed: 7 });
+    assert!((1..30).contains(&tenth.files), "{}", tenth.files);
+    // The bytes of another snapshot under the keys of this one: as if the disk had changed them by itself.
+    let lines = house.lines(&honest.head);
+    let mut writer = house.writer();
+    let mut sink = writer.entries().unwrap();
+    let lie = writer.put(b"mail 99").unwrap();
+    for mut line in lines {
+        if let homeport_volumes::tree::Line::Entry(entry) = &mut line
+            && entry.path.as_bytes() == b"42"
+        {
+            let content = homeport_volumes::tree::Content::Whole(lie);
+            entry.kind = homeport_volumes::tree::Kind::File { size: 7, content };
+        }
+        writer.line(&mut sink, &line).unwrap();
+    }
+    let lied = writer.finish(sink).unwrap();
+    writer.seal().unwrap();
+    let found =
+        with_subject("home", &house.tree, |subject| check_source(&house.store, &lied.id, subject, Share::ALL, &Silent))
+            .unwrap();
+    assert_eq!(found.different.iter().map(ToString::to_string).collect::<Vec<_>>(), ["42"]);
+}
+
+#[test]
+fn a_snapshot_is_compared_with_the_live_tree() {
+    let house = House::new();
+    house.file("changed", b"old");
+    house.file("gone", b"x");
+    house.file("same", b"y");
+    house.file("large", &noise(2_000_000));
+    let taken = house.try_take(Mode::Still, Base::None).unwrap();
+    overwrite(&house.at("changed"), 0, b"new");
+    overwrite(&house.at("large"), 1_500_000, b"new");
+    fs::remove_file(house.at("gone")).unwrap();
+    house.file("added", b"z");
+    let before = house.packs();
+    let mut told = Vec::new();
+    let compared = with_subject("home", &house.tree, |subject| {
+        diff_with_live(
+            &house.store,
+            &entries(&taken.head),
+            subject,
+            &mut |d| told.push(format!("{:?} {}", d.change, d.path)),
+            &Silent,
+        )
+    })
+    .unwrap();
+    assert_eq!(told, ["Metadata .", "Added added", "Content changed", "Removed gone", "Content large"]);
+    assert_eq!((compared.added, compared.removed, compared.changed, compared.same), (1, 1, 3, 1));
+    assert_eq!(house.packs(), before);
+}
