@@ -217,6 +217,12 @@ fn a_directory_that_is_moved_meanwhile_is_found_by_its_number_or_named() {
         if number == 190 {
             std::fs::rename(tree.join("0/".repeat(99)), elsewhere.join("moved")).unwrap();
             std::fs::rename(tree.join("0/".repeat(50)), elsewhere.join("other")).unwrap();
+            // Others of the same names are not taken for them.
+            for level in 50..=99 {
+                let at = tree.join("0/".repeat(level));
+                std::fs::create_dir(&at).unwrap();
+                std::fs::write(at.join("z"), "another").unwrap();
+            }
         }
     }
     assert!(found.iter().all(|path| wanted.contains(path)), "{found:?}");
