@@ -68,7 +68,7 @@ pub(crate) fn of_operation(error: &OperationError) -> Exit {
                 Exit::Request
             }
         }
-        OperationError::Approval(_) | OperationError::Unbuilt => Exit::Request,
+        OperationError::Approval(_) => Exit::Request,
         OperationError::Data(error) if error.is_request() => Exit::Request,
         OperationError::Data(_) => Exit::Host,
         OperationError::Run(error) => of_run(error),

@@ -13,12 +13,14 @@
 mod answer;
 mod client;
 mod control;
+mod due;
 mod error;
 mod keep;
 mod mend;
 mod serve;
 mod spawn;
 mod supervise;
+mod timer;
 mod watch;
 mod work;
 
@@ -26,3 +28,4 @@ pub use client::DaemonClient;
 pub use control::{Answer, DaemonStatus, Refusal, Request};
 pub use error::DaemonError;
 pub use serve::run;
+pub use timer::do_what_is_due;

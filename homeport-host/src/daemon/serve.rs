@@ -20,11 +20,13 @@ use super::answer::Daemon;
 use super::error::DaemonError;
 use super::keep::Keeper;
 use super::mend;
+use super::timer;
 use super::watch::{self, Notice};
 use super::work;
 use crate::engine::Cancel;
 use crate::host::{Host, now};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerWriter};
+use crate::oplock::{OperationLock, Wait};
 
 /// How many may wait to be answered.
 const BACKLOG: i32 = 128;
@@ -41,6 +43,7 @@ pub fn run(host: &Host) -> Result<(), DaemonError> {
     }
     host.layout.prepare()?;
     let _only = claim(host)?;
+    bring_up_to_date(host);
     // It outlives the terminal that it was started from. A process that leads a group already stays where it is.
     rustix::process::setsid().ok();
     let path = host.layout.control_socket();
@@ -58,6 +61,21 @@ pub fn run(host: &Host) -> Result<(), DaemonError> {
     fs::remove_file(&path).ok();
     say("the daemon ends");
     served
+}
+
+/// Brings a ledger of an older HomePort up to date: everything here only reads it, and waits for nobody to write. Where that
+/// cannot be done now, the next operation does it.
+fn bring_up_to_date(host: &Host) {
+    if !host.layout.ledger_file().exists() || Ledger::open(&host.layout).is_ok() {
+        return;
+    }
+    let wait = Wait::For(std::time::Duration::from_secs(10));
+    let lock = OperationLock::acquire(&host.layout, wait, "daemon run", now(), |_| {});
+    if let Ok(lock) = lock
+        && let Err(error) = LedgerWriter::open(&lock)
+    {
+        say(&format!("the ledger cannot be used: {}", crate::run::with_causes(&error)));
+    }
 }
 
 /// Takes the daemon's place for as long as what is returned lives; the kernel gives it back if the process dies.
@@ -145,7 +163,9 @@ async fn serve(daemon: &Arc<Daemon>, listener: StdListener) -> Result<(), Daemon
 struct Watch {
     cancel: Cancel,
     notices: Sender<Notice>,
-    threads: [std::thread::JoinHandle<()>; 3],
+    /// Dropped, it ends the timer.
+    timer: Sender<()>,
+    threads: [std::thread::JoinHandle<()>; 4],
 }
 
 impl Watch {
@@ -159,12 +179,15 @@ impl Watch {
         let worker = std::thread::spawn(move || work::work(&host, &ordered, &sender));
         let keeper = Keeper::new(daemon.host.clone(), daemon.router.clone(), tasks);
         let keeper = std::thread::spawn(move || keeper.run(&received));
-        Self { cancel, notices, threads: [follower, worker, keeper] }
+        let (host, (timer, ticking)) = (daemon.host.clone(), channel());
+        let ticker = std::thread::spawn(move || timer::run(&host, &ticking));
+        Self { cancel, notices, timer, threads: [follower, worker, keeper, ticker] }
     }
 
     /// Ends the threads. One that is in the middle of an operation is not waited for: its journal tells what was begun.
     fn end(self) {
         self.cancel.cancel();
+        drop(self.timer);
         self.notices.send(Notice::Stop).ok();
         let end = std::time::Instant::now() + std::time::Duration::from_secs(2);
         for thread in self.threads {

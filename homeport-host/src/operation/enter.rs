@@ -6,7 +6,7 @@ use homeport_core::name::InstanceName;
 use super::error::OperationError;
 use super::lifecycle;
 use crate::host::{Host, now};
-use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId};
+use crate::ledger::{Desired, EventRecord, InstanceRecord, Ledger, LedgerWriter, RootId};
 use crate::oplock::{OperationLock, Wait};
 use crate::plan::Kind;
 use crate::progress::Event;
@@ -69,6 +69,11 @@ pub(super) fn locked<T>(
     let mut writer = LedgerWriter::open(&lock)?;
     let root = writer.create_root(&now())?;
     work(&mut writer, &root)
+}
+
+/// Writes one line into the history.
+pub(crate) fn append_event(host: &Host, event: &EventRecord) -> Result<(), OperationError> {
+    locked(host, "history", |writer, _| Ok(writer.append_event(event).map(|_| ())?))
 }
 
 /// Refuses early what only root can do, and what needs an engine that is not there.

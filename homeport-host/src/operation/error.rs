@@ -90,9 +90,6 @@ pub enum OperationError {
         #[source]
         source: homeport_core::manifest::ManifestError,
     },
-    /// What was asked for is not built yet.
-    #[error("this is not built yet")]
-    Unbuilt,
     /// An approval is missing, or does not count.
     #[error(transparent)]
     Approval(#[from] ApprovalError),
@@ -142,7 +139,6 @@ impl Advice for OperationError {
             Self::NotRunning { .. } => "HP-OPN-024",
             Self::Silent { .. } => "HP-OPN-026",
             Self::StoredManifest { source, .. } => source.code(),
-            Self::Unbuilt => "HP-OPN-021",
             Self::Approval(error) => error.code(),
             Self::Data(error) => error.code(),
             Self::Run(error) => error.code(),
@@ -169,7 +165,6 @@ impl Advice for OperationError {
                 "`homeport logs {name}` tells what the port says; `homeport restart {name}` gives it a new container"
             )),
             Self::StoredManifest { source, .. } => source.help(),
-            Self::Unbuilt => None,
             Self::Approval(error) => error.help(),
             Self::Data(error) => error.help(),
             Self::Run(error) => error.help(),

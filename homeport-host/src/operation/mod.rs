@@ -29,6 +29,7 @@ pub use homeport_volumes::store::Measure;
 pub use config::{ConfigView, Reconfigured, ValueOrigin, config_change, config_view};
 pub use data_error::DataError;
 pub use deploy::{DeployOutcome, DeployPlan, Deployed, deploy, plan_deploy};
+pub(crate) use enter::append_event;
 pub use enter::resume_cut_off;
 pub use error::OperationError;
 pub use lifecycle::{LifecycleOutcome, Running, restart, start, start_again, stop};
@@ -37,7 +38,19 @@ pub use outcome::Outcome;
 pub use purge::{PurgePlan, PurgeVolume, Purged, purge};
 pub use remove::{Execution, Removed, remove};
 pub use restore::{RestorePlan, RestoreVolume, Restored, snapshot_restore};
-pub use schedule::*;
-pub use snapshot::*;
-pub use trash::*;
-pub use volume::*;
+pub(crate) use schedule::schedule_ran;
+pub use schedule::{ScheduleList, ScheduleView, schedule_list, schedule_set, schedule_unset};
+pub(crate) use snapshot::make;
+pub use snapshot::{
+    AlarmView, Differences, Differing, Exported, MarkView, PruneFate, PrunePlan, Pruned, Rehearsed, SnapshotList,
+    SnapshotMade, SnapshotView, SnapshotVolumeView, SnapshotWork, TakenOut, VerifiedSnapshot, VerifyOutcome,
+    VolumeDifferences, snapshot_acknowledge, snapshot_create, snapshot_diff, snapshot_export, snapshot_import,
+    snapshot_list, snapshot_prune, snapshot_rehearse, snapshot_show, snapshot_take_out, snapshot_verify,
+};
+pub use trash::{
+    Emptied, EmptyPlan, PutBack, PutBackPlan, TrashList, TrashView, TreeView, trash_empty, trash_list, trash_restore,
+};
+pub use volume::{
+    AdoptPlan, Adopted, CheckedVolume, MovePlan, Moved, VolumeEntry, volume_adopt, volume_check, volume_list,
+    volume_move,
+};

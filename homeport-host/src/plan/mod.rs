@@ -11,8 +11,12 @@ mod step_text;
 pub use blueprint::{Blueprint, RoutePlan, VolumePlan, VolumeWay};
 pub use kind::{Course, Kind};
 pub use sequence::{deploy, reconfigure, remove, restart, start, stop};
-pub use sequence_data::{Around, Replacing, empty, purge, put_back, restore, settle, undo};
-pub use step::{ListenHostText, PurgedVolume, Step, TrashHome, TrashedTree};
+pub use sequence_data::{
+    Around, Replacing, adopt, change, empty, purge, put_back, restore, settle, settle_adoption, undo,
+};
+pub use step::{
+    AdoptedDirectory, ChangeWay, ChangedVolume, ListenHostText, PurgedVolume, Step, TrashHome, TrashedTree,
+};
 
 use homeport_core::name::InstanceName;
 

@@ -7,6 +7,8 @@
 //! purge     [as remove] each volume goes to the trash, given up
 //! put back  each volume comes back to its place, known again
 //! empty     each tree is deleted, forgotten
+//! adopt     the directory becomes a volume, or the volume another; known
+//! move      the volume is renamed, or found; known there
 //! ```
 //!
 //! Every volume is built and compared before the first one is exchanged, and nothing is put away before everything works.
@@ -17,7 +19,7 @@ use homeport_volumes::{TxId, VolumeUuid};
 
 use super::blueprint::Blueprint;
 use super::sequence::{bring_up, plan, take_away};
-use super::step::{PurgedVolume, Step, TrashedTree};
+use super::step::{AdoptedDirectory, ChangedVolume, PurgedVolume, Step, TrashedTree};
 use super::{Kind, Plan};
 
 /// One volume whose tree is to be replaced.
@@ -113,4 +115,19 @@ pub fn empty(instance: &InstanceName, trees: &[TrashedTree]) -> Plan {
     let mut steps: Vec<Step> = trees.iter().cloned().map(Step::EmptyTree).collect();
     steps.push(Step::ForgetTrash { trees: trees.to_vec() });
     plan(Kind::Empty, instance, steps)
+}
+
+/// A plain directory becomes a volume.
+pub fn adopt(instance: &InstanceName, directory: AdoptedDirectory) -> Plan {
+    plan(Kind::Adopt, instance, vec![Step::AdoptDirectory(directory), Step::RecordVolume])
+}
+
+/// A volume says something else about itself, or is elsewhere.
+pub fn change(kind: Kind, instance: &InstanceName, volume: ChangedVolume) -> Plan {
+    plan(kind, instance, vec![Step::ChangeVolume(volume), Step::RecordVolume])
+}
+
+/// An adoption is for good.
+pub fn settle_adoption(instance: &InstanceName, directory: AdoptedDirectory) -> Plan {
+    plan(Kind::Settle, instance, vec![Step::SettleAdoption(directory)])
 }

@@ -172,6 +172,54 @@ pub enum Step {
         /// The trees.
         trees: Vec<TrashedTree>,
     },
+    /// Makes a plain directory a volume. No file in it is changed.
+    AdoptDirectory(AdoptedDirectory),
+    /// Lets a volume say something else about itself, and be where it is to be.
+    ChangeVolume(ChangedVolume),
+    /// Writes the volume to the ledger. Always the last step.
+    RecordVolume,
+    /// Forgets how an adoption could be taken back.
+    SettleAdoption(AdoptedDirectory),
+}
+
+/// A plain directory on its way to be a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdoptedDirectory {
+    /// The volume that it is to be.
+    pub volume: VolumeName,
+    /// The directory.
+    pub path: PathBuf,
+    /// The identity that it gets.
+    pub uuid: VolumeUuid,
+    /// Names the adoption.
+    pub tx: TxId,
+}
+
+/// A volume that says something else about itself from now on, at the same place or another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedVolume {
+    /// The volume.
+    pub volume: VolumeName,
+    /// Where it was.
+    pub from: PathBuf,
+    /// Where it is to be.
+    pub to: PathBuf,
+    /// Whether it is renamed, or is there already.
+    pub way: ChangeWay,
+    /// What its marker said, byte by byte.
+    pub found: String,
+    /// What it is to say.
+    pub becomes: String,
+}
+
+/// How a volume comes to where it is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeWay {
+    /// It is there.
+    Found,
+    /// It is renamed.
+    Rename,
 }
 
 /// A volume on its way into the trash.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::step::Step;
+use super::step::{ChangeWay, ChangedVolume, Step};
 
 impl Step {
     /// Whether the step does nothing but write to the ledger, so that it can be one with the end of its operation.
@@ -16,6 +16,7 @@ impl Step {
                 | Self::ForgetPurged { .. }
                 | Self::RecordPutBack { .. }
                 | Self::ForgetTrash { .. }
+                | Self::RecordVolume
         )
     }
 
@@ -58,6 +59,10 @@ impl Step {
             Self::RecordPutBack { .. } => "record_put_back",
             Self::EmptyTree(_) => "empty_tree",
             Self::ForgetTrash { .. } => "forget_trash",
+            Self::AdoptDirectory(_) => "adopt_directory",
+            Self::ChangeVolume(_) => "change_volume",
+            Self::RecordVolume => "record_volume",
+            Self::SettleAdoption(_) => "settle_adoption",
         }
     }
 }
@@ -106,6 +111,17 @@ impl fmt::Display for Step {
             Self::RecordPutBack { .. } => f.write_str("note that the volumes are there again"),
             Self::EmptyTree(tree) => write!(f, "delete what is in the trash of volume `{}`", tree.volume),
             Self::ForgetTrash { .. } => f.write_str("note that it is gone"),
+            Self::AdoptDirectory(adopted) => {
+                write!(f, "make `{}` the volume `{}`", adopted.path.display(), adopted.volume)
+            }
+            Self::ChangeVolume(ChangedVolume { volume, from, to, way, .. }) => match way {
+                ChangeWay::Rename => {
+                    write!(f, "move volume `{volume}` from `{}` to `{}`", from.display(), to.display())
+                }
+                ChangeWay::Found => write!(f, "have the volume at `{}` say that it is `{volume}`", to.display()),
+            },
+            Self::RecordVolume => f.write_str("write the volume to the ledger"),
+            Self::SettleAdoption(adopted) => write!(f, "forget what `{}` was before", adopted.path.display()),
         }
     }
 }

@@ -77,12 +77,16 @@ impl Session<'_, '_> {
             Step::PurgeVolume(volume) => self.purge_volume(volume),
             Step::PutBackVolume(tree) => self.put_back_volume(tree),
             Step::EmptyTree(tree) => self.empty_tree(tree),
+            Step::AdoptDirectory(directory) => self.adopt_directory(directory),
+            Step::ChangeVolume(change) => self.change_volume(change),
+            Step::SettleAdoption(directory) => self.settle_adoption(directory),
             Step::Reconfigure
             | Step::Forget
             | Step::KeepReplaced
             | Step::ForgetPurged { .. }
             | Step::RecordPutBack { .. }
-            | Step::ForgetTrash { .. } => Err(StepError::OutOfOrder {
+            | Step::ForgetTrash { .. }
+            | Step::RecordVolume => Err(StepError::OutOfOrder {
                 step: step.name(),
                 missing: "the end of its operation, which it belongs to",
             }),

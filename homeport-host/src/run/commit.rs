@@ -12,7 +12,7 @@ use crate::ledger::{
     Desired, InstanceConfig, LedgerError, LedgerWriter, OperationEnd, OperationId, Refusal, TrashReason, TrashRecord,
     VolumeState,
 };
-use crate::plan::{PurgedVolume, Step, TrashHome, TrashedTree, settle};
+use crate::plan::{PurgedVolume, Step, TrashHome, TrashedTree, settle, settle_adoption};
 
 impl Session<'_, '_> {
     /// The last step and the end of its operation: both, or neither.
@@ -29,10 +29,17 @@ impl Session<'_, '_> {
                 let trees: Vec<_> = replaced.iter().map(|one| (one.name.clone(), one.volume, one.tx)).collect();
                 Some(settle(&instance, &trees))
             }
+            Step::RecordVolume => {
+                self.adopting.as_ref().map(|(_, directory)| settle_adoption(&instance, directory.clone()))
+            }
             _ => None,
         };
+        let volume = self.recorded.take();
         let begun = self.writer.together(|writer| -> Result<Option<OperationId>, LedgerError> {
             write(writer, &instance, step, config.as_ref(), (&replaced, &returned))?;
+            if let (Step::RecordVolume, Some(volume)) = (step, &volume) {
+                writer.put_volume(volume)?;
+            }
             if let Step::ForgetTrash { trees } = step {
                 forget_trash(writer, trees.iter().filter(|tree| !undeleted.contains(&tree.tx)))?;
             }
@@ -80,7 +87,7 @@ fn write(
                 put_back(writer, tree)?;
             }
         }
-        Step::ForgetTrash { .. } => {}
+        Step::ForgetTrash { .. } | Step::RecordVolume => {}
         _ => {
             writer.set_desired(instance, Desired::Running, &now())?;
         }

@@ -14,6 +14,7 @@
 //! the same direction. The last step of an operation and its end are one transaction, if the step only writes to the
 //! ledger. Never decides what the steps are.
 
+mod adopt;
 mod apply;
 mod commit;
 mod error;
@@ -35,4 +36,4 @@ pub use evidence::{Evidence, exit_meaning};
 pub(crate) use journal::with_causes;
 pub(crate) use replace::KEPT;
 pub(crate) use resume::resume;
-pub(crate) use session::Session;
+pub(crate) use session::{Adopting, Session};

@@ -1,5 +1,7 @@
 //! Owns the way between what is to be and what the ledger remembers. Pure.
 
+use std::path::Path;
+
 use homeport_core::fault::Fault;
 use homeport_core::name::VolumeName;
 use homeport_router::{ListenAddress, ListenHost};
@@ -47,10 +49,13 @@ pub(crate) fn config(blueprint: &Blueprint) -> InstanceConfig {
 /// A volume as its marker says that it is.
 pub(crate) fn volume(blueprint: &Blueprint, name: &VolumeName, marker: &Marker) -> Result<VolumeRecord, StepError> {
     let request = blueprint.volumes.get(name).map(|plan| &plan.request);
-    let origin = match request.map(|request| &request.origin) {
-        Some(VolumeOrigin::Operator) => Origin::Operator,
-        Some(VolumeOrigin::Default { .. }) | None => Origin::Default,
-    };
+    let is_own = !matches!(request.map(|request| &request.origin), Some(VolumeOrigin::Operator));
+    let path = request.map(|request| request.path.as_path().to_owned()).unwrap_or_default();
+    Ok(VolumeRecord { name: name.clone(), ..of_marker(marker, &path, is_own)? })
+}
+
+/// A volume as its marker says that it is, at this path; whether that is HomePort's own choice.
+pub(crate) fn of_marker(marker: &Marker, path: &Path, is_own: bool) -> Result<VolumeRecord, StepError> {
     let note = FileSystemNote { fs: marker.fs.clone(), mount_point: marker.must_be_mount.clone() };
     let unwritten = |error: serde_json::Error| StepError::Io {
         action: "write down a volume's file system",
@@ -60,9 +65,9 @@ pub(crate) fn volume(blueprint: &Blueprint, name: &VolumeName, marker: &Marker) 
         uuid: marker.uuid.to_string(),
         instance: marker.instance.clone(),
         port: marker.port.clone(),
-        name: name.clone(),
-        path: request.map(|request| request.path.as_path().to_owned()).unwrap_or_default(),
-        origin,
+        name: marker.volume.clone(),
+        path: path.to_owned(),
+        origin: if is_own { Origin::Default } else { Origin::Operator },
         format: marker.format,
         generation: marker.generation.get(),
         filesystem: serde_json::to_string(&note).map_err(unwritten)?,

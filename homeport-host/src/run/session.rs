@@ -8,18 +8,26 @@ use homeport_core::fault::Fault;
 use homeport_core::manifest::Manifest;
 use homeport_core::name::{EndpointName, InstanceName, VolumeName};
 use homeport_router::RouteId;
+use homeport_volumes::adopt::DirectoryPlan;
 use homeport_volumes::store::SnapshotUuid;
-use homeport_volumes::{Checked, InUse, Mounted, Mounts, TxId};
+use homeport_volumes::{Checked, InUse, Mounted, Mounts, Request, TxId};
 
 use super::error::StepError;
 use crate::approval::TokenUse;
 use crate::container::container_name;
 use crate::engine::{ContainerId, ContainerRef, NetworkId, NetworkName};
 use crate::host::Host;
-use crate::ledger::{LedgerWriter, OperationId, RootId, TrashRecord};
+use crate::ledger::{LedgerWriter, OperationId, RootId, TrashRecord, VolumeRecord};
 use crate::notify::NotifySocket;
-use crate::plan::{Blueprint, Kind, Plan};
+use crate::plan::{AdoptedDirectory, Blueprint, Kind, Plan};
 use crate::rundir::RunDir;
+
+/// What is known of a directory that is adopted: what is asked of it, and what was found in it.
+#[derive(Debug)]
+pub(crate) struct Adopting {
+    pub(crate) request: Request,
+    pub(crate) plan: DirectoryPlan,
+}
 
 /// One operation that runs.
 pub(crate) struct Session<'a, 'lock> {
@@ -51,6 +59,10 @@ pub(crate) struct Session<'a, 'lock> {
     pub(crate) kept: Vec<TrashRecord>,
     /// What the end of the operation has begun.
     pub(crate) following: Option<(OperationId, Plan)>,
+    /// What was planned of a directory that is adopted, with its step.
+    pub(crate) adopting: Option<(Box<Adopting>, AdoptedDirectory)>,
+    /// What the ledger is to know of a volume that was adopted or moved.
+    pub(crate) recorded: Option<VolumeRecord>,
     /// Entries and bytes that were deleted.
     pub(crate) deleted: (u64, u64),
     /// What could not be deleted, and why.
@@ -86,6 +98,8 @@ impl<'a, 'lock> Session<'a, 'lock> {
             returned: Vec::new(),
             kept: Vec::new(),
             following: None,
+            adopting: None,
+            recorded: None,
             deleted: (0, 0),
             undeleted: BTreeMap::new(),
         }

@@ -34,6 +34,8 @@ impl Session<'_, '_> {
                 self.notify = None;
                 self.run_dir().remove()?;
             }
+            Step::AdoptDirectory(directory) => self.unadopt(directory)?,
+            Step::ChangeVolume(change) => self.change_volume_back(change)?,
             Step::ExchangeTree { uuid, tx, bundle, .. } => self.exchange_tree_back(*uuid, *tx, *bundle)?,
             Step::BuildTree { uuid, tx, .. } | Step::StageTrashed { uuid, tx, .. } => self.unstage(*uuid, *tx)?,
             Step::CreateContainer | Step::StartContainer | Step::PostRestore { .. } => {
@@ -64,7 +66,8 @@ impl Session<'_, '_> {
             | Step::RemoveNetwork
             | Step::Forget
             | Step::SnapshotPresent { .. }
-            | Step::KeepReplaced => {}
+            | Step::KeepReplaced
+            | Step::RecordVolume => {}
             // They belong to operations that go on and are never taken back.
             Step::SettleTree { .. }
             | Step::PurgeVolume(_)
@@ -72,7 +75,8 @@ impl Session<'_, '_> {
             | Step::PutBackVolume(_)
             | Step::RecordPutBack { .. }
             | Step::EmptyTree(_)
-            | Step::ForgetTrash { .. } => {
+            | Step::ForgetTrash { .. }
+            | Step::SettleAdoption(_) => {
                 return Err(StepError::OutOfOrder { step: step.name(), missing: "a way back" });
             }
         }

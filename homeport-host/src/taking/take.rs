@@ -1,8 +1,6 @@
 //! Owns taking one snapshot: from the records of volumes to a snapshot that exists. Never stops or starts anything.
 
-use std::collections::BTreeSet;
-
-use homeport_core::name::{InstanceName, VolumeName};
+use homeport_core::name::InstanceName;
 use homeport_volumes::progress::Silent;
 use homeport_volumes::snapshot::{Base, Depth, Mode, SnapshotError, Subject, Taken, verify};
 use homeport_volumes::store::{Catalog, Consistency, Reason, SnapshotHead, Store, StoreError};
@@ -222,9 +220,4 @@ fn is_of_parent(error: &SnapshotError) -> bool {
                     | StoreError::ObjectDamaged { .. }
             )
     )
-}
-
-/// The volumes of an instance that belong into its snapshots: all but those that its manifest leaves out.
-pub(crate) fn belonging(records: Vec<VolumeRecord>, left_out: &BTreeSet<VolumeName>) -> Vec<VolumeRecord> {
-    records.into_iter().filter(|record| !left_out.contains(&record.name)).collect()
 }

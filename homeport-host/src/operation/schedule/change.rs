@@ -118,3 +118,17 @@ pub fn schedule_list(host: &Host) -> Result<ScheduleList, OperationError> {
         })
     })
 }
+
+/// Writes down what came of a run, if the schedule is still there.
+pub(crate) fn schedule_ran(
+    host: &Host,
+    instance: &InstanceName,
+    change: impl FnOnce(ScheduleRecord) -> ScheduleRecord,
+) -> Result<(), OperationError> {
+    locked(host, &format!("schedule of {instance}"), |writer, _| {
+        if let Some(record) = writer.schedule(instance)? {
+            writer.put_schedule(&change(record))?;
+        }
+        Ok(())
+    })
+}

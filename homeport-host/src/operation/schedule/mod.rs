@@ -2,4 +2,5 @@
 
 mod change;
 
+pub(crate) use change::schedule_ran;
 pub use change::{ScheduleList, ScheduleView, schedule_list, schedule_set, schedule_unset};

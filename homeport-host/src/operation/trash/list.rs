@@ -108,23 +108,20 @@ impl Look {
 
     fn add(&mut self, tree: &Trashed, record: Option<&TrashRecord>) {
         let note = &tree.note;
-        let home = match tree.place {
-            TrashPlace::DataRoot(_) => TrashHome::DataRoot,
-            TrashPlace::Volume(_) => TrashHome::Volume,
+        // A volume may have been moved since; what is in its own trash went with it.
+        let (home, path) = match &tree.place {
+            TrashPlace::DataRoot(_) => (TrashHome::DataRoot, &note.path),
+            TrashPlace::Volume(path) => (TrashHome::Volume, path),
         };
-        let trashed = TrashedTree {
-            volume: note.volume.clone(),
-            uuid: note.uuid,
-            tx: note.tx,
-            path: note.path.as_path().to_owned(),
-            home,
-        };
+        let path = path.as_path().to_owned();
+        let trashed =
+            TrashedTree { volume: note.volume.clone(), uuid: note.uuid, tx: note.tx, path: path.clone(), home };
         self.places.insert(note.tx, (trashed, tree.place.clone()));
         let view = TreeView {
             tx: note.tx,
             volume: note.volume.clone(),
             uuid: note.uuid.to_string(),
-            path: note.path.as_path().to_owned(),
+            path,
             entries: note.entries,
             bytes: note.bytes,
         };

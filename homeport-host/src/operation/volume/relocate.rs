@@ -2,13 +2,24 @@
 
 use std::path::PathBuf;
 
+use homeport_core::fault::Fault;
 use homeport_core::name::{InstanceName, VolumeName};
+use homeport_volumes::adopt::{MoveWay, plan_move};
+use homeport_volumes::{Origin as VolumeOrigin, RootId, VolumePath};
 
+use super::adopt::text_of;
 use super::list::VolumeEntry;
 use crate::host::Host;
-use crate::operation::{OperationError, Outcome};
-use crate::plan::Plan;
+use crate::ledger::{Desired, Ledger};
+use crate::operation::data_error::DataError;
+use crate::operation::enter::{enter, ready};
+use crate::operation::find::known_or_kept;
+use crate::operation::remove::Execution;
+use crate::operation::replace::{as_faults, volume_of};
+use crate::operation::{OperationError, Outcome, observe};
+use crate::plan::{self, ChangeWay, ChangedVolume, Kind, Plan};
 use crate::request::MoveRequest;
+use crate::run::{Session, known};
 
 /// What a move would do.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -36,8 +47,62 @@ pub struct Moved {
     pub volume: VolumeEntry,
 }
 
-/// Lets a volume be somewhere else. Its instance must not run.
+/// Lets a volume be somewhere else. Its instance must not run. Nothing is copied: a volume on another disk is copied by the
+/// operator, and found there.
 pub fn volume_move(host: &Host, request: &MoveRequest) -> Result<Outcome<MovePlan, Moved>, OperationError> {
-    let (_, _) = (host, request);
-    Err(OperationError::Unbuilt)
+    ready(host)?;
+    let instance = &request.instance;
+    enter(host, Kind::Move, instance, |writer, root| {
+        let plan = prepare(host, writer, root, request)?;
+        if request.execution == Execution::DryRun {
+            return Ok(Outcome::Planned { plan, approval: None });
+        }
+        Session::new(host, writer, root.clone(), Kind::Move, instance.clone()).run(&plan.plan)?;
+        let record = volume_of(writer, instance, &request.volume)?;
+        Ok(Outcome::Done(Moved { plan, volume: record.into() }))
+    })
+}
+
+fn prepare(host: &Host, ledger: &Ledger, root: &RootId, request: &MoveRequest) -> Result<MovePlan, OperationError> {
+    let (instance, volume) = (&request.instance, &request.volume);
+    known_or_kept(ledger, instance)?;
+    if let Some(record) = ledger.instance(instance)?
+        && (record.desired == Desired::Running || observe::is_running(host, &record)?)
+    {
+        let why = "a volume in use is not moved";
+        return Err(DataError::Runs { instance: instance.clone(), why }.into());
+    }
+    let record = volume_of(ledger, instance, volume)?;
+    let (mut asked, known) = known::ask(host, ledger, root, &record)?;
+    let what = || format!("move of `{volume}` of `{instance}`");
+    asked.path = VolumePath::try_from(request.path.as_path()).map_err(|error| {
+        let fault = Fault::new("HP-REQ-005", format!("volumes.{volume}"), error.to_string())
+            .remedy("give the whole path, from `/` on");
+        OperationError::Refused { what: what(), faults: vec![fault] }
+    })?;
+    if *request.path != host.layout.volume_dir(instance, volume) {
+        asked.origin = VolumeOrigin::Operator;
+    }
+    let relocation = plan_move(&host.machine, &asked, &known)
+        .map_err(|error| OperationError::Refused { what: what(), faults: as_faults(volume, error) })?;
+    let (way, is_there) = match relocation.way {
+        MoveWay::Found => (ChangeWay::Found, true),
+        MoveWay::Rename => (ChangeWay::Rename, false),
+    };
+    let changed = ChangedVolume {
+        volume: volume.clone(),
+        from: relocation.from.as_path().to_owned(),
+        to: relocation.to.as_path().to_owned(),
+        way,
+        found: text_of(&relocation.found),
+        becomes: text_of(&relocation.becomes),
+    };
+    Ok(MovePlan {
+        instance: instance.clone(),
+        volume: volume.clone(),
+        from: record.path,
+        to: request.path.clone(),
+        is_there,
+        plan: plan::change(Kind::Move, instance, changed),
+    })
 }
