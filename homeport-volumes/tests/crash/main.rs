@@ -45,6 +45,7 @@ mod place;
 mod power;
 mod purge;
 mod replay;
+mod snapshots;
 mod stage;
 mod trees;
 mod volume;

@@ -22,6 +22,20 @@ pub(crate) fn picture(top: &Path) -> Picture {
     picture
 }
 
+/// Everything that is the same on another file system: no inode, and no number of links of directories.
+pub(crate) fn portable(top: &Path) -> Picture {
+    let line = |line: String| {
+        let (name_mode_owner, rest) = line.split_once(" ino ").unwrap();
+        let (_, rest) = rest.split_once(' ').unwrap();
+        let (times, rest) = rest.split_once(" links ").unwrap();
+        let (links, rest) = rest.split_once(' ').unwrap();
+        let mode = name_mode_owner.rsplit(' ').nth(1).unwrap();
+        let is_directory = mode.len() == 5 && mode.starts_with('4');
+        format!("{name_mode_owner} {times} links {} {rest}", if is_directory { "?" } else { links })
+    };
+    full(top, &[]).into_iter().map(line).collect()
+}
+
 /// The trees of one volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trees {
