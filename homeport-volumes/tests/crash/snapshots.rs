@@ -261,7 +261,7 @@ fn restores(store: &Store, head: &SnapshotHead, picture: &Picture, scratch: &Pat
 
 fn snapshots_survive(stage: &Stage, kind: Kind) {
     let scratch = stage.directory("scratch");
-    replay::survives(stage, kind, &Snapshots { scratch }, effort::images(300));
+    replay::survives(stage, kind, &Snapshots { scratch }, effort::images(240));
 }
 
 on_each_file_system!(snapshots_after_those_that_were_cut_off, snapshots_survive);
