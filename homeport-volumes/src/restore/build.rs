@@ -7,12 +7,13 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Mode};
 use rustix::io::Errno;
 
 use super::error::RestoreError;
 use super::source::Source;
 use super::way::{self, Way};
+use crate::layout::PROBE;
 use crate::progress::Progress;
 use crate::tree::make::{self, Defaults, FIXED, Failed, Place};
 use crate::tree::{Content, DeviceNumbers, Entry, FileFlags, HardLink, Kind, Line, Meta, Piece, TreePath};
@@ -44,7 +45,7 @@ struct Open {
 }
 
 /// A tree that grows line by line.
-pub(super) struct Builder<'a, S> {
+struct Builder<'a, S> {
     way: Way<Meta>,
     source: &'a S,
     defaults: Defaults,
@@ -69,19 +70,13 @@ fn refused(entry: &TreePath, reason: &str) -> RestoreError {
 
 impl<'a, S: Source> Builder<'a, S> {
     /// A tree with its top in `top`, an empty directory.
-    pub(super) fn new(
-        top: OwnedFd,
-        source: &'a S,
-        defaults: Defaults,
-        devices: Devices,
-        progress: &'a dyn Progress,
-    ) -> Self {
+    fn new(top: OwnedFd, source: &'a S, defaults: Defaults, devices: Devices, progress: &'a dyn Progress) -> Self {
         let (way, bytes, built) = (Way::new(top), Vec::new(), Built::default());
         Self { way, source, defaults, devices, progress, bytes, open: None, top: None, built, fixed: 0 }
     }
 
     /// Makes what one line says.
-    pub(super) fn line(&mut self, line: Line) -> Result<(), RestoreError> {
+    fn line(&mut self, line: Line) -> Result<(), RestoreError> {
         match line {
             Line::Piece(piece) => self.piece(&piece),
             Line::Entry(entry) => {
@@ -271,7 +266,7 @@ impl<'a, S: Source> Builder<'a, S> {
     }
 
     /// Ends the tree, but for the flags that forbid changes; the top's own are returned and not set.
-    pub(super) fn finish(mut self) -> Result<Finished, RestoreError> {
+    fn finish(mut self) -> Result<Finished, RestoreError> {
         self.close_file()?;
         while self.way.depth() > 0 {
             self.leave()?;
@@ -290,16 +285,56 @@ pub(super) struct Finished {
     /// The flags that the top is to have.
     pub(super) top_flags: FileFlags,
     /// How many entries below it get flags in the second pass.
-    pub(super) fixed: u64,
+    fixed: u64,
+}
+
+/// Builds the tree of `source` in `top`, an empty directory that is open for reading, and syncs it. Only the flags of the
+/// top itself that forbid changes are not set.
+///
+/// Nobody but root can look into the tree before it is complete. It is not compared with the source: whoever wants to
+/// rely on it has to do that.
+///
+/// # Errors
+/// What the kernel or the store refused, or a line that cannot be; what was built by then stays.
+pub fn build(
+    top: BorrowedFd<'_>,
+    source: &impl Source,
+    devices: Devices,
+    progress: &dyn Progress,
+) -> Result<Built, RestoreError> {
+    build_without_sync(top, source, devices, progress).and_then(|finished| {
+        rustix::fs::syncfs(top).map_err(|errno| failed(&TreePath::root())(("sync", errno)))?;
+        Ok(finished.built)
+    })
+}
+
+/// The same for one that syncs the tree with something of its own.
+pub(super) fn build_without_sync(
+    top: BorrowedFd<'_>,
+    source: &impl Source,
+    devices: Devices,
+    progress: &dyn Progress,
+) -> Result<Finished, RestoreError> {
+    let root = TreePath::root();
+    let fail = failed(&root);
+    make::drop_inherited_lists(top).map_err(|errno| fail(("take the access lists off", errno)))?;
+    let defaults = Defaults::of(top, PROBE).map_err(|errno| fail(("try out", errno)))?;
+    let here = rustix::fs::openat(top, ".", way::DIRECTORY, Mode::empty()).map_err(|errno| fail(("open", errno)))?;
+    let mut builder = Builder::new(here, source, defaults, devices, progress);
+    for line in source.lines()? {
+        builder.line(line?)?;
+    }
+    let finished = builder.finish()?;
+    if finished.fixed > 0 {
+        fix_all(top, source.lines()?.map(|line| Ok(line?)))?;
+    }
+    Ok(finished)
 }
 
 const NO_DEVICE: DeviceNumbers = DeviceNumbers { major: 0, minor: 0 };
 
 /// Sets the flags that forbid changes on every entry below `top` that has some.
-pub(super) fn fix_all(
-    top: BorrowedFd<'_>,
-    lines: impl Iterator<Item = Result<Line, RestoreError>>,
-) -> Result<(), RestoreError> {
+fn fix_all(top: BorrowedFd<'_>, lines: impl Iterator<Item = Result<Line, RestoreError>>) -> Result<(), RestoreError> {
     for line in lines {
         let Line::Entry(entry) = line? else { continue };
         let flags = entry.meta.attributes.flags;

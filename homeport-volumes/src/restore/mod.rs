@@ -30,7 +30,7 @@ mod stage;
 mod staged;
 mod way;
 
-pub use build::{Built, Devices};
+pub use build::{Built, Devices, build};
 pub use compare::{Compared, Top, compare};
 pub use discard::{Discarded, discard, leftovers};
 pub use error::{Difference, RestoreError};

@@ -10,7 +10,7 @@ use homeport_core::unit::{Gid, Mode as Permissions, Uid};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::build::{Builder, Built, Devices, fix_all};
+use super::build::{Built, Devices, build};
 use super::compare::{Top, compare};
 use super::erase::erase;
 use super::error::RestoreError;
@@ -18,9 +18,8 @@ use super::part::Part;
 use super::source::Source;
 use super::way;
 use crate::identity::TxId;
-use crate::layout::PROBE;
 use crate::progress::Progress;
-use crate::tree::make::{self, Defaults};
+use crate::tree::make;
 use crate::tree::{Attributes, Meta, Timestamp, TreePath, check_name};
 
 /// The name of the tree while it is being built.
@@ -105,25 +104,14 @@ impl<'a> Place<'a> {
         let io = |action| self.io(action);
         let dir = way::open_directory(self.parent.as_fd(), scratch.as_bytes()).map_err(io("open what is beside"))?;
         make::drop_inherited_lists(dir.as_fd()).map_err(io("close a directory beside"))?;
-        let defaults = Defaults::of(dir.as_fd(), PROBE).map_err(io("try out a directory beside"))?;
         rustix::fs::mkdirat(&dir, TREE, Mode::from_raw_mode(0o700)).map_err(io("make a directory beside"))?;
-        let open = || way::open_directory(dir.as_fd(), TREE.as_bytes()).map_err(io("open what is beside"));
-        let top = open()?;
+        let top = way::open_directory(dir.as_fd(), TREE.as_bytes()).map_err(io("open what is beside"))?;
         let Some(part) = Part::of(source, chosen, root_only())? else {
             return Err(RestoreError::NotThere { entries: source.name(), entry: chosen.clone() });
         };
-        let mut builder = Builder::new(open()?, &part, defaults, devices, progress);
-        for line in part.lines()? {
-            builder.line(line?)?;
-        }
-        let finished = builder.finish()?;
-        if finished.fixed > 0 {
-            fix_all(top.as_fd(), part.lines()?.map(|line| Ok(line?)))?;
-        }
-        rustix::fs::syncfs(&top).map_err(io("sync what is beside"))?;
+        let mut built = build(top.as_fd(), &part, devices, progress)?;
         compare(top.as_fd(), &part, Top::AsSaid, progress)?;
         self.appear(&top, &part)?;
-        let mut built = finished.built;
         // The directory that it was built in is none of it.
         built.entries -= 1;
         Ok(built)

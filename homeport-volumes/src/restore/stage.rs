@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, Mode, RenameFlags};
 use rustix::io::Errno;
 
 use super::area;
-use super::build::{Builder, Built, Devices, fix_all};
+use super::build::{Built, Devices, build_without_sync};
 use super::compare::{Top, compare};
 use super::discard::discard;
 use super::error::RestoreError;
@@ -23,7 +23,7 @@ use crate::identity::TxId;
 use crate::layout::{DATA, PROBE, STAGED_VERSION, STAGING, TRASH};
 use crate::progress::Progress;
 use crate::stamp;
-use crate::tree::make::{self, Defaults, FIXED};
+use crate::tree::make::{self, FIXED};
 
 /// How a tree is to be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,6 @@ struct Staging {
     area: OwnedFd,
     dir: OwnedFd,
     data: OwnedFd,
-    defaults: Defaults,
 }
 
 impl Staging {
@@ -90,7 +89,7 @@ impl Staging {
         let dir = way::open_directory(area.as_fd(), name.as_bytes()).map_err(io("open the staging area of"))?;
         let made = Self::furnish(&dir, &path);
         match made {
-            Ok((data, defaults)) => Ok(Self { tx, area, dir, data, defaults }),
+            Ok(data) => Ok(Self { tx, area, dir, data }),
             Err(error) => {
                 // Nothing but two empty directories can be there.
                 let _discarded = discard(held, tx);
@@ -99,8 +98,9 @@ impl Staging {
         }
     }
 
-    fn furnish(dir: &OwnedFd, path: &crate::path::VolumePath) -> Result<(OwnedFd, Defaults), RestoreError> {
+    fn furnish(dir: &OwnedFd, path: &crate::path::VolumePath) -> Result<OwnedFd, RestoreError> {
         let io = |action| RestoreError::io::<Errno>(action, path);
+        // What the directory above gives to all that is made in it would be given to the tree too.
         make::drop_inherited_lists(dir.as_fd()).map_err(io("close the staging area of"))?;
         let data = directory::ensure(dir.as_fd(), DATA).map_err(io("make a directory for a new tree of"))?;
         drop(directory::ensure(dir.as_fd(), PROBE).map_err(io("make a directory for a new tree of"))?);
@@ -115,9 +115,7 @@ impl Staging {
         // `data` is the one that was made second now.
         drop(data);
         rustix::fs::unlinkat(dir, PROBE, AtFlags::REMOVEDIR).map_err(io("clear the staging area of"))?;
-        let defaults = Defaults::of(dir.as_fd(), PROBE).map_err(io("try out the staging area of"))?;
-        let data = way::open_directory(dir.as_fd(), DATA.as_bytes()).map_err(io("open the staging area of"))?;
-        Ok((data, defaults))
+        way::open_directory(dir.as_fd(), DATA.as_bytes()).map_err(io("open the staging area of"))
     }
 
     fn fill(
@@ -130,15 +128,7 @@ impl Staging {
         let path = held.path().clone();
         let io = |action| RestoreError::io::<Errno>(action, &path);
         held.point("restore.build")?;
-        let top = way::open_directory(self.dir.as_fd(), DATA.as_bytes()).map_err(io("open the staging area of"))?;
-        let mut builder = Builder::new(top, source, self.defaults, wanted.devices, progress);
-        for line in source.lines()? {
-            builder.line(line?)?;
-        }
-        let finished = builder.finish()?;
-        if finished.fixed > 0 {
-            fix_all(self.data.as_fd(), source.lines()?.map(|line| Ok(line?)))?;
-        }
+        let finished = build_without_sync(self.data.as_fd(), source, wanted.devices, progress)?;
         held.point("restore.build.stamp")?;
         stamp::write(&self.data, held.marker().uuid, wanted.format).map_err(io("stamp a new tree of"))?;
         let synced = point("restore.build.sync").and_then(|()| Ok(rustix::fs::syncfs(&self.data)?));

@@ -12,7 +12,7 @@ use homeport_volumes::restore::{
 };
 
 use crate::disk::{Disk, KINDS};
-use crate::house::{House, OTHER, TX, WANTED, keeping, sample};
+use crate::house::{House, OTHER, TX, WANTED, keeping, ready, sample};
 use crate::memory::Memory;
 use crate::stand::Stand;
 
@@ -29,7 +29,7 @@ fn a_restore_its_undo_and_its_taking_back_work_on_ext4_xfs_and_btrfs() {
         let (house, _disk) = house_on(kind);
         let old = house.live();
         let mut held = house.hold();
-        house.prepare(&mut held, TX, &sample()).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        ready(&mut held, TX, &sample()).unwrap_or_else(|error| panic!("{kind}: {error}"));
         assert_eq!(exchange(&mut held, TX, &keeping()).unwrap(), Exchange::Done, "{kind}");
         let new = house.live();
         assert_eq!(exchange_back(&mut held, TX).unwrap(), Back::Returned(TX), "{kind}");
@@ -54,7 +54,7 @@ fn a_data_directory_that_is_a_subvolume_is_exchanged() {
     fs::remove_dir_all(&aside).unwrap();
     let mut held = house.hold();
     let old = house.live();
-    house.prepare(&mut held, TX, &sample()).unwrap();
+    ready(&mut held, TX, &sample()).unwrap();
     exchange(&mut held, TX, &keeping()).unwrap();
     assert_ne!(house.live(), old);
     exchange_back(&mut held, TX).unwrap();
@@ -70,7 +70,7 @@ fn a_file_system_that_cannot_exchange_is_refused_with_its_own_code() {
     for errno in [rustix::io::Errno::INVAL, rustix::io::Errno::NOSYS, rustix::io::Errno::OPNOTSUPP] {
         let _armed =
             homeport_volumes::failpoint::arm("restore.stage.try", 1, homeport_volumes::failpoint::Blow::Error(errno));
-        let error = house.prepare(&mut held, TX, &sample()).unwrap_err();
+        let error = ready(&mut held, TX, &sample()).unwrap_err();
         assert_eq!(error.code(), "HP-RST-008", "{error:?}");
         assert_eq!((house.live(), house.names("staging")), (old.clone(), vec![]));
     }
@@ -80,7 +80,9 @@ fn a_file_system_that_cannot_exchange_is_refused_with_its_own_code() {
 fn bulk() -> Memory {
     let mut memory = Memory::new().dir("d");
     for number in 0..60_u32 {
-        let bytes: Vec<u8> = (0..number * 1200).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let bytes: Vec<u8> = (0..number * 1200)
+            .flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes().into_iter().skip(3))
+            .collect();
         memory = memory.file(&format!("d/{number:02}"), &bytes);
     }
     memory
@@ -151,7 +153,7 @@ fn a_disk_without_inodes_keeps_the_old_tree() {
     let found = survey(&bulk(), Reading::Present, &Silent).unwrap();
     let faults = found.judge(&"home".parse().unwrap(), &Room::of(&held).unwrap(), Devices::Refuse).unwrap_err();
     assert_eq!(faults.iter().map(|fault| fault.code).collect::<Vec<_>>(), ["HP-RST-023"]);
-    let error = house.prepare(&mut held, TX, &bulk()).unwrap_err();
+    let error = ready(&mut held, TX, &bulk()).unwrap_err();
     assert!(is_full(&error), "{error:?}");
     assert_eq!((house.live(), house.names("staging")), (old, vec![]));
 }

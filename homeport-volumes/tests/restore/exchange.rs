@@ -13,7 +13,7 @@ use homeport_volumes::restore::{
 use homeport_volumes::trash::TrashKind;
 use homeport_volumes::{Checked, VolumeError};
 
-use crate::house::{House, OTHER, TX, WANTED, keeping, sample};
+use crate::house::{House, OTHER, TX, WANTED, keeping, ready, sample};
 use crate::memory::Memory;
 
 /// L18, L24: a restore puts a whole tree in the place of another one. Nothing is mixed, emptied or unpacked over.
@@ -22,7 +22,7 @@ fn story_l24_a_restore_never_mixes_old_and_new() {
     let house = House::new();
     let old = house.live();
     let mut held = house.hold();
-    house.prepare(&mut held, TX, &sample()).unwrap();
+    ready(&mut held, TX, &sample()).unwrap();
     assert_eq!(house.live(), old, "preparing touches nothing");
     assert_eq!(exchange(&mut held, TX, &keeping()).unwrap(), Exchange::Done);
     let names: Vec<_> = fs::read_dir(house.data()).unwrap().map(|e| e.unwrap().file_name()).collect();
@@ -53,7 +53,7 @@ fn a_restore_is_undone_and_that_is_undone_too() {
     let house = House::new();
     let old = house.live();
     let mut held = house.hold();
-    house.prepare(&mut held, TX, &sample()).unwrap();
+    ready(&mut held, TX, &sample()).unwrap();
     exchange(&mut held, TX, &keeping()).unwrap();
     settle(&mut held, TX).unwrap();
     let new = house.live();
@@ -81,7 +81,7 @@ fn an_exchange_is_taken_back_and_what_was_live_meanwhile_is_kept() {
     let house = House::new();
     let old = house.live();
     let mut held = house.hold();
-    house.prepare(&mut held, TX, &sample()).unwrap();
+    ready(&mut held, TX, &sample()).unwrap();
     exchange(&mut held, TX, &keeping()).unwrap();
     drop(held);
     // The instance starts on the new tree and takes in a letter, before it turns out not to work.
@@ -109,7 +109,7 @@ fn an_exchange_is_taken_back_and_what_was_live_meanwhile_is_kept() {
 fn an_undo_is_taken_back_too() {
     let house = House::new();
     let mut held = house.hold();
-    house.prepare(&mut held, TX, &sample()).unwrap();
+    ready(&mut held, TX, &sample()).unwrap();
     exchange(&mut held, TX, &keeping()).unwrap();
     settle(&mut held, TX).unwrap();
     let new = house.live();
@@ -126,7 +126,7 @@ fn a_tree_that_was_never_live_is_deleted() {
     let house = House::new();
     let old = house.live();
     let mut held = house.hold();
-    house.prepare(&mut held, TX, &sample()).unwrap();
+    ready(&mut held, TX, &sample()).unwrap();
     assert_eq!(leftovers(&held).unwrap(), [TX]);
     assert_eq!(exchange_back(&mut held, TX).unwrap(), Back::NeverExchanged);
     assert_eq!(discard(&mut held, TX).unwrap(), Discarded::Deleted);
@@ -170,11 +170,11 @@ fn what_is_not_ready_is_never_live() {
 
     fs::create_dir_all(house.at(&format!(".homeport/staging/{TX}/data"))).unwrap();
     assert_eq!(code(exchange(&mut held, TX, &keeping())), "HP-RST-005");
-    assert_eq!(house.prepare(&mut held, TX, &sample()).unwrap_err().code(), "HP-RST-006");
+    assert_eq!(ready(&mut held, TX, &sample()).unwrap_err().code(), "HP-RST-006");
     assert_eq!(discard(&mut held, TX).unwrap(), Discarded::Deleted);
 
     // Compared, and then another directory in its place.
-    house.prepare(&mut held, TX, &sample()).unwrap();
+    ready(&mut held, TX, &sample()).unwrap();
     let staged = house.at(&format!(".homeport/staging/{TX}"));
     fs::rename(staged.join("data"), staged.join("data2")).unwrap();
     fs::create_dir(staged.join("data")).unwrap();
@@ -195,7 +195,7 @@ fn what_is_not_ready_is_never_live() {
         code(exchange(&mut held, OTHER, &keeping())),
         exchange_back(&mut held, OTHER).unwrap_err().code(),
         settle(&mut held, OTHER).unwrap_err().code(),
-        house.prepare(&mut held, OTHER, &sample()).unwrap_err().code(),
+        ready(&mut held, OTHER, &sample()).unwrap_err().code(),
     ];
     assert_eq!(other, busy);
     assert_eq!(exchange(&mut held, TX, &keeping()).unwrap(), Exchange::Already);
@@ -206,7 +206,7 @@ fn what_is_not_ready_is_never_live() {
 fn a_damaged_or_foreign_journal_stops_everything() {
     let house = House::new();
     let mut held = house.hold();
-    house.prepare(&mut held, TX, &sample()).unwrap();
+    ready(&mut held, TX, &sample()).unwrap();
     exchange(&mut held, TX, &keeping()).unwrap();
     drop(held);
     let (new, journal) = (house.live(), house.at(".homeport/journal"));
@@ -239,7 +239,7 @@ fn story_l01_a_volume_whose_data_is_gone_can_be_restored_but_not_a_wrong_disk() 
     fs::remove_dir_all(house.data()).unwrap();
     assert_eq!(house.refusals(), ["HP-VOL-005"]);
     let mut held = house.hold();
-    house.prepare(&mut held, TX, &sample()).unwrap();
+    ready(&mut held, TX, &sample()).unwrap();
     exchange(&mut held, TX, &keeping()).unwrap();
     settle(&mut held, TX).unwrap();
     drop(held);
@@ -278,7 +278,7 @@ fn an_immutable_top_directory_is_exchanged_and_stays_immutable() {
     top.attributes.flags = homeport_volumes::tree::FileFlags::IMMUTABLE;
     let immutable = Memory::default().entry(".", top, homeport_volumes::tree::Kind::Directory).file("x", b"y");
     let mut held = house.hold();
-    house.prepare(&mut held, TX, &immutable).unwrap();
+    ready(&mut held, TX, &immutable).unwrap();
     exchange(&mut held, TX, &keeping()).unwrap();
     assert!(lsattr(&house.data()));
     assert_eq!(exchange_back(&mut held, TX).unwrap(), Back::Returned(TX));

@@ -12,7 +12,7 @@ use homeport_volumes::tree::{
     Attributes, Content, FileFlags, Kind, LinkTarget, Piece, TreePath, Xattr, XattrName, check_name,
 };
 
-use crate::house::{House, TX, sample};
+use crate::house::{House, TX, ready, sample};
 use crate::memory::{Memory, meta};
 use crate::stand::picture;
 
@@ -124,17 +124,17 @@ fn story_l25_hostile_snapshots_touch_nothing_outside_of_the_staging_area() {
         fs::write(canary, "sings").unwrap();
     }
     let mut held = house.hold();
-    drop(house.prepare(&mut held, TX, &Memory::default()).unwrap_err());
+    drop(ready(&mut held, TX, &Memory::default()).unwrap_err());
     let before = picture(house.stand.dir.path());
     let mut count = 0;
     for (name, source, codes) in rows {
-        let error = house.prepare(&mut held, TX, &source).unwrap_err();
+        let error = ready(&mut held, TX, &source).unwrap_err();
         assert!(codes.contains(&error.code()), "{name}: {} {error:?}", error.code());
         assert_eq!(picture(house.stand.dir.path()), before, "{name}");
         count += 1;
     }
     assert_eq!(count, 36);
-    house.prepare(&mut held, TX, &sample()).unwrap();
+    ready(&mut held, TX, &sample()).unwrap();
 }
 
 /// What a line cannot even say: no name leads up, out or nowhere.

@@ -81,10 +81,6 @@ impl House {
         }
     }
 
-    pub(crate) fn prepare(&self, held: &mut Held, tx: TxId, source: &impl Source) -> Result<(), RestoreError> {
-        prepare(held, tx, WANTED, source, &Silent).map(drop)
-    }
-
     /// The same without those that only say that the disk is full.
     pub(crate) fn refusals_but_full(&self) -> Vec<&'static str> {
         self.refusals().into_iter().filter(|code| !matches!(*code, "HP-VOL-008" | "HP-VOL-010")).collect()
@@ -102,6 +98,11 @@ impl House {
         names.sort();
         names
     }
+}
+
+/// Gets the tree of `source` ready, as an ordinary restore does.
+pub(crate) fn ready(held: &mut Held, tx: TxId, source: &impl Source) -> Result<(), RestoreError> {
+    prepare(held, tx, WANTED, source, &Silent).map(drop)
 }
 
 /// A tree below the directory `top` with its inode numbers, said relative to it.

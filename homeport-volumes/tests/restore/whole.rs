@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::disk::Disk;
-use crate::house::{House, OTHER, TX, WANTED, keeping};
+use crate::house::{House, OTHER, TX, WANTED, keeping, ready};
 use crate::odd_tree;
 use crate::vault::Vault;
 
@@ -178,8 +178,8 @@ fn any_tree_comes_back_and_undoing_gives_the_one_before() {
     for kind in crate::disk::KINDS {
         let place = tempfile::tempdir().unwrap();
         let disk = Disk::mount(kind, place.path());
-        let things = prop::collection::vec((any::<prop::sample::Index>(), name(), thing()), 1..60);
-        let config = Config { cases: 12, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
+        let things = prop::collection::vec((any::<prop::sample::Index>(), name(), thing()), 1..40);
+        let config = Config { cases: 8, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
         let done = TestRunner::new(config).run(&things, |things| {
             let house = House::on(&disk);
             make(&house.data(), &things);
@@ -233,7 +233,7 @@ fn story_l28_a_damaged_store_is_never_a_success() {
         let faults = found.judge(&"home".parse().unwrap(), &room, Devices::Refuse).unwrap_err();
         assert_eq!(faults[0].code, "HP-RST-020", "byte {at}");
         let mut held = house.hold();
-        let error = house.prepare(&mut held, TX, &source).unwrap_err();
+        let error = ready(&mut held, TX, &source).unwrap_err();
         assert!(error.code().starts_with("HP-STO-03"), "byte {at}: {error:?}");
         assert_eq!((house.live(), house.names("staging")), (old.clone(), vec![]), "byte {at}");
     }
@@ -265,10 +265,10 @@ fn story_l17_a_second_attempt_does_not_touch_what_the_first_kept() {
         // An attempt that is taken back, one whose tree is never used, and one that stays.
         let [back, unused, stays] = [1, 2, 3].map(|number| TxId::from_bytes([round * 16 + number; 16]));
         let mut held = house.hold();
-        house.prepare(&mut held, back, &vault.stored(entries)).unwrap();
+        ready(&mut held, back, &vault.stored(entries)).unwrap();
         exchange(&mut held, back, &keeping()).unwrap();
         exchange_back(&mut held, back).unwrap();
-        house.prepare(&mut held, unused, &vault.stored(entries)).unwrap();
+        ready(&mut held, unused, &vault.stored(entries)).unwrap();
         homeport_volumes::restore::discard(&mut held, unused).unwrap();
         drop(held);
         restore(&house, &vault.stored(entries), stays);
@@ -277,6 +277,6 @@ fn story_l17_a_second_attempt_does_not_touch_what_the_first_kept() {
     assert_eq!(house.names("trash").len(), 7);
     // The same transaction twice is a mistake that costs nothing.
     let mut held = house.hold();
-    assert_eq!(house.prepare(&mut held, TX, &vault.stored(entries)).unwrap_err().code(), "HP-RST-006");
+    assert_eq!(ready(&mut held, TX, &vault.stored(entries)).unwrap_err().code(), "HP-RST-006");
     assert_eq!(crate::house::live(&at(TX)), kept);
 }
