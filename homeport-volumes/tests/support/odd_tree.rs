@@ -268,7 +268,12 @@ const fn odd(name: &'static str, make: fn(&Place)) -> Odd {
 
 /// Makes all oddities in `tree`, an empty directory, which becomes odd itself.
 pub(crate) fn make(tree: &Path) {
-    for Odd { name, make } in ODDITIES {
+    make_but(tree, &[]);
+}
+
+/// Makes all oddities but those with these names.
+pub(crate) fn make_but(tree: &Path, without: &[&str]) {
+    for Odd { name, make } in ODDITIES.iter().filter(|odd| !without.contains(&odd.name)) {
         let place = Place(tree.join(name));
         std::fs::create_dir(&place.0).unwrap();
         make(&place);
