@@ -141,6 +141,16 @@ pub enum LineFault {
     /// The text goes on after its last line.
     #[error("the text goes on after its end")]
     Trailing,
+    /// An entry does not fit into a line.
+    #[error("`{path}` with its attributes takes {length} bytes in a line of at most {limit}")]
+    Large {
+        /// The end of its path.
+        path: String,
+        /// What it takes.
+        length: usize,
+        /// The most that a line may have.
+        limit: usize,
+    },
     /// The line is longer than a line may be.
     #[error("the line has more than {limit} bytes")]
     Long {
@@ -164,7 +174,7 @@ impl LineFault {
             Self::Total { .. } => "HP-STO-109",
             Self::Truncated => "HP-STO-110",
             Self::Trailing => "HP-STO-111",
-            Self::Long { .. } => "HP-STO-112",
+            Self::Large { .. } | Self::Long { .. } => "HP-STO-112",
         }
     }
 }
@@ -184,6 +194,7 @@ impl Advice for EntriesError {
             Self::Line { fault: LineFault::Header { .. }, .. } => {
                 "the snapshot may be made by a newer version: update HomePort, or restore another snapshot"
             }
+            Self::Line { fault: LineFault::Large { .. }, .. } => "shorten its path, or take attributes off it",
             Self::Line { .. } => "the snapshot cannot be restored as a whole: check the disk, and use another snapshot",
             Self::Write(source) if source.kind() == std::io::ErrorKind::StorageFull => {
                 "make room on the file system of the store and repeat the command"

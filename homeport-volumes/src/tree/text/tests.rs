@@ -232,6 +232,7 @@ fn a_line_is_bounded_for_reader_and_writer() {
     entry.meta.attributes = value(32);
     let error = writer.line(&Line::Entry(entry)).unwrap_err();
     assert_eq!(error.code(), "HP-STO-112");
+    assert!(error.source().is_some_and(|fault| fault.to_string().starts_with("`a` with its attributes takes 41")));
     assert_eq!(writer.finish().unwrap_err().code(), "HP-STO-115");
 }
 

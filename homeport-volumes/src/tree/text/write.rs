@@ -16,6 +16,9 @@ use super::law::{Law, Links};
 use super::summary::Summary;
 use super::{HEADER, LINE_MAX};
 
+/// How much of a path that is too long a fault shows.
+const SHOWN: usize = 256;
+
 /// Writes a text of entries line by line, with one call of `write` for each: give it a buffered sink. Lines that a
 /// reader would refuse are refused, but for one thing: that the first name of a hard link stands earlier, and is one
 /// that can have others, is the caller's to know. [spec: STO-12, STO-13]
@@ -52,6 +55,13 @@ impl<W: Write> LineWriter<W> {
         self.law.accept(line).map_err(|fault| EntriesError::Line { number, fault })?;
         self.text.clear();
         write(line, &mut self.text);
+        if let (Some(path), length) = (line.path(), self.text.len() + 1)
+            && length > LINE_MAX
+        {
+            let end = path.as_bytes().len().saturating_sub(SHOWN);
+            let path = escape::escaped(&path.as_bytes()[end..]);
+            return Err(EntriesError::Line { number, fault: LineFault::Large { path, length, limit: LINE_MAX } });
+        }
         self.flush_line()?;
         self.failed = false;
         Ok(())
@@ -79,9 +89,6 @@ impl<W: Write> LineWriter<W> {
     fn flush_line(&mut self) -> Result<(), EntriesError> {
         self.number += 1;
         self.text.push(b'\n');
-        if self.text.len() > LINE_MAX {
-            return Err(EntriesError::Line { number: self.number, fault: LineFault::Long { limit: LINE_MAX } });
-        }
         self.hash.update(&self.text);
         self.sink.write_all(&self.text).map_err(EntriesError::Write)
     }
