@@ -265,7 +265,9 @@ impl<'a> Surveyor<'a> {
                 .actual(format!("`{}` in the request", wished.display()))
                 .expected(format!("`{}`, where its data is", record.path.display()))
                 .remedy(format!(
-                    "leave `--volume {name}=...` out to use the data that is there, or choose another `--name`"
+                    "leave `--volume {name}=...` out to use the data that is there, or choose another `--name`; where \
+                     it is at the other path by now, run `homeport volume move {} {name} PATH`",
+                    self.instance
                 )),
             );
             return None;

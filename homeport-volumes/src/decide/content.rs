@@ -30,6 +30,18 @@ impl Judge<'_> {
         self.add(fault.remedy(remedy));
     }
 
+    /// The command that shows how what is at the path would become the volume.
+    fn adoption(&self) -> String {
+        let request = self.request;
+        let (port, instance, volume) = (&request.port, &request.instance, &request.volume);
+        format!("homeport volume adopt {port} {instance} {volume} {} --dry-run", request.path)
+    }
+
+    /// The command that tells HomePort where the volume is now.
+    pub(super) fn relocation(&self) -> String {
+        format!("homeport volume move {} {} PATH", self.request.instance, self.request.volume)
+    }
+
     /// V03: something is there, and nothing says what.
     pub(super) fn no_marker(&mut self, content: &Content) -> Option<Verdict> {
         let path = &self.request.path;
@@ -40,7 +52,10 @@ impl Judge<'_> {
         };
         let message = format!("the directory for volume `{}` is not empty and has no marker", self.volume());
         let remedy = match self.known {
-            None => "name an empty directory; what is here stays as it is".to_owned(),
+            None => format!(
+                "name an empty directory; to make what is here the volume, look at `{}`; it stays as it is",
+                self.adoption()
+            ),
             Some(_) => format!("mount or bring back the volume that belongs at `{path}`; what is here stays as it is"),
         };
         let wanted = match self.known {
@@ -60,8 +75,11 @@ impl Judge<'_> {
         self.add(
             fault.expected(format!("volume {} at `{path}`", known.uuid)).actual("a directory without any data").remedy(
                 format!(
-                    "mount the disk that holds the volume, or bring its directory back to `{path}`; HomePort does not \
-                     make a known volume anew"
+                    "mount the disk that holds the volume, or bring its directory back to `{path}`; where it is \
+                     elsewhere, run `{}`; where its data is given up, look at `homeport purge {} --dry-run`; HomePort \
+                     does not make a known volume anew",
+                    self.relocation(),
+                    self.request.instance
                 ),
             ),
         );
@@ -101,7 +119,11 @@ impl Judge<'_> {
                 fault
                     .expected(format!("a volume of {}", wanted.join(", ")))
                     .actual(format!("a volume of {}", found.join(", ")))
-                    .remedy("name the directory of this volume, or an empty one for a new volume"),
+                    .remedy(format!(
+                        "name the directory of this volume, or an empty one for a new volume; to make this one its \
+                         volume, look at `{}`",
+                        self.adoption()
+                    )),
             );
             return;
         }
@@ -109,10 +131,12 @@ impl Judge<'_> {
             let message = format!("`{path}` holds another volume `{}` than the one that is known", self.volume());
             let fault = self.fault("HP-VOL-004", "VOL-18", message);
             self.add(
-                fault
-                    .expected(format!("volume {}", known.uuid))
-                    .actual(format!("volume {}", marker.uuid))
-                    .remedy(format!("bring back the volume that belongs at `{path}`")),
+                fault.expected(format!("volume {}", known.uuid)).actual(format!("volume {}", marker.uuid)).remedy(
+                    format!(
+                        "bring back the volume that belongs at `{path}`; to use this one from now on, look at `{}`",
+                        self.adoption()
+                    ),
+                ),
             );
         }
         for twin in request.neighbours.iter().filter(|other| other.uuid == Some(marker.uuid) && other.path != *path) {
@@ -157,10 +181,11 @@ impl Judge<'_> {
             fault
                 .expected(format!("generation {} or later", known.generation))
                 .actual(format!("generation {}", marker.generation))
-                .remedy(
+                .remedy(format!(
                     "a clone, or a disk that was set back, is mounted: mount the disk that was last in use, where the \
-                     newer data is",
-                ),
+                     newer data is; to go on with the older data, look at `{}`",
+                    self.adoption()
+                )),
         );
     }
 

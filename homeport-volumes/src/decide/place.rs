@@ -30,12 +30,9 @@ impl Judge<'_> {
         if let Some(known) = self.known.filter(|known| known.path != request.path) {
             let message = format!("volume `{}` is known at another path", self.volume());
             let fault = self.fault("HP-VOL-001", "VOL-18", message);
-            self.add(
-                fault
-                    .expected(format!("`{}`", known.path))
-                    .actual(format!("`{}`", request.path))
-                    .remedy(format!("use `{}`: giving another path does not move a volume", known.path)),
-            );
+            self.add(fault.expected(format!("`{}`", known.path)).actual(format!("`{}`", request.path)).remedy(
+                format!("use `{}`; if the volume is at the other path by now, run `{}`", known.path, self.relocation()),
+            ));
             reach = Reach::Elsewhere;
         } else if self.check_mounted() == Reach::Elsewhere {
             return Reach::Elsewhere;
@@ -115,8 +112,9 @@ impl Judge<'_> {
                         .expected(format!("the volume at `{path}`"))
                         .actual(format!("nothing at `{first}`"))
                         .remedy(format!(
-                            "mount the disk that holds it, or bring the directory back to `{path}`; HomePort does not \
-                             make a known volume anew"
+                            "mount the disk that holds it, or bring the directory back to `{path}`; where it is \
+                             elsewhere by now, run `{}`; HomePort does not make a known volume anew",
+                            self.relocation()
                         )),
                 }
             }
