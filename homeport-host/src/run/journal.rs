@@ -49,6 +49,8 @@ impl Session<'_, '_> {
     pub(crate) fn follow(&mut self) -> Result<(), RunError> {
         let Some((operation, plan)) = self.following.take() else { return Ok(()) };
         self.kind = plan.kind;
+        // The container has its volumes; their locks are for whoever works beside it.
+        self.in_use.clear();
         self.carry_out(operation, &plan)
     }
 

@@ -13,7 +13,7 @@ use homeport_volumes::{Held, TxId, VolumeUuid};
 use super::error::StepError;
 use super::known;
 use super::session::Session;
-use crate::engine::WaitOutcome;
+use crate::engine::{ContainerState, WaitOutcome};
 use crate::ledger::{HasData, TrashReason, TrashRecord, VolumeRecord};
 use crate::plan::Kind;
 use crate::progress::Meter;
@@ -34,6 +34,18 @@ impl Session<'_, '_> {
     fn hold(&self, uuid: VolumeUuid) -> Result<Held, StepError> {
         let record = self.volume_record(uuid)?;
         let (request, known) = known::ask(self.host, self.writer, &self.root, &record)?;
+        Ok(hold_for_restore(&self.host.machine, &request, Some(&known))?)
+    }
+
+    /// The same where the instance's own container may run on the volume by now: only what is beside `data/` is touched.
+    fn hold_beside_container(&self, uuid: VolumeUuid) -> Result<Held, StepError> {
+        let record = self.volume_record(uuid)?;
+        let (mut request, known) = known::ask(self.host, self.writer, &self.root, &record)?;
+        if let Some(ContainerState::Running { pid, .. }) =
+            self.host.engine.inspect(&self.container_ref()?)?.map(|facts| facts.state)
+        {
+            request.tolerated.push(pid);
+        }
         Ok(hold_for_restore(&self.host.machine, &request, Some(&known))?)
     }
 
@@ -174,7 +186,7 @@ impl Session<'_, '_> {
 
     /// Puts a tree that was taken out into the trash, for good.
     pub(super) fn settle_tree(&mut self, uuid: VolumeUuid, tx: TxId) -> Result<(), StepError> {
-        let mut held = self.hold(uuid)?;
+        let mut held = self.hold_beside_container(uuid)?;
         settle(&mut held, tx)?;
         Ok(())
     }
