@@ -139,6 +139,9 @@ impl DataError {
             | Self::Runs { .. }
             | Self::NotInTrash { .. }
             | Self::File { .. }
+            | Self::Restore(RestoreError::Exists { .. } | RestoreError::NotThere { .. })
+            | Self::Snapshot(SnapshotError::Archive { .. })
+            | Self::Trash(TrashError::Absent { .. } | TrashError::Occupied { .. })
             | Self::Volume(VolumeError::Refused(_)) => true,
             Self::Store(_)
             | Self::Volume(_)

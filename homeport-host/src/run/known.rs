@@ -2,6 +2,7 @@
 //! Never opens one.
 
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use homeport_core::unit::{Bytes, Format, Gid, Inodes, Mode, Uid};
 use homeport_volumes::{
@@ -86,11 +87,13 @@ fn found_format(record: &VolumeRecord) -> Format {
 
 /// The owner that the data has now; any will do where it cannot be seen, because then there are other faults.
 fn found_owner(record: &VolumeRecord) -> Owner {
-    std::fs::symlink_metadata(record.path.join("data")).map_or(Owner::PRIVATE, |facts| Owner {
-        uid: Uid::new(facts.uid()),
-        gid: Gid::new(facts.gid()),
-        mode: Mode::new(facts.mode()),
-    })
+    owner_at(&record.path).unwrap_or(Owner::PRIVATE)
+}
+
+/// The owner of the data in a volume's directory; `None` where there is none.
+pub(crate) fn owner_at(volume: &Path) -> Option<Owner> {
+    let facts = std::fs::symlink_metadata(volume.join("data")).ok()?;
+    Some(Owner { uid: Uid::new(facts.uid()), gid: Gid::new(facts.gid()), mode: Mode::new(facts.mode()) })
 }
 
 /// A known volume's identity.

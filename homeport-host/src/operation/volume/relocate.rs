@@ -80,6 +80,12 @@ fn prepare(host: &Host, ledger: &Ledger, root: &RootId, request: &MoveRequest) -
             .remedy("give the whole path, from `/` on");
         OperationError::Refused { what: what(), faults: vec![fault] }
     })?;
+    // Where it was moved by hand already, its owner is to be seen there alone.
+    if known::owner_at(&record.path).is_none()
+        && let Some(owner) = known::owner_at(&request.path)
+    {
+        asked.owner = owner;
+    }
     if *request.path != host.layout.volume_dir(instance, volume) {
         asked.origin = VolumeOrigin::Operator;
     }
