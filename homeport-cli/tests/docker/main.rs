@@ -12,6 +12,7 @@
 )]
 
 mod address;
+mod data;
 mod disk;
 mod fixture;
 mod inspect;
