@@ -9,6 +9,7 @@
 //!   collect                      what no snapshot needs moves to removed/, and is unlinked seven days later
 //! ```
 
+mod apart;
 mod catalog;
 mod collect;
 mod create;
@@ -34,6 +35,7 @@ mod store;
 mod tmp;
 mod writer;
 
+pub use apart::check_apart;
 pub use catalog::Catalog;
 pub use collect::{Collected, CollectionPlan, Removal, Rewriting};
 pub use document::{Compression, Document, DocumentFault};

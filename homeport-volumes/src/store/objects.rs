@@ -369,7 +369,7 @@ impl Objects {
             Form::Raw => &mut *bytes,
             Form::Zstd => &mut scratch.stored,
         };
-        stored.clear();
+        // All of it is overwritten: what was there need not be cleared.
         stored.resize(record.stored as usize, 0);
         handle
             .pack

@@ -289,7 +289,7 @@ impl StoreWriter {
         // What a sink has open is not in the store; a new writer has put nothing.
         self.pack = None;
         self.pending.clear();
-        collect(&self.place, self.objects, removal, now, progress)
+        collect(&self.place, &self.objects, removal, now, progress)
     }
 
     /// Does one thing, and nothing any more after anything failed, or panicked. [spec: STO-4]

@@ -4,5 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test whose stand cannot be set up has failed")]
 
 mod collect;
+mod crash;
 mod life;
+mod refused;
+mod rot;
 mod stand;

@@ -41,16 +41,16 @@ pub(in crate::store) fn look(
 /// Collects. The caller holds the lock, and `objects` was read under it.
 pub(in crate::store) fn collect(
     place: &Arc<Place>,
-    objects: Objects,
+    objects: &Objects,
     removal: &Removal,
     now: UnixSeconds,
     progress: &dyn Progress,
 ) -> Result<Collected, StoreError> {
-    let survey = survey(place, &objects, removal, progress)?;
+    let survey = survey(place, objects, removal, progress)?;
     let plan = plan(&survey.found, now);
     let mut done = Collected { plan: plan.clone(), ..Collected::default() };
     for name in &plan.expired {
-        let expired = expire(place, name, &objects, &survey)?;
+        let expired = expire(place, name, objects, &survey)?;
         done.freed += expired.freed;
         done.brought_back.extend(expired.brought_back);
     }
@@ -67,7 +67,7 @@ pub(in crate::store) fn collect(
     } else if place.space()?.bytes < plan.written.saturating_mul(2).saturating_add(RESERVE) {
         done.rewriting = Rewriting::NoRoom;
     } else {
-        let Rewritten { fresh, unreadable } = rewrite(place, &objects, &survey, &plan.rewritten, progress)?;
+        let Rewritten { fresh, unreadable } = rewrite(place, objects, &survey, &plan.rewritten, progress)?;
         // What was written anew can have the name of an old pack: of one with the same members.
         let stays = |pack: &&PackId| !fresh.contains(pack) && !unreadable.contains(pack);
         mover.take(Room::Packs, plan.rewritten.iter().filter(stays).flat_map(files))?;

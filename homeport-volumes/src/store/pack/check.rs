@@ -2,6 +2,7 @@
 //! Never changes it.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
 
 use super::header::{self, BLOCK, TRAILER};
@@ -38,7 +39,7 @@ impl CheckedPack {
 /// bytes of objects, and no entries.
 pub(crate) fn check(file: &File, records: &[Record], progress: &dyn Progress) -> std::io::Result<CheckedPack> {
     let mut expand = Expand::new()?;
-    let mut window = Window { file, bytes: Vec::new(), start: 0 };
+    let mut window = Window::new(file);
     let mut checked = CheckedPack::default();
     let mut object = Vec::new();
     let mut records: Vec<&Record> = records.iter().collect();
@@ -96,50 +97,54 @@ pub(crate) fn compare(record: &Record, stored: &[u8], expand: &mut Expand, objec
 /// A part of a file in memory, read in large pieces while the wanted parts come in order.
 struct Window<'a> {
     file: &'a File,
+    /// Only the first `filled` bytes mean anything; the rest is room that is not cleared each time.
     bytes: Vec<u8>,
+    filled: usize,
     start: u64,
 }
 
-impl Window<'_> {
+impl<'a> Window<'a> {
+    fn new(file: &'a File) -> Self {
+        Self { file, bytes: Vec::new(), filled: 0, start: 0 }
+    }
+
     /// The `length` bytes from `at` on.
     fn get(&mut self, at: u64, length: usize) -> std::io::Result<&[u8]> {
-        let inside = at >= self.start && at + length as u64 <= self.start + self.bytes.len() as u64;
+        let inside = at >= self.start && at + length as u64 <= self.start + self.filled as u64;
         if !inside {
-            self.load(at, length).or_else(|_| {
+            self.load(at, length, CHUNK).or_else(|_| {
                 // One bad sector is not to cost its neighbours.
-                self.bytes.clear();
-                self.bytes.resize(length, 0);
-                self.start = at;
-                self.file.read_exact_at(&mut self.bytes, at).inspect_err(|_| self.bytes.clear())
+                self.filled = 0;
+                self.load(at, length, 0)
             })?;
         }
         let from = usize::try_from(at - self.start).unwrap_or(usize::MAX);
-        self.bytes.get(from..from.saturating_add(length)).ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+        let end = from.saturating_add(length).min(self.filled);
+        self.bytes.get(from..end).filter(|part| part.len() == length).ok_or_else(|| ErrorKind::UnexpectedEof.into())
     }
 
-    /// Brings at least `length` bytes from `at` on into memory, and what follows.
-    fn load(&mut self, at: u64, length: usize) -> std::io::Result<()> {
-        let known = usize::try_from(at.saturating_sub(self.start)).unwrap_or(usize::MAX);
-        if at >= self.start && known < self.bytes.len() {
-            self.bytes.drain(..known);
+    /// Brings the `length` bytes from `at` on into memory, and up to `ahead` of what follows.
+    fn load(&mut self, at: u64, length: usize, ahead: usize) -> std::io::Result<()> {
+        let skipped = usize::try_from(at.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        if at >= self.start && skipped < self.filled {
+            self.bytes.copy_within(skipped..self.filled, 0);
+            self.filled -= skipped;
         } else {
-            self.bytes.clear();
+            self.filled = 0;
         }
         self.start = at;
-        let mut have = self.bytes.len();
-        self.bytes.resize(length.max(have) + CHUNK, 0);
-        while have < length {
-            match self.file.read_at(&mut self.bytes[have..], at + have as u64) {
-                Ok(0) => break,
-                Ok(more) => have += more,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.bytes.clear();
-                    return Err(error);
-                }
+        let room = length + ahead;
+        if self.bytes.len() < room {
+            self.bytes.resize(room, 0);
+        }
+        while self.filled < length {
+            match self.file.read_at(&mut self.bytes[self.filled..room], at + self.filled as u64) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(more) => self.filled += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
-        self.bytes.truncate(have);
-        if have < length { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+        Ok(())
     }
 }
