@@ -7,13 +7,13 @@
 //! table is the sequence of splitmix64 from [`SEED`].
 
 /// No piece is shorter, except the last one of a run of data.
-pub const SHORTEST: usize = 32 * 1024;
+pub(super) const SHORTEST: usize = 32 * 1024;
 
 /// Where the rule turns from reluctant to eager: most pieces are about this long.
-pub const USUAL: usize = 128 * 1024;
+pub(super) const USUAL: usize = 128 * 1024;
 
 /// No piece is longer.
-pub const LONGEST: usize = 512 * 1024;
+pub(super) const LONGEST: usize = 512 * 1024;
 
 /// Up to [`USUAL`] one place in 2^19 is a cut, after it one in 2^15.
 const RELUCTANT: u64 = 1 << (64 - 19);
@@ -27,7 +27,7 @@ static GEAR: [u64; 256] = gear();
 ///
 /// `data` is what follows in the run: all that is left of it, or at least [`LONGEST`] bytes. The answer is then the same
 /// however much more of the run `data` holds. It is 0 only for no data.
-pub fn cut(data: &[u8]) -> usize {
+pub(super) fn cut(data: &[u8]) -> usize {
     let data = data.get(..LONGEST).unwrap_or(data);
     if data.len() <= SHORTEST {
         return data.len();

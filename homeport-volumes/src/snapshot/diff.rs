@@ -238,7 +238,9 @@ mod tests {
         let mut told = Vec::new();
         let old = old.iter().cloned().map(Ok::<_, std::convert::Infallible>);
         let mut differ = Differ::new(old, |difference| told.push((difference.path.to_string(), difference.change)));
-        new.iter().for_each(|line| differ.line(line).unwrap());
+        for line in new {
+            differ.line(line).unwrap();
+        }
         let compared = differ.finish().unwrap();
         (told, compared)
     }

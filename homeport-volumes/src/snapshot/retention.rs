@@ -1,6 +1,7 @@
 //! Owns which snapshots of one instance a retention policy keeps, and why. Decides only: a pure function of the snapshots,
 //! the policy and what protects them; it asks no clock and removes nothing.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -128,7 +129,7 @@ pub enum Fate {
 /// same answer, and the policy applied to what it kept removes nothing more. [spec: STO-26, STO-27]
 pub fn decide(snapshots: &[Candidate], policy: &Policy, alarm: AlarmState) -> Vec<(SnapshotUuid, Fate)> {
     let mut newest_first = snapshots.to_vec();
-    newest_first.sort_by(|a, b| (b.sequence, b.uuid).cmp(&(a.sequence, a.uuid)));
+    newest_first.sort_by_key(|snapshot| Reverse((snapshot.sequence, snapshot.uuid)));
     let newest_verified = newest_first.iter().position(|snapshot| snapshot.proof == Proof::Verified);
     let mut lines: Vec<Line> = policy.lines().collect();
     let mut fates = Vec::with_capacity(newest_first.len());

@@ -48,8 +48,7 @@ fn gnu_tar_unpacks_an_export_and_an_import_brings_back_all_of_it() {
     let (archive, exported) = exported(&house, &taken.head);
     let file = house.scratch.0.join("export.tar");
     fs::File::create(&file).unwrap().write_all(&archive).unwrap();
-    let out = house.scratch.0.join("out");
-    fs::create_dir(&out).unwrap();
+    let out = house.scratch.dir("out");
     let tar = Command::new("tar")
         .args([
             "--extract",

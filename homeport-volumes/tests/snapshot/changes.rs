@@ -96,7 +96,7 @@ fn a_new_file_with_the_inode_of_a_deleted_one_is_read() {
 fn a_clock_that_was_set_back_hides_no_change() {
     let house = House::new();
     house.file("mail", b"old words");
-    let far = std::time::SystemTime::now() + std::time::Duration::from_secs(10 * 365 * 86_400);
+    let far = std::time::SystemTime::now() + std::time::Duration::from_hours(87_600);
     File::options().write(true).open(house.at("mail")).unwrap().set_modified(far).unwrap();
     house.take();
     overwrite(&house.at("mail"), 0, b"new");

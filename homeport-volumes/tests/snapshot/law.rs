@@ -2,6 +2,7 @@
 //! reads everything.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::PathBuf;
 
@@ -90,7 +91,8 @@ fn apply(house: &House, step: &Step, count: usize) {
         }
         Step::Attribute(n, value) => {
             let flags = rustix::fs::XattrFlags::empty();
-            drop(rustix::fs::setxattr(at(n), format!("user.{}", value % 3), &bytes(usize::from(*value)), flags));
+            let _impossible =
+                rustix::fs::setxattr(at(n), format!("user.{}", value % 3), &bytes(usize::from(*value)), flags);
         }
         Step::Directory(n) => drop(fs::create_dir(at(n))),
         _ => {}
@@ -113,7 +115,7 @@ fn names(lines: &[Line]) -> BTreeMap<Vec<u8>, String> {
             Line::HardLink(HardLink { path, first }) => {
                 names.insert(path.as_bytes().to_vec(), format!("of {first}"));
             }
-            Line::Piece(piece) => names.get_mut(&last).unwrap().push_str(&format!("{piece:?}")),
+            Line::Piece(piece) => write!(names.get_mut(&last).unwrap(), "{piece:?}").unwrap(),
         }
     }
     names

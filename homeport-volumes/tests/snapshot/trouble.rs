@@ -92,7 +92,7 @@ struct Bind(std::path::PathBuf);
 
 impl Drop for Bind {
     fn drop(&mut self) {
-        drop(rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH));
+        let _gone = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
     }
 }
 

@@ -10,6 +10,7 @@ mod compare;
 mod content;
 mod destination;
 mod links;
+mod look;
 mod pass;
 mod pieces;
 mod run;
