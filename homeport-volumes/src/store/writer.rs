@@ -175,7 +175,9 @@ impl StoreWriter {
         })
     }
 
-    fn is_likely(&self, object: &ObjectId) -> bool {
+    /// Whether [`line`](Self::line) takes the object for known: as [`contains`](Self::contains), by the first 88 bits of its
+    /// name, without asking the disk.
+    pub(crate) fn is_likely(&self, object: &ObjectId) -> bool {
         let put = self.pack.as_ref().is_some_and(|pack| pack.contains(object));
         put || (!self.distrusted.contains(object) && self.objects.may_contain(object))
     }
