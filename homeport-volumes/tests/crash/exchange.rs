@@ -7,19 +7,20 @@ use std::path::Path;
 use homeport_core::unit::Format;
 use homeport_volumes::progress::Silent;
 use homeport_volumes::restore::{
-    Back, Devices, Discarded, Exchange, Keeping, Recovered, Wanted, discard, exchange, exchange_back, hold_for_restore,
-    leftovers, prepare, recover, settle, stage_trashed,
+    Devices, Keeping, Recovered, Wanted, discard, exchange, exchange_back, hold_for_restore, leftovers, prepare,
+    recover, settle, stage_trashed,
 };
 use homeport_volumes::trash::{TrashState, list};
 use homeport_volumes::{Checked, Held, Known, Remembered, TxId, UnixSeconds, check};
 
-use crate::disk::{Device, Kind};
+use crate::disk::Kind;
 use crate::effort;
 use crate::memory::Memory;
 use crate::place;
-use crate::replay::{self, Scene, Workload};
+use crate::replay;
 use crate::stage::Stage;
 use crate::trees::{Promises, Trees, furnish};
+use crate::workload::{Scene, Workload};
 
 const FIRST: TxId = TxId::from_bytes([0xa1; 16]);
 const UNDO: TxId = TxId::from_bytes([0xa2; 16]);
@@ -49,7 +50,9 @@ fn hold(root: &Path, known: Option<&Known>) -> Result<Held, String> {
 }
 
 impl Workload for Restores {
-    type Done = (Known, Promises);
+    type Known = (Known, Promises);
+
+    const STEPS: usize = 9;
 
     fn prepare(&self, root: &Path) {
         let (machine, request) = place::request(root, "alice");
@@ -57,56 +60,43 @@ impl Workload for Restores {
         furnish(&place::data(root, "alice"), "old");
     }
 
-    fn work(&self, root: &Path, device: &Device) -> (Known, Promises) {
+    fn begin(&self, root: &Path) -> (Known, Promises) {
         let (machine, request) = place::request(root, "alice");
-        let volume = request.path.as_path().to_owned();
-        let mut promises = Promises::new(&volume);
         let Ok(Checked::Attach(ready)) = check(&machine, &request, None) else { panic!("refused") };
         let known = Known::of(ready.marker(), request.path.clone(), Remembered::Data);
-        drop(ready);
-        let mut held = hold(root, Some(&known)).unwrap();
+        (known, Promises::new(request.path.as_path()))
+    }
+
+    fn step(&self, root: &Path, step: usize) -> Result<String, String> {
+        let mut held = hold(root, None)?;
         let wanted = Wanted { format: Format::new(1), devices: Devices::Refuse };
-        let old = Trees::of(&volume).live;
+        let prepare = |held: &mut Held, tx, word| prepare(held, tx, wanted, &snapshot(word), &Silent).map(drop);
+        let done = match step {
+            0 => prepare(&mut held, FIRST, "new"),
+            1 => exchange(&mut held, FIRST, &KEEPING).map(drop),
+            2 => settle(&mut held, FIRST).map(drop),
+            3 => stage_trashed(&mut held, FIRST, UNDO).map(drop),
+            4 => exchange(&mut held, UNDO, &KEEPING).map(drop),
+            5 => settle(&mut held, UNDO).map(drop),
+            6 => prepare(&mut held, TAKEN_BACK, "other")
+                .and_then(|()| exchange(&mut held, TAKEN_BACK, &KEEPING).map(drop)),
+            7 => exchange_back(&mut held, TAKEN_BACK).map(drop),
+            _ => prepare(&mut held, DISCARDED, "unused").and_then(|()| discard(&mut held, DISCARDED).map(drop)),
+        };
+        done.map(|()| String::new()).map_err(|error| format!("{error:?}"))
+    }
 
-        prepare(&mut held, FIRST, wanted, &snapshot("new"), &Silent).unwrap();
-        device.mark();
-        promises.next(&volume, &[&old]);
-        assert_eq!(exchange(&mut held, FIRST, &KEEPING).unwrap(), Exchange::Done);
-        device.mark();
-        let new = promises.next(&volume, &[&old]);
-        settle(&mut held, FIRST).unwrap();
-        device.mark();
-        promises.next(&volume, &[&old, &new]);
-
-        stage_trashed(&mut held, FIRST, UNDO).unwrap();
-        device.mark();
-        promises.next(&volume, &[&old, &new]);
-        assert_eq!(exchange(&mut held, UNDO, &KEEPING).unwrap(), Exchange::Done);
-        device.mark();
-        assert_eq!(promises.next(&volume, &[&old, &new]), old, "undone");
-        settle(&mut held, UNDO).unwrap();
-        device.mark();
-        promises.next(&volume, &[&old, &new]);
-
-        prepare(&mut held, TAKEN_BACK, wanted, &snapshot("other"), &Silent).unwrap();
-        exchange(&mut held, TAKEN_BACK, &KEEPING).unwrap();
-        device.mark();
-        let other = promises.next(&volume, &[&old, &new]);
-        assert_eq!(exchange_back(&mut held, TAKEN_BACK).unwrap(), Back::Returned(TAKEN_BACK));
-        device.mark();
-        promises.next(&volume, &[&old, &new, &other]);
-
-        prepare(&mut held, DISCARDED, wanted, &snapshot("unused"), &Silent).unwrap();
-        assert_eq!(discard(&mut held, DISCARDED).unwrap(), Discarded::Deleted);
-        device.mark();
-        promises.next(&volume, &[&old, &new, &other]);
-        (known, promises)
+    fn promise(&self, root: &Path, (_, promises): &mut (Known, Promises), step: usize, _word: &str) {
+        let volume = place::request(root, "alice").1.path;
+        // Once a tree was live and is not any more, it is kept.
+        let keeps = matches!(step, 1 | 4 | 6 | 7);
+        promises.next(volume.as_path(), keeps);
     }
 
     fn judge(&self, scene: &Scene, (known, promises): &(Known, Promises)) -> Result<(), String> {
         let (machine, request) = place::request(scene.root, "alice");
         let volume = request.path.as_path().to_owned();
-        promises.judge(&Trees::of(&volume), scene.marks).map_err(|what| format!("before recovery, {what}"))?;
+        promises.judge(&Trees::of(&volume), scene.steps).map_err(|what| format!("before recovery, {what}"))?;
 
         let mut held = hold(scene.root, Some(known))?;
         let said = |error| format!("cannot recover: {error:?}");
@@ -122,7 +112,7 @@ impl Workload for Restores {
         drop(held);
 
         let trees = Trees::of(&volume);
-        promises.judge(&trees, scene.marks).map_err(|what| format!("after recovery, {what}"))?;
+        promises.judge(&trees, scene.steps).map_err(|what| format!("after recovery, {what}"))?;
         if fs::read_dir(volume.join(".homeport/staging")).is_ok_and(|mut list| list.next().is_some()) {
             return Err("something is still staged".into());
         }

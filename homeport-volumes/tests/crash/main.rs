@@ -49,3 +49,4 @@ mod snapshots;
 mod stage;
 mod trees;
 mod volume;
+mod workload;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::disk::{Device, Kind, Mounted};
 use crate::effort;
-use crate::replay::{self, Company, Scene, Workload};
+use crate::replay::{self, Company};
 use crate::stage::{self, Stage};
+use crate::workload::{Scene, Workload, work};
 
 const FILES: usize = 12;
 
@@ -28,28 +29,26 @@ fn content(file: usize) -> Vec<u8> {
     format!("file {file} says so. ").into_bytes().repeat(600)
 }
 
-fn write(root: &Path, device: &Device, left_out: LeftOut) {
-    for file in 0..FILES {
-        let (new, name) = (root.join("new"), root.join(format!("file-{file}")));
-        let mut writer = File::create(&new).unwrap();
-        writer.write_all(&content(file)).unwrap();
-        match left_out {
-            LeftOut::SyncOfTheFile => fs::rename(new, name).unwrap(),
-            LeftOut::Order => {
-                fs::rename(new, name).unwrap();
-                // Long enough for the neighbour to make the name safe before the content.
-                std::thread::sleep(Duration::from_millis(3));
-                writer.sync_all().unwrap();
-            }
-            LeftOut::Nothing | LeftOut::SyncOfTheDirectory => {
-                writer.sync_all().unwrap();
-                fs::rename(new, name).unwrap();
-            }
+/// Writes one file.
+fn write(root: &Path, file: usize, left_out: LeftOut) {
+    let (new, name) = (root.join("new"), root.join(format!("file-{file}")));
+    let mut writer = File::create(&new).unwrap();
+    writer.write_all(&content(file)).unwrap();
+    match left_out {
+        LeftOut::SyncOfTheFile => fs::rename(new, name).unwrap(),
+        LeftOut::Order => {
+            fs::rename(new, name).unwrap();
+            // Long enough for the neighbour to make the name safe before the content.
+            std::thread::sleep(Duration::from_millis(3));
+            writer.sync_all().unwrap();
         }
-        if left_out != LeftOut::SyncOfTheDirectory {
-            File::open(root).unwrap().sync_all().unwrap();
+        LeftOut::Nothing | LeftOut::SyncOfTheDirectory => {
+            writer.sync_all().unwrap();
+            fs::rename(new, name).unwrap();
         }
-        device.mark();
+    }
+    if left_out != LeftOut::SyncOfTheDirectory {
+        File::open(root).unwrap().sync_all().unwrap();
     }
 }
 
@@ -69,16 +68,23 @@ fn judge(root: &Path, marks: usize) -> Result<(), String> {
 struct Writing(LeftOut);
 
 impl Workload for Writing {
-    type Done = ();
+    type Known = ();
+
+    const STEPS: usize = FILES;
 
     fn prepare(&self, _root: &Path) {}
 
-    fn work(&self, root: &Path, device: &Device) {
-        write(root, device, self.0);
+    fn begin(&self, _root: &Path) {}
+
+    fn step(&self, root: &Path, step: usize) -> Result<String, String> {
+        write(root, step, self.0);
+        Ok(String::new())
     }
 
+    fn promise(&self, _root: &Path, (): &mut (), _step: usize, _word: &str) {}
+
     fn judge(&self, scene: &Scene, (): &()) -> Result<(), String> {
-        judge(scene.root, scene.marks)
+        judge(scene.root, scene.steps)
     }
 }
 
@@ -92,7 +98,7 @@ on_each_file_system!(careful_writing_survives, survives);
 fn is_caught_everywhere(test: &str, left_out: LeftOut) {
     stage::alone(test, |stage| {
         for kind in Kind::ALL {
-            let work = |root: &Path, device: &Device| write(root, device, left_out);
+            let work = |root: &Path, device: &Device| work(&Writing(left_out), root, device);
             let (record, ()) = replay::record(stage, kind, Company::Neighbour, |_| {}, work);
             let tally = replay::judge(stage, kind, &record, 60, judge);
             println!("{}: {} of {} images", kind.name(), tally.violations.len(), tally.images);
@@ -117,16 +123,16 @@ fn a_rename_before_the_sync_is_caught() {
 }
 
 /// A new file system on a disk that can fail, with one file that is on the disk and not in memory.
-fn on_a_failing_disk(stage: &Stage, kind: Kind, work: impl FnOnce(&Path, &Device)) {
+fn on_a_failing_disk(stage: &Stage, kind: Kind, feel: impl FnOnce(&Path, &Device)) {
     let device = Device::new(stage, kind.make(stage));
     let point = replay::mount_point(stage);
     let mounted = Mounted::new(&device.file(), &point);
-    write(&point, &device, LeftOut::Nothing);
+    work(&Writing(LeftOut::Nothing), &point, &device);
     for file in 0..FILES {
         let file = File::open(point.join(format!("file-{file}"))).unwrap();
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
     }
-    work(&point, &device);
+    feel(&point, &device);
     drop(mounted);
 }
 

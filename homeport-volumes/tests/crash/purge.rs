@@ -6,19 +6,20 @@ use std::path::{Path, PathBuf};
 use homeport_volumes::trash::{
     Purge, TrashError, TrashPlace, TrashState, Trashed, empty, finish_purge, purge, put_back,
 };
-use homeport_volumes::{Checked, Known, Machine, Origin, Remembered, Request, TxId, UnixSeconds, check};
+use homeport_volumes::{Checked, Known, Machine, Origin, Ready, Remembered, Request, TxId, UnixSeconds, check};
 
-use crate::disk::{Device, Kind};
+use crate::disk::Kind;
 use crate::effort;
 use crate::place;
-use crate::replay::{self, Scene, Workload};
+use crate::replay;
 use crate::stage::Stage;
 use crate::trees::{Picture, furnish, picture};
+use crate::workload::{Scene, Workload};
 
 const FIRST: TxId = TxId::from_bytes([0xb1; 16]);
 const SECOND: TxId = TxId::from_bytes([0xb2; 16]);
 /// Purged, put back, purged again, deleted.
-const STEPS: usize = 4;
+const EACH: usize = 4;
 
 /// Two volumes, one after the other: one at `HomePort`'s own path, one in an operator's directory.
 struct Purges;
@@ -31,6 +32,13 @@ struct Filled {
 
 fn questions(root: &Path) -> [(Machine, Request); 2] {
     [place::request(root, "alice"), place::operators(root, "bob")]
+}
+
+fn ready(machine: &Machine, request: &Request) -> Result<Ready, String> {
+    match check(machine, request, None) {
+        Ok(Checked::Attach(ready)) => Ok(*ready),
+        other => Err(format!("{other:?}")),
+    }
 }
 
 fn a_purge(tx: TxId) -> Purge {
@@ -54,7 +62,9 @@ fn trashed_data(request: &Request, tx: TxId) -> PathBuf {
 }
 
 impl Workload for Purges {
-    type Done = Vec<Filled>;
+    type Known = Vec<Filled>;
+
+    const STEPS: usize = 2 * EACH;
 
     fn prepare(&self, root: &Path) {
         for (machine, request) in questions(root) {
@@ -63,34 +73,34 @@ impl Workload for Purges {
         }
     }
 
-    fn work(&self, root: &Path, device: &Device) -> Vec<Filled> {
-        let ready = |machine: &Machine, request: &Request, known: Option<&Known>| match check(machine, request, known) {
-            Ok(Checked::Attach(ready)) => *ready,
-            other => panic!("{other:?}"),
-        };
-        let filled = questions(root).map(|(machine, request)| Filled {
-            known: Known::of(ready(&machine, &request, None).marker(), request.path.clone(), Remembered::Data),
+    fn begin(&self, root: &Path) -> Vec<Filled> {
+        let filled = |(machine, request): (Machine, Request)| Filled {
+            known: Known::of(ready(&machine, &request).unwrap().marker(), request.path.clone(), Remembered::Data),
             data: picture(&request.path.as_path().join("data")),
-        });
-        for ((machine, request), Filled { known, .. }) in questions(root).iter().zip(&filled) {
-            let tree = purge(ready(machine, request, Some(known)), &request.origin, &a_purge(FIRST)).unwrap();
-            device.mark();
-            put_back(&tree.place, FIRST).unwrap();
-            device.mark();
-            let tree = purge(ready(machine, request, Some(known)), &request.origin, &a_purge(SECOND)).unwrap();
-            device.mark();
-            empty(machine, &tree.place, SECOND, &mut |_| {}).unwrap();
-            device.mark();
-        }
-        filled.into()
+        };
+        questions(root).map(filled).into()
     }
+
+    fn step(&self, root: &Path, step: usize) -> Result<String, String> {
+        let (machine, request) = &questions(root)[step / EACH];
+        let place = trash_of(request);
+        let done = match step % EACH {
+            0 => purge(ready(machine, request)?, &request.origin, &a_purge(FIRST)).map(drop),
+            1 => put_back(&place, FIRST).map(drop),
+            2 => purge(ready(machine, request)?, &request.origin, &a_purge(SECOND)).map(drop),
+            _ => empty(machine, &place, SECOND, &mut |_| {}).map(drop),
+        };
+        done.map(|()| String::new()).map_err(|error| format!("{error:?}"))
+    }
+
+    fn promise(&self, _root: &Path, _filled: &mut Vec<Filled>, _step: usize, _word: &str) {}
 
     fn judge(&self, scene: &Scene, filled: &Vec<Filled>) -> Result<(), String> {
         for (at, (machine, request)) in questions(scene.root).into_iter().enumerate() {
-            let steps = scene.marks.saturating_sub(at * STEPS).min(STEPS);
+            let steps = scene.steps.saturating_sub(at * EACH).min(EACH);
             let volume = Volume { machine, request, filled: &filled[at] };
             // A volume whose turn has not come is as it was.
-            let verdict = if scene.marks >= at * STEPS { volume.judge(steps) } else { volume.in_place() };
+            let verdict = if scene.steps >= at * EACH { volume.judge(steps) } else { volume.in_place() };
             verdict.map_err(|what| format!("{} after {steps} steps: {what}", volume.request.instance))?;
         }
         Ok(())

@@ -13,17 +13,7 @@ use std::time::Instant;
 use crate::disk::{Blocks, Cut, Device, Kind, Mounted, Record};
 use crate::effort;
 use crate::stage::Stage;
-
-/// What a judge sees.
-#[derive(Debug)]
-pub(crate) struct Scene<'a> {
-    /// The mounted file system.
-    pub(crate) root: &'a Path,
-    /// How many marks the workload had set before the power failed.
-    pub(crate) marks: usize,
-    /// How often the power had failed before, while a judge was already mending what it found.
-    pub(crate) earlier: u64,
-}
+use crate::workload::{Scene, Workload, work};
 
 /// How a run ended.
 #[derive(Debug, Default)]
@@ -62,39 +52,24 @@ pub(crate) enum Company {
     Neighbour,
 }
 
-/// What a workload does, and what must be true after each cut.
-pub(crate) trait Workload {
-    /// What the judge has to know of the run.
-    type Done;
-
-    /// Fills the new file system; all of it is safe before the work begins.
-    fn prepare(&self, root: &Path);
-
-    /// Works below `root`, and sets a mark on the disk after each promise.
-    fn work(&self, root: &Path, device: &Device) -> Self::Done;
-
-    /// Looks at what is there after a cut.
-    fn judge(&self, scene: &Scene, done: &Self::Done) -> Result<(), String>;
-}
-
 /// Cuts the power of a workload, alone and beside a neighbour, and fails if a judge is not content. A judge mends what it
 /// finds; at some of the cuts the power fails again while it does.
 pub(crate) fn survives(stage: &Stage, kind: Kind, workload: &impl Workload, images: usize) {
     for company in [Company::Alone, Company::Neighbour] {
         let begun = Instant::now();
         let prepare = |root: &Path| workload.prepare(root);
-        let (record, done) = record(stage, kind, company, prepare, |root, device| workload.work(root, device));
-        let once = |root: &Path, marks| workload.judge(&Scene { root, marks, earlier: 0 }, &done);
+        let (record, known) = record(stage, kind, company, prepare, |root, device| work(workload, root, device));
+        let once = |root: &Path, steps| workload.judge(&Scene { root, steps, word: None, earlier: 0 }, &known);
         let first = judge(stage, kind, &record, images * 3 / 8, once);
         first.expect_clean(images / 4);
 
         let again = record.cuts(AGAIN, effort::seed().rotate_left(17));
         let mut twice = Tally::default();
         for (cut, disk) in record.disks(again) {
-            let marks = record.marks(cut);
-            let (mending, verdict) = resume(stage, disk, company, |root, _| once(root, marks));
+            let steps = record.marks(cut);
+            let (mending, verdict) = resume(stage, disk, company, |root, _| once(root, steps));
             twice.violations.extend(verdict.err());
-            let twice_cut = |root: &Path, _| workload.judge(&Scene { root, marks, earlier: 1 }, &done);
+            let twice_cut = |root: &Path, _| workload.judge(&Scene { root, steps, word: None, earlier: 1 }, &known);
             twice += judge(stage, kind, &mending, images / 8 / AGAIN, twice_cut);
         }
         twice.expect_clean(0);

@@ -16,12 +16,13 @@ use homeport_volumes::store::{Compression, Consistency, ObjectId, Reason, Snapsh
 use homeport_volumes::tree::{Content, Entry, Kind as EntryKind, Line, TreePath};
 use homeport_volumes::{Generation, UnixSeconds, VolumeUuid};
 
-use crate::disk::{Device, Kind};
+use crate::disk::Kind;
 use crate::effort;
 use crate::place::OWNER;
-use crate::replay::{self, Scene, Workload};
+use crate::replay;
 use crate::stage::{Stage, run};
 use crate::trees::{Picture, furnish, portable};
+use crate::workload::{Scene, Workload};
 
 /// Where snapshots are cut off before the next one is made: a place of every kind.
 const CUT_OFF: [&str; 8] = [
@@ -107,24 +108,32 @@ fn live_on(data: &Path, day: usize) {
 }
 
 impl Workload for Snapshots {
-    type Done = Promised;
+    type Known = Promised;
+
+    const STEPS: usize = 2 + CUT_OFF.len();
 
     fn prepare(&self, root: &Path) {
         prepare(root);
     }
 
-    fn work(&self, root: &Path, device: &Device) -> Promised {
-        let mut promised = Promised::default();
-        promised.take(root, device, Mode::Still);
-        promised.take(root, device, Mode::Still);
-        for (day, point) in (1..).zip(CUT_OFF) {
+    fn begin(&self, _root: &Path) -> Promised {
+        Promised::default()
+    }
+
+    fn step(&self, root: &Path, step: usize) -> Result<String, String> {
+        if let Some(day) = step.checked_sub(1).filter(|day| *day > 0) {
             live_on(&data_in(root), day);
+            let point = CUT_OFF[day - 1];
             let armed = failpoint::arm(point, 1, Blow::Crash);
-            take(root, Mode::Still).expect_err(point);
+            let cut_off = take(root, Mode::Still);
             drop(armed);
-            promised.take(root, device, if day % 2 == 0 { Mode::Running } else { Mode::Still });
+            assert!(cut_off.is_err(), "{point}");
         }
-        promised
+        said(take(root, if step.is_multiple_of(2) { Mode::Running } else { Mode::Still }))
+    }
+
+    fn promise(&self, root: &Path, promised: &mut Promised, _step: usize, word: &str) {
+        promised.add(root, word);
     }
 
     fn judge(&self, scene: &Scene, promised: &Promised) -> Result<(), String> {
@@ -148,7 +157,9 @@ fn moved(root: &Path, from: &str, to: &str) {
 }
 
 impl Workload for AfterAKill {
-    type Done = Promised;
+    type Known = Promised;
+
+    const STEPS: usize = 1;
 
     fn prepare(&self, root: &Path) {
         prepare(root);
@@ -159,11 +170,17 @@ impl Workload for AfterAKill {
         moved(root, "packs", "tmp");
     }
 
-    fn work(&self, root: &Path, device: &Device) -> Promised {
+    fn begin(&self, _root: &Path) -> Promised {
+        Promised::default()
+    }
+
+    fn step(&self, root: &Path, _step: usize) -> Result<String, String> {
         moved(root, "tmp", "packs");
-        let mut promised = Promised::default();
-        promised.take(root, device, Mode::Still);
-        promised
+        said(take(root, Mode::Still))
+    }
+
+    fn promise(&self, root: &Path, promised: &mut Promised, _step: usize, word: &str) {
+        promised.add(root, word);
     }
 
     fn judge(&self, scene: &Scene, promised: &Promised) -> Result<(), String> {
@@ -181,13 +198,17 @@ fn prepare(root: &Path) {
     Store::create(&store_in(root), Compression::Zstd, UnixSeconds::new(1)).unwrap();
 }
 
+/// The name of a snapshot that was made.
+fn said(taken: Result<SnapshotHead, SnapshotError>) -> Result<String, String> {
+    taken.map(|head| head.body.uuid.to_string()).map_err(|error| format!("{error:?}"))
+}
+
 impl Promised {
-    /// Takes a snapshot, and notes that it is promised.
-    fn take(&mut self, root: &Path, device: &Device, mode: Mode) {
-        let head = take(root, mode).unwrap();
-        device.mark();
-        self.uuids.push(head.body.uuid);
-        self.pictures.insert(head.body.uuid, portable(&data_in(root)));
+    /// Notes that the snapshot with this name is promised, and what it was made of.
+    fn add(&mut self, root: &Path, word: &str) {
+        let uuid = word.parse().unwrap();
+        self.uuids.push(uuid);
+        self.pictures.insert(uuid, portable(&data_in(root)));
     }
 
     fn judge(&self, scene: &Scene, scratch: &Path) -> Result<(), String> {
@@ -196,8 +217,12 @@ impl Promised {
         if !catalog.damaged.is_empty() {
             return Err(damaged(&catalog.damaged));
         }
-        if let Some(lost) = self.uuids[..scene.marks].iter().find(|uuid| catalog.find(uuid).is_none()) {
-            return Err(format!("snapshot {lost} of {} was promised and is lost", scene.marks));
+        let mut wanted = self.uuids[..scene.steps].to_vec();
+        if let (Some(word), Some(last)) = (scene.word, wanted.last_mut()) {
+            *last = word.parse().unwrap();
+        }
+        if let Some(lost) = wanted.iter().find(|uuid| catalog.find(uuid).is_none()) {
+            return Err(format!("snapshot {lost} of {} was promised and is lost", scene.steps));
         }
         all_whole(&store, &catalog.snapshots)?;
         // The newest one whose directory somebody looked at when it was made, restored.

@@ -78,13 +78,16 @@ impl Promises {
         Self { kept: vec![vec![live.clone()]], live: vec![live] }
     }
 
-    /// A promise: what is live now stays until the next one. `kept` are the trees that somebody used and that must not
-    /// be lost from now on.
-    pub(crate) fn next(&mut self, volume: &Path, kept: &[&Picture]) -> Picture {
-        let live = Trees::of(volume).live;
-        self.live.push(live.clone());
-        self.kept.push(kept.iter().map(|picture| (*picture).clone()).collect());
-        live
+    /// A promise: what is live now stays until the next one. Where `keeps`, the tree that was live until now was taken out
+    /// of use by it, and must not be lost from now on.
+    pub(crate) fn next(&mut self, volume: &Path, keeps: bool) {
+        let mut kept = self.kept.last().unwrap().clone();
+        let before = self.live.last().unwrap();
+        if keeps && !kept.contains(before) {
+            kept.push(before.clone());
+        }
+        self.live.push(Trees::of(volume).live);
+        self.kept.push(kept);
     }
 
     /// Whether these trees may be there after so many promises.
@@ -93,10 +96,7 @@ impl Promises {
         if !allowed.contains(&trees.live) {
             return Err(format!("live is neither the old tree nor the new one: {:#?}", trees.live));
         }
-        // What the next promise does not keep may be going.
-        let next = self.kept.get(promises + 1);
-        let kept = self.kept[promises].iter().filter(|picture| next.is_none_or(|next| next.contains(picture)));
-        let lost: Vec<_> = kept.filter(|picture| !trees.has(picture)).collect();
+        let lost: Vec<_> = self.kept[promises].iter().filter(|picture| !trees.has(picture)).collect();
         if lost.is_empty() { Ok(()) } else { Err(format!("a tree is lost: {lost:#?}")) }
     }
 }

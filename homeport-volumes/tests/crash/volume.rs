@@ -4,54 +4,26 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use homeport_volumes::{Checked, Known, Remembered, UnixSeconds, VolumeUuid, check};
+use homeport_volumes::{Checked, Generation, Known, Remembered, UnixSeconds, VolumeUuid, check};
 
-use crate::disk::{Device, Kind};
+use crate::disk::Kind;
 use crate::effort;
 use crate::place;
-use crate::replay::{self, Scene, Workload};
+use crate::replay;
 use crate::stage::Stage;
+use crate::workload::{Scene, Workload};
 
 const UUID: VolumeUuid = VolumeUuid::from_bytes([7; 16]);
-const USES: usize = 4;
 const LETTER: &[u8] = b"dear reader";
 
-/// Makes the volume, then again and again takes it into use and writes a letter into it; a mark after each promise. What
-/// the ledger knew at each mark.
-fn work(root: &Path, device: &Device) -> Vec<Known> {
-    let (machine, request) = place::request(root, "alice");
-    let mut ledger = Vec::new();
-    let creatable = match check(&machine, &request, None) {
-        Ok(Checked::Create(creatable)) => creatable,
-        other => panic!("{other:?}"),
-    };
-    let created = creatable.create(UUID, UnixSeconds::new(1)).unwrap();
-    let mut remember = |known: Known| {
-        device.mark();
-        ledger.push(known);
-    };
-    let mut known = Known::of(created.ready.marker(), request.path.clone(), Remembered::Nothing);
-    drop(created);
-    remember(known.clone());
-    for _ in 0..USES {
-        let Ok(Checked::Attach(ready)) = check(&machine, &request, Some(&known)) else { panic!("refused") };
-        known.generation = ready.begin_use().unwrap().generation();
-        remember(known.clone());
-        let letter = request.path.as_path().join(format!("data/{}", known.generation));
-        fs::write(&letter, LETTER).unwrap();
-        File::open(&letter).unwrap().sync_all().unwrap();
-        File::open(letter.parent().unwrap()).unwrap().sync_all().unwrap();
-        known.data = Remembered::Data;
-        remember(known.clone());
-    }
-    ledger
-}
+/// A volume is made, and then again and again taken into use and written to. What the ledger knows after each step.
+struct Volume;
 
 /// Made once that was promised, accepted by a ledger that knows what was promised, and ahead of it by one at
 /// most, and by one more for each judge that used it.
 fn judge(scene: &Scene, ledger: &[Known]) -> Result<(), String> {
     let (machine, request) = place::request(scene.root, "alice");
-    let known = scene.marks.checked_sub(1).map(|last| &ledger[last]);
+    let known = scene.steps.checked_sub(1).map(|last| &ledger[last]);
     match (check(&machine, &request, known), known) {
         (Ok(Checked::Create(creatable)), None) => {
             creatable.create(UUID, UnixSeconds::new(1)).map(drop).map_err(|error| format!("cannot be made: {error}"))
@@ -63,7 +35,7 @@ fn judge(scene: &Scene, ledger: &[Known]) -> Result<(), String> {
             if found < promised || found > promised + 1 + scene.earlier {
                 return Err(format!("generation {found}, promised was {promised}"));
             }
-            let written = scene.marks.saturating_sub(1) / 2;
+            let written = scene.steps.saturating_sub(1) / 2;
             for letter in 1..=written {
                 match fs::read(request.path.as_path().join(format!("data/{letter}"))) {
                     Ok(found) if found == LETTER => {}
@@ -77,17 +49,59 @@ fn judge(scene: &Scene, ledger: &[Known]) -> Result<(), String> {
     }
 }
 
-struct Volume;
-
 impl Workload for Volume {
-    type Done = Vec<Known>;
+    type Known = Vec<Known>;
+
+    const STEPS: usize = 9;
 
     fn prepare(&self, root: &Path) {
         fs::create_dir(root.join("volumes")).unwrap();
     }
 
-    fn work(&self, root: &Path, device: &Device) -> Vec<Known> {
-        work(root, device)
+    fn begin(&self, _root: &Path) -> Vec<Known> {
+        Vec::new()
+    }
+
+    fn step(&self, root: &Path, step: usize) -> Result<String, String> {
+        let (machine, request) = place::request(root, "alice");
+        let failed = |error: &dyn std::fmt::Debug| format!("{error:?}");
+        match (step, check(&machine, &request, None)) {
+            (0, Ok(Checked::Create(creatable))) => {
+                creatable.create(UUID, UnixSeconds::new(1)).map_err(|error| failed(&error))?;
+            }
+            // The first time that it was taken into use, and nothing was written yet.
+            (_, Ok(Checked::Attach(ready))) if step % 2 == 1 => {
+                ready.begin_use().map_err(|error| failed(&error))?;
+            }
+            (_, found) if step.is_multiple_of(2) => {
+                let data = request.path.as_path().join("data");
+                let letter = data.join((step / 2).to_string());
+                let write = || {
+                    fs::write(&letter, LETTER)?;
+                    File::open(&letter)?.sync_all()?;
+                    File::open(&data)?.sync_all()
+                };
+                write().map_err(|error| format!("{error}, {found:?}"))?;
+            }
+            (_, found) => return Err(failed(&found)),
+        }
+        Ok(String::new())
+    }
+
+    fn promise(&self, root: &Path, ledger: &mut Vec<Known>, step: usize, _word: &str) {
+        let (machine, request) = place::request(root, "alice");
+        let data = if step < 2 { Remembered::Nothing } else { Remembered::Data };
+        let known = match ledger.last() {
+            None => match check(&machine, &request, None) {
+                Ok(Checked::Attach(ready)) => Known::of(ready.marker(), request.path.clone(), data),
+                other => panic!("{other:?}"),
+            },
+            Some(known) => {
+                let generation = Generation::new(u64::try_from(step.div_ceil(2)).unwrap());
+                Known { generation, data, ..known.clone() }
+            }
+        };
+        ledger.push(known);
     }
 
     fn judge(&self, scene: &Scene, ledger: &Vec<Known>) -> Result<(), String> {
