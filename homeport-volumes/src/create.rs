@@ -184,7 +184,7 @@ fn expect_exchange(request: &Request, home: &OwnedFd) -> Result<(), VolumeError>
 }
 
 /// The names in the volume's directory that are no part of it.
-fn strangers(volume: BorrowedFd<'_>) -> Result<Vec<OsString>, rustix::io::Errno> {
+fn strangers(volume: BorrowedFd<'_>) -> Result<Vec<OsString>, Errno> {
     let status = directory::status(volume)?;
     let own = |name: &OsString| name == HOME || name == DATA || (name == LOST_AND_FOUND && status.is_mount_root);
     Ok(directory::names(volume, 16)?.into_iter().filter(|name| !own(name)).collect())

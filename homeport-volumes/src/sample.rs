@@ -20,10 +20,10 @@ const DIRECTORIES: usize = 100;
 /// at the top first. Entries that vanish meanwhile do not count.
 pub(crate) fn take(data: BorrowedFd<'_>) -> Result<Sample, Errno> {
     let mut look = Look { entries: 0, bytes: 0, owners: BTreeMap::new(), below: Vec::new(), entered: 1 };
-    let mut whole = look.into_directory(data)?;
+    let mut whole = look.look_into(data)?;
     let mut at = 0;
     while whole && let Some(next) = look.below.get_mut(at).and_then(Option::take) {
-        whole = look.into_directory(next.as_fd())?;
+        whole = look.look_into(next.as_fd())?;
         at += 1;
     }
     Ok(Sample {
@@ -45,7 +45,7 @@ struct Look {
 
 impl Look {
     /// Whether all of it could be looked at.
-    fn into_directory(&mut self, directory: BorrowedFd<'_>) -> Result<bool, Errno> {
+    fn look_into(&mut self, directory: BorrowedFd<'_>) -> Result<bool, Errno> {
         for entry in Dir::read_from(directory)? {
             let entry = entry?;
             let name = entry.file_name();

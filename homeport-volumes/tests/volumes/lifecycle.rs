@@ -396,6 +396,84 @@ fn a_check_takes_milliseconds_however_much_the_volume_holds() {
     println!("median {:?}", times[10]);
 }
 
+/// What this process has used of the processors so far.
+fn cpu() -> std::time::Duration {
+    let text = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = text.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    std::time::Duration::from_millis(ticks * 10)
+}
+
+/// G10: the time of the checks, without the probe's sync, which is the disk's. Run with `--ignored` on a quiet machine; the
+/// figures are printed.
+#[test]
+#[ignore = "makes 300 processes and 100,000 files to measure with"]
+fn g10_twenty_volumes_on_a_host_with_three_hundred_processes() {
+    struct Crowd(Vec<std::process::Child>);
+    impl Drop for Crowd {
+        fn drop(&mut self) {
+            for child in &mut self.0 {
+                let _ended = child.kill().and_then(|()| child.wait());
+            }
+        }
+    }
+    let stand = Stand::new();
+    let requests: Vec<Request> = (0..20)
+        .map(|n| {
+            fs::create_dir(stand.at(&format!("vol{n}"))).unwrap();
+            stand.request(&format!("vol{n}"))
+        })
+        .collect();
+    let known: Vec<_> = requests.iter().map(|request| stand.filled(request)).collect();
+    let mut crowd = Crowd(Vec::new());
+    for n in 0..300 {
+        // A tenth of them in mount namespaces of their own, as containers and services are.
+        let mut command = std::process::Command::new(if n % 10 == 0 { "unshare" } else { "sleep" });
+        let command = if n % 10 == 0 { command.args(["--mount", "sleep", "600"]) } else { command.arg("600") };
+        crowd.0.push(command.spawn().unwrap());
+    }
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let median = |mut times: Vec<std::time::Duration>| {
+        times.sort();
+        times[times.len() / 2]
+    };
+    let one = |request: &Request, known: &homeport_volumes::Known| {
+        let start = std::time::Instant::now();
+        drop(stand.ready(request, Some(known)));
+        start.elapsed()
+    };
+    let looked = |request: &Request, known: &homeport_volumes::Known| {
+        let looking = Request { access: homeport_volumes::Access::ReadOnly, ..request.clone() };
+        let start = std::time::Instant::now();
+        drop(stand.ready(&looking, Some(known)));
+        start.elapsed()
+    };
+    let few = median((0..51).map(|_| one(&requests[0], &known[0])).collect());
+    let few_looked = median((0..51).map(|_| looked(&requests[0], &known[0])).collect());
+    let all = |round: usize| {
+        let start = std::time::Instant::now();
+        for (request, known) in requests.iter().zip(&known) {
+            drop(stand.ready(request, Some(known)));
+        }
+        (round, start.elapsed()).1
+    };
+    let before = cpu();
+    let twenty = median((0..21).map(all).collect());
+    let twenty_cpu = (cpu() - before) / 21;
+    for n in 0..100_000 {
+        if n % 1000 == 0 {
+            fs::create_dir(stand.at(&format!("vol0/data/{}", n / 1000))).unwrap();
+        }
+        fs::write(stand.at(&format!("vol0/data/{}/{n}", n / 1000)), "").unwrap();
+    }
+    let before = cpu();
+    let many = median((0..51).map(|_| one(&requests[0], &known[0])).collect());
+    let many_cpu = (cpu() - before) / 51;
+    println!("one volume, 1 entry: {few:?} (without the probe and the look: {few_looked:?})");
+    println!("one volume, 100,000 entries: {many:?}, CPU {many_cpu:?}");
+    println!("twenty volumes, 300 processes: {twenty:?}, CPU {twenty_cpu:?}");
+}
+
 #[test]
 fn the_facts_are_values_that_can_be_shown() {
     let stand = Stand::new();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose stand cannot be set up has failed")]
 
 mod adopt;
+mod bad_inputs;
 mod crash;
 mod disks;
 mod lifecycle;
