@@ -10,17 +10,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use homeport_core::name::{InstanceName, PortId, VolumeName};
 use homeport_core::unit::{Format, Gid, Mode as Permissions, Uid};
 use homeport_volumes::progress::Silent;
-use homeport_volumes::restore::{Devices, Stored, Top, compare, take_out};
+use homeport_volumes::restore::{Devices, Stored, Top, build, compare};
 use homeport_volumes::snapshot::{About, Base, Depth, Mode, Subject, Taking, verify};
 use homeport_volumes::store::{Compression, Consistency, Reason, SnapshotHead, Store};
-use homeport_volumes::tree::TreePath;
 use homeport_volumes::{Generation, Owner, RootId, UnixSeconds, VolumeUuid};
 use rustix::fs::{CWD, Mode as FileMode, OFlags, openat};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str = "wanted: snapshot create none|zstd STORE | take running|still STORE DIR | verify STORE | \
-                     restore STORE TARGET | compare STORE DIR";
+                     restore|build STORE TARGET";
+
+/// What is compared with the snapshot after a restore.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comparing {
+    Everything,
+    Nothing,
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -49,8 +55,8 @@ fn run(args: &[&str]) -> Outcome<String> {
         ["take", "running", store, dir] => take(Path::new(store), Path::new(dir), Mode::Running),
         ["take", "still", store, dir] => take(Path::new(store), Path::new(dir), Mode::Still),
         ["verify", store] => prove(Path::new(store)),
-        ["restore", store, target] => restore(Path::new(store), Path::new(target)),
-        ["compare", store, dir] => look(Path::new(store), Path::new(dir)),
+        ["restore", store, target] => restore(Path::new(store), Path::new(target), Comparing::Everything),
+        ["build", store, target] => restore(Path::new(store), Path::new(target), Comparing::Nothing),
         _ => Err(USAGE.into()),
     }
 }
@@ -112,20 +118,18 @@ fn prove(store: &Path) -> Outcome<String> {
     }
 }
 
-fn restore(store: &Path, target: &Path) -> Outcome<String> {
+/// Builds the newest snapshot's tree in a new directory, syncs it and, if that is wanted, reads back and compares all of
+/// it: what a restore does before it exchanges two directories.
+fn restore(store: &Path, target: &Path, comparing: Comparing) -> Outcome<String> {
     let store = Store::open(store)?;
     let (objects, entries) = (store.objects()?, newest(&store)?.body.volumes[0].entries);
-    let source = Stored::new(&store, &objects, entries);
-    let built = take_out(&source, &TreePath::root(), target, Devices::Make, &Silent)?;
-    Ok(format!("{built:?}"))
-}
-
-/// Compares a directory with the newest snapshot; what a restore does before it lets the tree appear.
-fn look(store: &Path, dir: &Path) -> Outcome<String> {
-    let store = Store::open(store)?;
-    let (objects, entries) = (store.objects()?, newest(&store)?.body.volumes[0].entries);
+    std::fs::create_dir(target)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let data = openat(CWD, dir, flags, FileMode::empty())?;
-    let compared = compare(data.as_fd(), &Stored::new(&store, &objects, entries), Top::AsSaid, &Silent)?;
-    Ok(format!("{compared:?}"))
+    let top = openat(CWD, target, flags, FileMode::empty())?;
+    let source = Stored::new(&store, &objects, entries);
+    let built = build(top.as_fd(), &source, Devices::Make, &Silent)?;
+    if comparing == Comparing::Nothing {
+        return Ok(format!("{built:?}"));
+    }
+    Ok(format!("{:?}", compare(top.as_fd(), &source, Top::AsSaid, &Silent)?))
 }

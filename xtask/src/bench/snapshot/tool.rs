@@ -174,9 +174,9 @@ impl Kept<'_> {
         })
     }
 
-    /// The part of our restore that compares: every byte and attribute of the tree, with the snapshot.
-    pub(super) fn compare(&self, target: &Path) -> Command {
-        let mut command = self.example("snapshot", &["compare"]);
+    /// A restore of ours that is not compared afterwards.
+    pub(super) fn build(&self, target: &Path) -> Command {
+        let mut command = self.example("snapshot", &["build"]);
         command.arg(&self.store).arg(target);
         command
     }
