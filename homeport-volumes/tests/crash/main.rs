@@ -33,6 +33,7 @@ macro_rules! on_each_file_system {
     };
 }
 
+mod adopt;
 mod disk;
 mod effort;
 mod exchange;
