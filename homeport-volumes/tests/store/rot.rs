@@ -237,6 +237,28 @@ fn two_snapshots_of_one_number_are_noticed() {
     assert!([head, twin].contains(&catalog.snapshots[0]));
 }
 
+/// A disk that gives back something else than what it was given is noticed while the data is still at hand, and nothing of
+/// it gets a name. [spec: STO-10]
+#[test]
+fn the_disk_is_asked_before_a_pack_gets_its_name() {
+    let stand = Stand::new(Compression::None);
+    for what in ["a pack", "entries"] {
+        let mut writer = stand.writer();
+        if what == "a pack" {
+            // More than is gathered before it is written.
+            writer.put(&noise(1, 1 << 20)).unwrap();
+            writer.put(&noise(2, 1 << 20)).unwrap();
+        } else {
+            crate::stand::put_files(&mut writer, &Files::new()).unwrap();
+        }
+        patch(&find(&stand, "tmp", ""), 30, b"\x07");
+        let error = writer.seal().unwrap_err();
+        assert_eq!(error.code(), "HP-STO-024", "{what}: {error}");
+        drop(writer);
+        assert_eq!(all_files(&stand.path()).len(), 2, "{what}: only the document and the lock");
+    }
+}
+
 /// 60: a frame that gives more than it says, or asks for much memory, under a name that somebody chose.
 #[test]
 fn a_bomb_in_a_pack_or_in_entries_is_refused() {

@@ -1,3 +1,5 @@
+//! What a snapshot's text can and cannot say. Never touches a file.
+
 use homeport_core::digest::Digest;
 use proptest::prelude::*;
 
