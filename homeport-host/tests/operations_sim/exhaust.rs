@@ -92,7 +92,7 @@ fn predicted_undo(last: usize) -> Vec<Point> {
 }
 
 /// Runs all cases on two threads.
-fn spread<T: Sync>(cases: &[T], run: impl Fn(&T) + Sync) {
+pub(crate) fn spread<T: Sync>(cases: &[T], run: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<Box<dyn std::any::Any + Send>>> = Mutex::new(None);
     let work = || {

@@ -8,6 +8,7 @@
 
 mod data;
 mod exhaust;
+mod exhaust_data;
 mod port;
 mod random;
 mod reach;

@@ -52,6 +52,8 @@ pub(crate) struct Deeds {
     pub(crate) times: Times,
     /// Every tree that each volume ever was, by uuid.
     history: BTreeMap<String, Vec<Tree>>,
+    /// What a person has in a directory that may become a volume.
+    pub(crate) own: Tree,
     starts: u32,
 }
 
@@ -178,7 +180,9 @@ impl Deeds {
             return Ok(());
         }
         let found = tree(data)?;
-        let is_known = found.is_empty() || self.history.get(uuid).is_some_and(|history| history.contains(&found));
+        let is_known = found.is_empty()
+            || found == self.own
+            || self.history.get(uuid).is_some_and(|history| history.contains(&found));
         if !is_known {
             return Err(format!("{uuid} holds {:?}, which it never did", found.keys()));
         }
@@ -207,6 +211,11 @@ impl Deeds {
             found.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect();
         found.sort();
         if found == names { Ok(()) } else { Err(format!("{uuid} holds {found:?}, and {names:?} was written")) }
+    }
+
+    /// Every content that was ever written.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.history.values().flatten().flat_map(BTreeMap::values)
     }
 
     /// Whether anything was ever written to the volume.

@@ -300,6 +300,16 @@ impl Stage {
         steps.into_iter().map(|step| step.name).collect()
     }
 
+    /// The steps of the newest operation that begins with this one.
+    pub(crate) fn steps_of_this_kind(&self, first: &str) -> Vec<String> {
+        let ledger = self.ledger();
+        let events = ledger.events(None, 20).unwrap();
+        let operations = events.into_iter().rev().filter_map(|event| event.operation);
+        let steps = operations.filter_map(|id| ledger.operation(id).unwrap()).map(|(_, steps)| steps);
+        let mut named = steps.map(|steps| steps.into_iter().map(|step| step.name).collect::<Vec<_>>());
+        named.find(|names| names.first().is_some_and(|name| name == first)).unwrap_or_default()
+    }
+
     pub(crate) fn request(&self, name: &InstanceName, on_disk: bool) -> DeployRequest {
         let volumes = on_disk.then(|| ("home".parse().unwrap(), self.directory()));
         DeployRequest {
