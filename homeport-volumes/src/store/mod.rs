@@ -22,6 +22,7 @@ mod handles;
 mod head;
 mod identity;
 mod line;
+mod load;
 mod lock;
 mod marks;
 mod object;
@@ -32,6 +33,7 @@ mod removed;
 mod sink;
 #[expect(clippy::module_inception, reason = "the noun of this folder has a file like every other")]
 mod store;
+mod table;
 mod tmp;
 mod writer;
 
@@ -48,5 +50,5 @@ pub use objects::Objects;
 pub use pack::check::CheckedPack;
 pub use place::Space;
 pub use sink::EntriesSink;
-pub use store::Store;
+pub use store::{MissingObjects, Store};
 pub use writer::{Sealed, StoreWriter, WrittenEntries};

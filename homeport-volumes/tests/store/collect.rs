@@ -1,15 +1,18 @@
 //! Taking out: what stays is whole, what goes comes back or is gone for good after seven days, and what cannot be read
 //! stops everything.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
 use homeport_core::fault::Advice as _;
 use homeport_volumes::UnixSeconds;
+use homeport_volumes::failpoint::{Blow, arm};
 use homeport_volumes::progress::Silent;
 use homeport_volumes::store::{Collected, Compression, Removal, Rewriting, SnapshotHead, Store, StoreError};
+use proptest::prelude::*;
 
-use crate::stand::{Files, NOW, Stand, all_files, noise, read};
+use crate::stand::{Files, NOW, Stand, all_files, noise, read, snapshot};
 
 pub(crate) const DAY: u64 = 24 * 60 * 60;
 
@@ -218,4 +221,81 @@ fn what_was_taken_out_can_be_moved_back_for_seven_days() {
         std::fs::rename(batch.join(&name), stand.path().join(room).join(&name)).unwrap();
     }
     assert_eq!(read(&stand.store, &gone).unwrap(), mails(0..3));
+}
+
+/// What happens to a store, one after the other.
+#[derive(Debug, Clone)]
+enum Event {
+    /// A snapshot of these mails.
+    Snapshot(u64, u64),
+    /// A snapshot that is cut off at this step.
+    CutSnapshot(u64, u64, u32),
+    /// Snapshots are taken out: those whose place in the list is in the bits.
+    Collect(u8),
+    /// The same, cut off at this step.
+    CutCollect(u8, u32),
+    /// Days pass.
+    Days(u64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => (0_u64..20, 1_u64..8).prop_map(|(from, count)| Event::Snapshot(from, from + count)),
+        1 => (0_u64..20, 1_u64..8, 1_u32..20).prop_map(|(from, count, at)| Event::CutSnapshot(from, from + count, at)),
+        2 => any::<u8>().prop_map(Event::Collect),
+        2 => (any::<u8>(), 1_u32..40).prop_map(|(which, at)| Event::CutCollect(which, at)),
+        2 => (1_u64..9).prop_map(Event::Days),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    /// Whatever is taken, taken out and cut off, in whatever order: every snapshot that was not asked to go is listed,
+    /// and every one that is listed is whole.
+    #[test]
+    fn what_is_not_asked_to_go_stays(events in proptest::collection::vec(event(), 1..14), zstd: bool) {
+        let stand = Stand::new(if zstd { Compression::Zstd } else { Compression::None });
+        // What each snapshot holds, and those that nobody asked to go.
+        let (mut known, mut safe) = (BTreeMap::new(), BTreeSet::new());
+        let mut now = 0;
+        for event in events {
+            match event {
+                Event::Snapshot(from, to) => {
+                    let head = stand.snapshot(&mails(from..to));
+                    safe.insert(head.body.uuid);
+                    known.insert(head.body.uuid, mails(from..to));
+                }
+                Event::CutSnapshot(from, to, at) => {
+                    let _armed = arm("*", at, Blow::Crash);
+                    if let Ok(head) = snapshot(&stand.store, &mails(from..to)) {
+                        safe.insert(head.body.uuid);
+                        known.insert(head.body.uuid, mails(from..to));
+                    }
+                }
+                Event::Collect(which) | Event::CutCollect(which, _) => {
+                    let heads = stand.store.catalog().unwrap().snapshots;
+                    let chosen = heads.iter().enumerate().filter(|(n, _)| which >> (n % 8) & 1 == 1);
+                    let gone: Vec<_> = chosen.map(|(_, head)| head).collect();
+                    safe.retain(|uuid| gone.iter().all(|head| head.body.uuid != *uuid));
+                    let armed = match event {
+                        Event::CutCollect(_, at) => Some(arm("*", at, Blow::Crash)),
+                        _ => None,
+                    };
+                    let result = collect(&stand.store, &gone, later(now));
+                    prop_assert!(armed.is_some() || result.is_ok(), "{result:?}");
+                }
+                Event::Days(days) => now += days,
+            }
+            let catalog = stand.store.catalog().unwrap();
+            prop_assert_eq!(&catalog.damaged, &[]);
+            for head in &catalog.snapshots {
+                let files = read(&stand.store, head).unwrap();
+                // One that was cut off after it was there is not known.
+                prop_assert_eq!(known.get(&head.body.uuid).unwrap_or(&files), &files);
+            }
+            let listed: BTreeSet<_> = catalog.snapshots.iter().map(|head| head.body.uuid).collect();
+            prop_assert!(safe.is_subset(&listed));
+        }
+    }
 }

@@ -237,6 +237,19 @@ fn two_snapshots_of_one_number_are_noticed() {
     assert!([head, twin].contains(&catalog.snapshots[0]));
 }
 
+/// Which snapshots need what is damaged: asked of each, without reading packs.
+#[test]
+fn what_a_snapshot_lacks_is_counted_and_named() {
+    let stand = Stand::new(Compression::None);
+    let first = stand.snapshot(&letters());
+    std::fs::remove_file(find(&stand, "packs", ".tar")).unwrap();
+    let second = stand.snapshot(&[("e".to_owned(), noise(7, 100))].into());
+    let objects = stand.store.objects().unwrap();
+    let missing = stand.store.objects_missing(&objects, &first, &Silent).unwrap();
+    assert_eq!((missing.count, missing.first.len()), (3, 3));
+    assert_eq!(stand.store.objects_missing(&objects, &second, &Silent).unwrap().count, 0);
+}
+
 /// A disk that gives back something else than what it was given is noticed while the data is still at hand, and nothing of
 /// it gets a name. [spec: STO-10]
 #[test]
