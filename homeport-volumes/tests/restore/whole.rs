@@ -234,7 +234,7 @@ fn story_l28_a_damaged_store_is_never_a_success() {
         assert_eq!(faults[0].code, "HP-RST-020", "byte {at}");
         let mut held = house.hold();
         let error = ready(&mut held, TX, &source).unwrap_err();
-        assert!(error.code().starts_with("HP-STO-03"), "byte {at}: {error:?}");
+        assert!(error.code().starts_with("HP-STO-"), "byte {at}: {error:?}");
         assert_eq!((house.live(), house.names("staging")), (old.clone(), vec![]), "byte {at}");
     }
     fs::remove_file(&pack).unwrap();
