@@ -12,7 +12,7 @@ use crate::directory::{self, Entry};
 use crate::facts::{Reached, Sample};
 
 /// How many entries are looked at.
-const ENTRIES: u64 = 1500;
+const ENTRIES: u64 = 1000;
 /// How many directories are entered.
 const DIRECTORIES: usize = 100;
 

@@ -6,7 +6,7 @@
 //! left out: a service with a private mount namespace sees every mount of the host and uses none of them.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::facts::User;
@@ -16,8 +16,16 @@ use crate::path::Relation;
 /// The processes below `proc` that have `volume` mounted and can write to it: one for each mount namespace and mount
 /// point. `tolerated` processes and their namespaces are left out. Processes that end meanwhile are no error.
 pub(crate) fn find(proc: &Path, own: &MountTable, volume: &Location, tolerated: &[u32]) -> Vec<User> {
-    let namespace = |pid: &str| fs::read_link(proc.join(pid).join("ns/mnt")).ok();
-    let mut seen: HashSet<PathBuf> = tolerated.iter().filter_map(|pid| namespace(&pid.to_string())).collect();
+    let Ok(proc_fd) = File::open(proc) else { return Vec::new() };
+    let mut buffer = Vec::with_capacity(64);
+    let mut namespace = |pid: &str| {
+        let link = rustix::fs::readlinkat(&proc_fd, format!("{pid}/ns/mnt"), std::mem::take(&mut buffer)).ok()?;
+        // `mnt:[4026531841]`: the digits are the namespace.
+        let digits = link.to_str().ok()?.strip_prefix("mnt:[")?.strip_suffix(']')?.parse::<u64>().ok();
+        buffer = link.into_bytes();
+        digits
+    };
+    let mut seen: HashSet<u64> = tolerated.iter().filter_map(|pid| namespace(&pid.to_string())).collect();
     seen.extend(namespace("self"));
     let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
@@ -28,12 +36,26 @@ pub(crate) fn find(proc: &Path, own: &MountTable, volume: &Location, tolerated: 
             continue;
         }
         let text = fs::read(proc.join(pid.to_string()).join("mountinfo")).unwrap_or_default();
-        let Ok(table) = MountTable::parse(&text) else { continue };
+        let Ok(table) = MountTable::parse(&of_interest(&text, volume)) else { continue };
         let command = fs::read_to_string(proc.join(pid.to_string()).join("comm")).unwrap_or_default();
         let points = mounted_in(own, &table, volume).into_iter();
         users.extend(points.map(|mount_point| User { pid, command: command.trim_end().to_owned(), mount_point }));
     }
     users
+}
+
+/// The lines of a mount table that can say anything about `volume`: those of its device, and those at `/`.
+fn of_interest(text: &[u8], volume: &Location) -> Vec<u8> {
+    let device = volume.device.to_string().into_bytes();
+    let mut kept = Vec::new();
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let is_ours = fields.nth(2) == Some(&device[..]);
+        if is_ours || fields.nth(1) == Some(b"/") {
+            kept.extend_from_slice(line);
+        }
+    }
+    kept
 }
 
 /// The processes below `proc` that work in `directory` or have something in it open, each once. This process is left out.
@@ -77,6 +99,15 @@ fn mounted_in(own: &MountTable, table: &MountTable, volume: &Location) -> Vec<Pa
 mod tests {
     use super::*;
     use crate::mountinfo::DeviceNumber;
+
+    #[test]
+    fn only_lines_that_can_matter_are_read() {
+        let volume = Location { device: DeviceNumber { major: 8, minor: 1 }, inner: "/srv".into() };
+        let text = b"1 0 0:50 / / rw - overlay o rw\n2 1 8:1 /srv /a rw - ext4 a rw\n3 1 8:11 / /b rw - ext4 b rw\n\
+            4 1 0:5 / /proc rw - proc p rw\n5 1 18:1 / /c rw - ext4 c rw\n";
+        let table = MountTable::parse(&of_interest(text, &volume)).unwrap();
+        assert_eq!(table.iter().map(|mount| mount.id).collect::<Vec<_>>(), [1, 2]);
+    }
 
     #[test]
     fn only_writable_mounts_of_another_root_that_overlap_are_users() {
