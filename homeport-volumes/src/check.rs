@@ -15,12 +15,13 @@ use homeport_core::fault::Fault;
 
 use crate::decide::{Novelty, Start, Verdict, decide, notices};
 use crate::error::VolumeError;
-use crate::examine::{Data, Machine, Opened, examine};
+use crate::examine::{Data, Examined, Machine, Opened, examine, examine_among};
 use crate::facts::Place;
 use crate::identity::VolumeUuid;
 use crate::marker::Marker;
 use crate::path::VolumePath;
 use crate::request::{Known, Request};
+use crate::users::Processes;
 
 /// A volume that passed its checks.
 #[derive(Debug)]
@@ -66,7 +67,23 @@ pub struct CheckedData {
 /// # Errors
 /// [`VolumeError::Refused`] with all faults, or what the operating system refused.
 pub fn check(machine: &Machine, request: &Request, known: Option<&Known>) -> Result<Checked, VolumeError> {
-    let examined = examine(machine, request, known)?;
+    judged(examine(machine, request, known)?, request, known)
+}
+
+/// The same for one of several volumes: `processes` were looked at once for all of them, a moment ago.
+///
+/// # Errors
+/// Those of [`check`].
+pub fn check_among(
+    machine: &Machine,
+    processes: &Processes,
+    request: &Request,
+    known: Option<&Known>,
+) -> Result<Checked, VolumeError> {
+    judged(examine_among(machine, Some(processes), request, known)?, request, known)
+}
+
+fn judged(examined: Examined, request: &Request, known: Option<&Known>) -> Result<Checked, VolumeError> {
     let verdict = decide(request, known, &examined.facts).map_err(VolumeError::Refused)?;
     let changed = |what: &str| VolumeError::Changed { path: request.path.clone(), what: what.to_owned() };
     match (verdict, examined.opened) {

@@ -24,7 +24,8 @@ use crate::open::{open_deepest, open_directory};
 use crate::path::{Relation, VolumePath};
 use crate::request::{Access, Known, Origin, Request};
 use crate::restore::journal;
-use crate::{lock, marker, sample, stamp, users};
+use crate::users::Processes;
+use crate::{lock, marker, sample, stamp};
 
 /// How many names of one directory are looked at: a volume has a handful, and what has more is none.
 const MOST_NAMES: usize = 4096;
@@ -103,6 +104,16 @@ pub struct Examined {
 /// What the operating system refused, for example reading as an ordinary user. What is wrong with the volume is no
 /// error but a fact.
 pub fn examine(machine: &Machine, request: &Request, known: Option<&Known>) -> Result<Examined, VolumeError> {
+    examine_among(machine, None, request, known)
+}
+
+/// The same, with what was seen of all processes a moment ago.
+pub(crate) fn examine_among(
+    machine: &Machine,
+    processes: Option<&Processes>,
+    request: &Request,
+    known: Option<&Known>,
+) -> Result<Examined, VolumeError> {
     let path = &request.path;
     let (fact, volume) = match open_directory(path) {
         Ok(fd) => (PathFact::Directory, Some(fd)),
@@ -126,7 +137,8 @@ pub fn examine(machine: &Machine, request: &Request, known: Option<&Known>) -> R
     };
     let users = match (&location, &content) {
         (Some(location), Some(_)) if request.access != Access::Shared => {
-            users::find(&machine.proc, &mounts, location, &request.tolerated)
+            let of_now = |processes: &Processes| processes.users_of(&mounts, location, &request.tolerated);
+            processes.map_or_else(|| of_now(&Processes::of(machine)), of_now)
         }
         _ => Vec::new(),
     };

@@ -5,7 +5,7 @@
 //! - It is mounted into another instance, port or place than the one that its marker names.
 //! - A disk that is missing, set back or exchanged is taken for a new, empty volume.
 //! - A check changes anything, or a failed check leads to making something.
-//! - A directory with something in it is removed.
+//! - A directory with something in it is removed, but by [`trash::empty`], from the trash.
 //!
 //! The way of a volume into a container, each step possible only after the one before:
 //!
@@ -15,7 +15,10 @@
 //!   Ready::begin_use -> InUse               the lock, generation + 1
 //!   Mounts::mount(InUse::data) -> Mounted   the checked descriptor, below a read-only tmpfs
 //!   compare_mount                           what the started container really sees
+//! check_readable -> Readable                to read beside the container, as a snapshot does
 //! ```
+//!
+//! A volume goes out of use by way of [`trash`], and what is on a disk already becomes one by way of [`adopt`].
 //!
 //! The rules are in `spec/volumes.md`; the code cites them as `[spec: VOL-n]`. What is known about a volume beforehand
 //! ([`Known`]) comes from the host's ledger; this crate keeps no state of its own beside the volumes. [spec: VOL-1]
@@ -59,7 +62,7 @@ pub mod tree;
 mod users;
 
 pub use begin::{Held, InUse};
-pub use check::{Checked, CheckedData, Creatable, Ready, check};
+pub use check::{Checked, CheckedData, Creatable, Ready, check, check_among};
 pub use container::{check_declared, compare_mount};
 pub use create::{Before, Created};
 pub use decide::{Novelty, Start, Verdict, decide, notices};
@@ -81,3 +84,4 @@ pub use readable::{Readable, check_readable};
 pub use record::RecordFault;
 pub use remove::{Removal, remove_if_blank};
 pub use request::{Access, Counted, Known, Neighbour, Origin, Remembered, Request, Reserve};
+pub use users::Processes;

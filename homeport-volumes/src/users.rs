@@ -6,42 +6,74 @@
 //! left out: a service with a private mount namespace sees every mount of the host and uses none of them.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::examine::Machine;
 use crate::facts::User;
 use crate::mountinfo::{Location, MountTable};
 use crate::path::Relation;
 
-/// The processes below `proc` that have `volume` mounted and can write to it: one for each mount namespace and mount
-/// point. `tolerated` processes and their namespaces are left out. Processes that end meanwhile are no error.
-pub(crate) fn find(proc: &Path, own: &MountTable, volume: &Location, tolerated: &[u32]) -> Vec<User> {
-    let Ok(proc_fd) = File::open(proc) else { return Vec::new() };
-    let mut buffer = Vec::with_capacity(64);
-    let mut namespace = |pid: &str| {
-        let link = rustix::fs::readlinkat(&proc_fd, format!("{pid}/ns/mnt"), std::mem::take(&mut buffer)).ok()?;
-        // `mnt:[4026531841]`: the digits are the namespace.
-        let digits = link.to_str().ok()?.strip_prefix("mnt:[")?.strip_suffix(']')?.parse::<u64>().ok();
-        buffer = link.into_bytes();
-        digits
-    };
-    let mut seen: HashSet<u64> = tolerated.iter().filter_map(|pid| namespace(&pid.to_string())).collect();
-    seen.extend(namespace("self"));
-    let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    let mut users = Vec::new();
-    for pid in pids {
-        let Some(namespace) = namespace(&pid.to_string()) else { continue };
-        if !seen.insert(namespace) {
-            continue;
+/// The mounts of all processes at one moment: one process of each mount namespace stands for it.
+///
+/// Going through all processes takes longer than everything else that a check does, so that whoever checks several
+/// volumes does it once. It must be done after whatever was to end has ended.
+#[derive(Debug, Clone, Default)]
+pub struct Processes {
+    proc: PathBuf,
+    own: Option<u64>,
+    seen: Vec<Process>,
+}
+
+#[derive(Debug, Clone)]
+struct Process {
+    pid: u32,
+    namespace: u64,
+    /// Its table of mounts, as the kernel writes it.
+    mounts: Vec<u8>,
+}
+
+impl Processes {
+    /// Goes through the processes of this machine. Those that end meanwhile are no error.
+    pub fn of(machine: &Machine) -> Self {
+        let proc = machine.proc.clone();
+        let mut found = Self { own: namespace(&proc, "self"), proc, seen: Vec::new() };
+        let mut namespaces: HashSet<u64> = found.own.into_iter().collect();
+        let Ok(entries) = fs::read_dir(&found.proc) else { return found };
+        for pid in entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok()) {
+            let Some(namespace) = namespace(&found.proc, &pid.to_string()) else { continue };
+            if namespaces.insert(namespace) {
+                let mounts = fs::read(found.proc.join(pid.to_string()).join("mountinfo")).unwrap_or_default();
+                found.seen.push(Process { pid, namespace, mounts });
+            }
         }
-        let text = fs::read(proc.join(pid.to_string()).join("mountinfo")).unwrap_or_default();
-        let Ok(table) = MountTable::parse(&of_interest(&text, volume)) else { continue };
-        let command = fs::read_to_string(proc.join(pid.to_string()).join("comm")).unwrap_or_default();
-        let points = mounted_in(own, &table, volume).into_iter();
-        users.extend(points.map(|mount_point| User { pid, command: command.trim_end().to_owned(), mount_point }));
+        found
     }
-    users
+
+    /// Those that have `volume` mounted and can write to it: one for each mount namespace and mount point. `tolerated`
+    /// processes and their namespaces are left out.
+    pub(crate) fn users_of(&self, own: &MountTable, volume: &Location, tolerated: &[u32]) -> Vec<User> {
+        let tolerated: Vec<u64> = tolerated.iter().filter_map(|pid| namespace(&self.proc, &pid.to_string())).collect();
+        let mut users = Vec::new();
+        for process in self.seen.iter().filter(|process| !tolerated.contains(&process.namespace)) {
+            let Ok(table) = MountTable::parse(&of_interest(&process.mounts, volume)) else { continue };
+            let points = mounted_in(own, &table, volume);
+            if points.is_empty() {
+                continue;
+            }
+            let pid = process.pid;
+            let command = fs::read_to_string(self.proc.join(pid.to_string()).join("comm")).unwrap_or_default();
+            let command = command.trim_end().to_owned();
+            users.extend(points.into_iter().map(|mount_point| User { pid, command: command.clone(), mount_point }));
+        }
+        users
+    }
+}
+
+/// The number of the process's mount namespace: its link reads `mnt:[4026531841]`.
+fn namespace(proc: &Path, pid: &str) -> Option<u64> {
+    let link = fs::read_link(proc.join(pid).join("ns/mnt")).ok()?;
+    link.to_str()?.strip_prefix("mnt:[")?.strip_suffix(']')?.parse().ok()
 }
 
 /// The lines of a mount table that can say anything about `volume`: those of its device, and those at `/`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use homeport_core::fault::Fault;
 use homeport_core::name::{InstanceName, PortId, VolumeName};
-use homeport_volumes::{Owner, Reserve, RootId, check};
+use homeport_volumes::{Owner, Processes, Reserve, RootId, check_among};
 
 use crate::host::Host;
 use crate::ledger::{HasData, InstanceRecord, Ledger, Origin, Time, VolumeRecord, VolumeState};
@@ -85,9 +85,10 @@ pub fn volume_check(
     let ledger = Ledger::open(&host.layout)?;
     let Some(root) = ledger.root_id()? else { return Ok(Vec::new()) };
     let mut checked = Vec::new();
+    let processes = Processes::of(&host.machine);
     for record in wanted(&ledger, instance, volume)? {
         let owner = ledger.instance(&record.instance)?.filter(|owner| owner.port == record.port);
-        let faults = check_one(host, &ledger, &root, &record, owner.as_ref())?;
+        let faults = check_one(host, &processes, &ledger, &root, &record, owner.as_ref())?;
         checked.push(CheckedVolume { volume: record.into(), faults });
     }
     Ok(checked)
@@ -114,6 +115,7 @@ fn wanted(
 /// Everything that is wrong with one volume: for its instance's next start, or for nobody's.
 fn check_one(
     host: &Host,
+    processes: &Processes,
     ledger: &Ledger,
     root: &RootId,
     record: &VolumeRecord,
@@ -132,5 +134,7 @@ fn check_one(
         request.owner = Owner { uid: declared.uid, gid: declared.gid, mode: declared.mode };
         request.reserve = Reserve { bytes: declared.min_free_bytes, inodes: declared.min_free_inodes };
     }
-    Ok(check(&host.machine, &request, Some(&known)).err().map_or_else(Vec::new, |error| as_faults(&record.name, error)))
+    Ok(check_among(&host.machine, processes, &request, Some(&known))
+        .err()
+        .map_or_else(Vec::new, |error| as_faults(&record.name, error)))
 }
