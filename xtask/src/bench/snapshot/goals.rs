@@ -5,8 +5,8 @@ use anyhow::{Context as _, Result};
 use super::samples::{CPU, PEAK, Part, Samples, Task, WALL};
 use super::session::{
     APPENDED, LARGE_FIRST, LARGE_MORE, LARGE_RESTORE, MORE_BYTES, NAMES_FIRST, NAMES_UNCHANGED, PAGES, PASS_ONE,
-    PASS_TWO, PASS_TWO_AFTER, PASS_TWO_TENFOLD, SMALL_BUILD, SMALL_FIRST, SMALL_MORE, SMALL_RESTORE, SMALL_UNCHANGED,
-    SMALL_VERIFY,
+    PASS_TWO, PASS_TWO_AFTER, PASS_TWO_TENFOLD, SMALL_BUILD, SMALL_FIRST, SMALL_MORE, SMALL_MORE_PACKED, SMALL_RESTORE,
+    SMALL_UNCHANGED, SMALL_VERIFY,
 };
 use super::tool::Tool;
 use crate::bench::figure::Figure;
@@ -160,10 +160,26 @@ pub(super) fn all(samples: &Samples) -> Result<Vec<Goal>> {
         ),
         goal(
             "G5",
-            "small, 500 renamed and 500 new: stored bytes against new ones",
+            "small, 500 renamed and 500 new: bytes of new packs against new ones",
+            "snapshot_small_incremental_packed_vs_new",
+            RATIO,
+            one(&bytes(SMALL_MORE_PACKED, Tool::Raw)?, number(MORE_BYTES)),
+            1.02,
+        ),
+        goal(
+            "G5",
+            "small, 500 renamed and 500 new: all stored bytes, with entries, against new ones",
             "snapshot_small_incremental_bytes_vs_new",
             RATIO,
             one(&bytes(SMALL_MORE, Tool::Raw)?, number(MORE_BYTES)),
+            1.02,
+        ),
+        goal(
+            "G5",
+            "small, 500 renamed and 500 new, zstd: all stored bytes, with entries, against new ones",
+            "snapshot_small_incremental_zstd_bytes_vs_new",
+            RATIO,
+            one(&bytes(SMALL_MORE, Tool::Zstd)?, number(MORE_BYTES)),
             1.02,
         ),
         goal(

@@ -35,7 +35,7 @@ pub(crate) struct Extent {
     /// After so many minutes no more rounds are begun, but for three of each; snapshot only.
     #[arg(long, default_value_t = 15)]
     minutes: u64,
-    /// Where data and stores are made: about 14 GB; snapshot only.
+    /// Where data and stores are made, 15 GB of them; snapshot only.
     #[arg(long, default_value = "/var/tmp")]
     at: PathBuf,
 }
@@ -47,7 +47,7 @@ pub(super) fn run(pairs: usize, extent: &Extent) -> Result<()> {
     let mut build = run::cargo();
     build.args(["build", "--release", "--quiet", "--locked", "-p", "homeport-volumes", "--examples"]);
     run::pass(build.current_dir(workspace.root()))?;
-    let place = place::Place::make(&extent.at, workspace.target().join("release/examples"))?;
+    let place = place::Place::make(&extent.at, workspace.target().join("release/examples"), extent.scale)?;
     let rounds = rounds::Rounds { pairs, time: Duration::from_mins(extent.minutes) };
     let mut session =
         session::Session { place: &place, rounds, scale: extent.scale, samples: samples::Samples::default() };

@@ -12,6 +12,10 @@ use crate::{run, say};
 const SMALL: f64 = 100_000.0;
 const LARGE: u32 = 20;
 const LARGE_BYTES: f64 = 102.0 * 1024.0 * 1024.0;
+/// What data, stores and restored trees take together at full size, at most.
+const ROOM: f64 = 15.0e9;
+/// How the directory's name begins; the process that made it ends it.
+const NAME: &str = "homeport-bench-";
 /// Entries of the set that only counts memory.
 const NAMES: f64 = 1_000_000.0;
 
@@ -52,9 +56,16 @@ impl Set {
 }
 
 impl Place {
-    /// Makes it below `above`.
-    pub(super) fn make(above: &Path, examples: PathBuf) -> Result<Self> {
-        let root = above.join(format!("homeport-bench-{}", std::process::id()));
+    /// Makes it below `above`, where there has to be room for `scale` of everything.
+    pub(super) fn make(above: &Path, examples: PathBuf, scale: f64) -> Result<Self> {
+        clear_dead(above)?;
+        let free =
+            nix::sys::statvfs::statvfs(above).with_context(|| format!("cannot examine `{}`", above.display()))?;
+        let free = u128::from(free.blocks_available()) * u128::from(free.fragment_size());
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few gigabytes")]
+        let wanted = (ROOM * scale) as u128 + (1 << 29);
+        ensure!(free >= wanted, "`{}` has {free} bytes free: wanted {wanted}", above.display());
+        let root = above.join(format!("{NAME}{}", std::process::id()));
         std::fs::create_dir(&root).with_context(|| format!("cannot make `{}`", root.display()))?;
         let place = Self { root, examples };
         for dir in ["data", "cache", "stores", "restored"] {
@@ -120,5 +131,39 @@ impl Place {
             std::fs::remove_dir_all(&target).with_context(|| format!("cannot remove `{}`", target.display()))?;
         }
         Ok(target)
+    }
+}
+
+/// Removes what sessions left that were ended from outside.
+fn clear_dead(above: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(above).with_context(|| format!("cannot list `{}`", above.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(NAME)?.parse::<u32>().ok());
+        if process.is_some_and(|process| !Path::new("/proc").join(process.to_string()).exists()) {
+            say::line(format_args!("removing `{}`, which a session left that is dead", entry.path().display()));
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dead_session_left_is_removed_and_nothing_else() {
+        let above = std::env::temp_dir().join(format!("homeport-xtask-place-{}", std::process::id()));
+        // No process has the highest number.
+        let (dead, alive) = (format!("{NAME}4294967295"), format!("{NAME}{}", std::process::id()));
+        let names = [dead.as_str(), &alive, "homeport-bench-of-mine", "else"];
+        for name in names {
+            std::fs::create_dir_all(above.join(name).join("data")).unwrap();
+        }
+        clear_dead(&above).unwrap();
+        let left: Vec<bool> = names.iter().map(|name| above.join(name).exists()).collect();
+        std::fs::remove_dir_all(&above).unwrap();
+        assert_eq!(left, [false, true, true, true]);
     }
 }

@@ -18,6 +18,8 @@ pub(super) const SMALL_RESTORE: Task = Task("small 2: restore");
 pub(super) const SMALL_BUILD: Task = Task("small 2: restore, not compared");
 pub(super) const SMALL_UNCHANGED: Task = Task("small 3: nothing changed");
 pub(super) const SMALL_MORE: Task = Task("small 4: 500 renamed, 500 new");
+/// What went into packs then, without entries.
+pub(super) const SMALL_MORE_PACKED: Task = Task("small 4: packs alone");
 pub(super) const SMALL_VERIFY: Task = Task("small 5: verify");
 /// Pass 1 of an upgrade, which the old version still runs beside.
 pub(super) const PASS_ONE: Task = Task("small 6: pass 1, nothing changed");
@@ -72,8 +74,7 @@ impl Session<'_> {
         self.yardstick(Tool::Read, &data)?;
         self.first(SMALL_FIRST, 30, &mut kept, &data)?;
         self.restore(SMALL_RESTORE, Some(SMALL_BUILD), 20, &kept)?;
-        // What is only wanted once.
-        kept.retain(|kept| ![Tool::Zstd, Tool::Tar].contains(&kept.tool));
+        give_up(&mut kept, Tool::Tar)?;
         self.unchanged(SMALL_UNCHANGED, 8, &mut kept, &data)?;
         self.small_more(&mut kept)?;
         self.verify(&kept)?;
@@ -93,9 +94,8 @@ impl Session<'_> {
         let mut kept: Vec<Kept<'_>> = all.map(|tool| place.kept(tool, &data, &cache)).into();
         self.yardstick(Tool::Read, &data)?;
         self.first(LARGE_FIRST, 15, &mut kept, &data)?;
-        kept.retain(|kept| kept.tool != Tool::Zstd);
         self.restore(LARGE_RESTORE, None, 4, &kept)?;
-        kept.retain(|kept| kept.tool != Tool::Tar);
+        give_up(&mut kept, Tool::Tar)?;
         self.unchanged(LARGE_UNCHANGED, 2, &mut kept, &data)?;
         self.large_more(&mut kept)?;
         place.clear(Set::Large)
@@ -226,10 +226,15 @@ impl Session<'_> {
         let places: Vec<usize> = (0..kept.len()).collect();
         for at in shuffled(&places, round) {
             let kept = &mut kept[at];
-            let before = kept.stored()?;
+            let ours = [Tool::Raw, Tool::Zstd].contains(&kept.tool);
+            let packed = |kept: &Kept<'_>| if ours { kept.packed() } else { Ok(0.0) };
+            let before = (kept.stored()?, packed(kept)?);
             let command = kept.save();
             self.measure(task, kept.tool, round, &command)?;
-            self.samples.stored(task, kept.tool, kept.stored()? - before);
+            self.samples.stored(task, kept.tool, kept.stored()? - before.0);
+            if ours && task == SMALL_MORE {
+                self.samples.stored(SMALL_MORE_PACKED, kept.tool, packed(kept)? - before.1);
+            }
         }
         Ok(())
     }
@@ -267,4 +272,13 @@ impl Session<'_> {
             self.measure(PASS_TWO_AFTER, kept.tool, round, &kept.save_still()).map(drop)
         })
     }
+}
+
+/// Takes a tool out, with all that it keeps.
+fn give_up(kept: &mut Vec<Kept<'_>>, tool: Tool) -> Result<()> {
+    for kept in kept.iter_mut().filter(|kept| kept.tool == tool) {
+        kept.end()?;
+    }
+    kept.retain(|kept| kept.tool != tool);
+    Ok(())
 }

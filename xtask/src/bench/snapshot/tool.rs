@@ -196,7 +196,16 @@ impl Kept<'_> {
 
     /// The bytes of all files that the tool keeps.
     pub(super) fn stored(&self) -> Result<f64> {
-        let mut waiting = vec![self.store.clone()];
+        Self::bytes_below(&self.store)
+    }
+
+    /// The bytes of packs alone, without what says where everything is; `HomePort` only.
+    pub(super) fn packed(&self) -> Result<f64> {
+        Self::bytes_below(&self.store.join("packs"))
+    }
+
+    fn bytes_below(top: &Path) -> Result<f64> {
+        let mut waiting = vec![top.to_owned()];
         let mut bytes = 0;
         while let Some(dir) = waiting.pop() {
             for entry in std::fs::read_dir(&dir).with_context(|| format!("cannot list `{}`", dir.display()))? {
@@ -213,13 +222,19 @@ impl Kept<'_> {
         Ok(bytes as f64)
     }
 
-    /// Removes everything that the tool keeps, and begins anew.
-    pub(super) fn again(&mut self) -> Result<()> {
+    /// Removes everything that the tool keeps.
+    pub(super) fn end(&mut self) -> Result<()> {
+        self.saved = 0;
         if self.store.exists() {
             let removed = std::fs::remove_dir_all(&self.store);
             removed.with_context(|| format!("cannot remove `{}`", self.store.display()))?;
         }
-        self.saved = 0;
+        Ok(())
+    }
+
+    /// Removes everything that the tool keeps, and begins anew.
+    pub(super) fn again(&mut self) -> Result<()> {
+        self.end()?;
         self.begin()
     }
 }
