@@ -9,7 +9,7 @@ use super::ahead::Ahead;
 use super::error::SnapshotError;
 use super::ingest::{ContentReader, Destination, ReadError, Trust, unchanged, unnamed_file};
 use super::subject::Subject;
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 use crate::store::{EntriesId, ObjectId, Store};
 use crate::tree::{Content, Entry, Kind, Line, Look, Scanned, StatKind, TreePath, Walk};
 
@@ -71,7 +71,7 @@ pub fn check_source(
 ) -> Result<SourceChecked, SnapshotError> {
     let trust = Trust::in_directory(subject.data).map_err(SnapshotError::volume("examine", subject.name))?;
     let mut before = Ahead::new(store.entries(entries)?.map(|line| line.map_err(SnapshotError::Store)));
-    let mut reader = ContentReader::new();
+    let mut reader = ContentReader::new(&Silent);
     let mut checked = SourceChecked::default();
     for scanned in Walk::new(subject.data).flatten() {
         let Some(Line::Entry(entry)) = before.at(&scanned.path)? else { continue };
@@ -123,7 +123,7 @@ fn read<I>(
     subject: &Subject<'_>,
     scanned: &Scanned,
     trust: Trust,
-    reader: &mut ContentReader,
+    reader: &mut ContentReader<'_>,
     hashing: &mut Hashing<'_, I>,
 ) -> Result<Read, SnapshotError>
 where

@@ -8,7 +8,6 @@ mod disks;
 mod house;
 mod law;
 mod links;
-#[expect(dead_code, reason = "only a part of it is used")]
 #[path = "../support/odd_tree.rs"]
 mod odd_tree;
 mod passes;

@@ -10,6 +10,7 @@ use rustix::io::{Errno, pread};
 use super::destination::Destination;
 use super::pieces::Pieces;
 use super::trust::Holes;
+use crate::progress::Progress;
 use crate::snapshot::chunk;
 use crate::snapshot::error::SnapshotError;
 use crate::store::OBJECT_MAX;
@@ -23,9 +24,9 @@ const WHOLE_MAX: u64 = OBJECT_MAX as u64;
 const BLOCK: u64 = 1024;
 
 /// Reads files, one after another, through one buffer.
-#[derive(Debug)]
-pub(crate) struct ContentReader {
+pub(crate) struct ContentReader<'a> {
     buffer: Vec<u8>,
+    progress: &'a dyn Progress,
     /// The pieces of the last file, where its content is [`Content::Pieces`].
     pub pieces: Pieces,
 }
@@ -61,10 +62,10 @@ impl From<Errno> for ReadError {
     }
 }
 
-impl ContentReader {
-    /// A reader with its buffer of 1 MiB.
-    pub(crate) fn new() -> Self {
-        Self { buffer: vec![0; OBJECT_MAX + 1], pieces: Pieces::default() }
+impl<'a> ContentReader<'a> {
+    /// A reader with its buffer of 1 MiB, which tells of each piece that it reads.
+    pub(crate) fn new(progress: &'a dyn Progress) -> Self {
+        Self { buffer: vec![0; OBJECT_MAX + 1], progress, pieces: Pieces::default() }
     }
 
     /// Reads the open file, whose size and blocks `stat` says.
@@ -86,7 +87,7 @@ impl ContentReader {
         match holes {
             Holes::Known => self.runs(file, size, destination),
             Holes::Read => {
-                rustix::fs::fadvise(file, 0, None, Advice::Sequential)?;
+                let _hint = rustix::fs::fadvise(file, 0, None, Advice::Sequential);
                 let mut found = Found { content: Content::Empty, size, read: 0 };
                 self.run(file, 0..size, Zeros::AreHoles, &mut found, destination)?;
                 Ok(self.counted(found))
@@ -117,7 +118,7 @@ impl ContentReader {
     /// Reads a file run of data by run of data, as the kernel knows them.
     fn runs(&mut self, file: BorrowedFd<'_>, size: u64, to: &mut impl Destination) -> Result<Found, ReadError> {
         if size > WHOLE_MAX {
-            rustix::fs::fadvise(file, 0, None, Advice::Sequential)?;
+            let _hint = rustix::fs::fadvise(file, 0, None, Advice::Sequential);
         }
         let mut found = Found { content: Content::Empty, size, read: 0 };
         for run in Extents::new(file, size) {
@@ -170,6 +171,7 @@ impl ContentReader {
                 }
                 taken += length;
             }
+            self.progress.advance(taken as u64, 0);
             self.buffer.copy_within(taken..filled, 0);
             at += taken as u64;
             filled -= taken;

@@ -52,7 +52,7 @@ where
         };
         match looked {
             Looked::Entry(entry, stat) => {
-                self.progress.advance(size(&entry), 1);
+                self.progress.advance(size(&entry).saturating_sub(std::mem::take(&mut self.told)), 1);
                 let has_pieces = matches!(entry.kind, Kind::File { content: Content::Pieces, .. });
                 self.write_entry(entry, &stat)?;
                 if has_pieces { self.reader.pieces.write(self.destination) } else { Ok(()) }
@@ -137,7 +137,10 @@ where
     /// Content and attributes of an open file, and its stat after both were read.
     fn read(&mut self, look: &Look<'_>, path: &TreePath, stat: &Stat) -> Result<Result<Read, Looked>, SnapshotError> {
         let found = match self.reader.read(look.as_fd(), stat, self.trust.holes, self.destination) {
-            Ok(found) => found,
+            Ok(found) => {
+                self.told += if matches!(found.content, Content::Whole(_)) { 0 } else { found.read };
+                found
+            }
             Err(ReadError::Keep(error)) => return Err(error),
             Err(ReadError::File(errno)) => {
                 self.troubles.unreadable(path, "read", errno);

@@ -6,7 +6,7 @@ use super::content::ContentReader;
 use super::destination::Destination;
 use super::links::Links;
 use super::trouble::Troubles;
-use super::trust::Trust;
+use super::trust::{Keys, Trust};
 use crate::progress::Progress;
 use crate::snapshot::ahead::Ahead;
 use crate::snapshot::error::SnapshotError;
@@ -23,8 +23,10 @@ const BATCH: usize = 16_384;
 const WAITING: usize = 16_384;
 
 /// What one scan found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scan {
+    /// How far the times of the file system were believed.
+    pub keys: Keys,
     /// Entries whose content or attributes were read.
     pub looked: u64,
     /// Regular files that were read.
@@ -41,6 +43,22 @@ pub(super) struct Scan {
     pub vanished: u64,
     /// The entries said something else of names outside of the volume than what was found: what it was.
     pub wrong_links: Option<HashMap<u64, u32>>,
+}
+
+impl Scan {
+    fn new(keys: Keys) -> Self {
+        Self {
+            keys,
+            looked: 0,
+            files: 0,
+            bytes: 0,
+            unchanged: 0,
+            unstable: Vec::new(),
+            unstable_count: 0,
+            vanished: 0,
+            wrong_links: None,
+        }
+    }
 }
 
 /// An entry that was looked at and waits for the sync.
@@ -62,9 +80,11 @@ pub(super) struct Pass<'a, D, I> {
     links: Links,
     batch: Vec<Item>,
     waiting: Vec<Piece>,
-    pub(super) reader: ContentReader,
+    pub(super) reader: ContentReader<'a>,
     pub(super) troubles: Troubles,
     pub(super) scan: Scan,
+    /// How many bytes of the file that is being read the progress knows of.
+    pub(super) told: u64,
     pub(super) progress: &'a dyn Progress,
 }
 
@@ -93,9 +113,10 @@ where
             links,
             batch: Vec::new(),
             waiting: Vec::new(),
-            reader: ContentReader::new(),
+            reader: ContentReader::new(progress),
             troubles: Troubles::of(subject.name),
-            scan: Scan::default(),
+            scan: Scan::new(trust.keys),
+            told: 0,
             progress,
         })
     }

@@ -6,6 +6,7 @@ use super::destination::Destination;
 use super::links::Links;
 use super::pass::{Pass, Scan};
 use super::storing::{Keeper, Storing};
+use super::trust::Keys;
 use crate::progress::{Progress, Silent};
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::subject::{Mode, Subject};
@@ -42,7 +43,7 @@ pub struct Ingested {
 pub enum Calm {
     /// The last scan found everything as the one before: no name was moved past it.
     Calm,
-    /// Something changed during each scan: a file that was moved from a directory that was still to be read into one that
+    /// Something changed during each scan, or the file system cannot tell: a file that was moved from a directory that was still to be read into one that
     /// had been read may be missing.
     Restless,
 }
@@ -90,9 +91,11 @@ pub(crate) fn ingest(
         };
         files_read += scan.files;
         bytes_read += scan.bytes;
-        let restless = mode == Mode::Running && care == Care::UntilCalm && scan.looked > 0;
-        let again = scan.wrong_links.is_some() || restless;
-        if again && number < SCANS {
+        let restless = mode == Mode::Running && (scan.looked > 0 || scan.vanished > 0);
+        let again = scan.wrong_links.is_some() || (restless && care == Care::UntilCalm);
+        // Where no time can be believed another scan would read all of it again, and prove nothing.
+        let helps = scan.wrong_links.is_some() || scan.keys != Keys::Worthless;
+        if again && helps && number < SCANS {
             keeper.seal()?;
             before = Some(entries.id);
             outside = scan.wrong_links;
