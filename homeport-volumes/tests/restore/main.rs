@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose stand cannot be set up has failed")]
 
+mod bounds;
 mod crash;
 mod disk;
 mod disks;
