@@ -37,7 +37,6 @@ pub(super) const NEEDED: &[Package] = &[
     Package { name: "strace", program: "strace", reason: "tests strike at single system calls with it" },
     Package { name: "util-linux", program: "setpriv", reason: "tests get mounts of their own with it" },
     Package { name: "zstd", program: "zstd", reason: "tests read snapshots with the standard tool" },
-    Package { name: "attr", program: "setfattr", reason: "spec/restore.sh sets extended attributes with it" },
     Package { name: "shellcheck", program: "shellcheck", reason: "tests look over spec/restore.sh with it" },
 ];
 
