@@ -18,6 +18,7 @@ mod prepare;
 
 pub use error::LayoutError;
 pub use prepare::Prepared;
+pub(crate) use prepare::prepare_private;
 
 use std::path::{Component, Path, PathBuf};
 

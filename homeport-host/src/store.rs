@@ -5,7 +5,7 @@ use homeport_volumes::UnixSeconds;
 use homeport_volumes::store::{Compression, Store, StoreError};
 
 use crate::host::Host;
-use crate::layout::LayoutError;
+use crate::layout::{LayoutError, prepare_private};
 use crate::ledger::{Change, Ledger, LedgerError, LedgerWriter, StoreRecord, Time};
 
 /// Why the store cannot be had.
@@ -33,7 +33,7 @@ pub(crate) fn open_or_make(host: &Host, writer: &mut LedgerWriter<'_>) -> Result
         return Ok(store);
     }
     let path = host.layout.store_dir();
-    host.layout.prepare_private(path)?;
+    prepare_private(path)?;
     let store = match Store::open(path) {
         Err(StoreError::Missing { .. }) => Store::create(path, Compression::Zstd, unix(&host.now()))?,
         found => found?,

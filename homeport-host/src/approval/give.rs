@@ -8,7 +8,7 @@ use super::token::Token;
 use crate::ledger::{ApprovalRecord, Change, LedgerError, LedgerWriter, Refusal, Time};
 
 /// How long a token counts.
-const LIFETIME: Duration = Duration::from_secs(3_600);
+const LIFETIME: Duration = Duration::from_hours(1);
 
 /// A token that was given out, for the operator to see.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -116,6 +116,9 @@ mod tests {
         }
     }
 
+    /// A case: its name, what the ledger has, the token, the command, what it would do, when, and the code of the refusal.
+    type Row<'a> = (&'a str, Option<&'a ApprovalRecord>, &'a Token, &'a str, &'a Facts, &'a str, &'a str);
+
     #[test]
     fn a_token_allows_one_plan_once_for_an_hour() {
         let token = Token::from_bits([1; 10]);
@@ -124,7 +127,6 @@ mod tests {
         let used = ApprovalRecord { used: Some(at("2026-11-23T04:10:00Z")), ..good.clone() };
         let other_volume = facts().with("volume home: uuid", "u2");
         let grown = facts().with("volume home: bytes", 11);
-        type Row<'a> = (&'a str, Option<&'a ApprovalRecord>, &'a Token, &'a str, &'a Facts, &'a str, &'a str);
         let same = facts();
         let rows: [Row<'_>; 11] = [
             ("fits", Some(&good), &token, "purge alice", &same, "2026-11-23T04:00:00Z", ""),

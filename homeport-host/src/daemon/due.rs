@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::ledger::{ScheduleRecord, ScheduleState, Time};
 
 /// How long after a failure a snapshot is tried again, at most.
-const AGAIN: Duration = Duration::from_secs(15 * 60);
+const AGAIN: Duration = Duration::from_mins(15);
 /// How long a month is here.
-const MONTH: Duration = Duration::from_secs(30 * 86_400);
+const MONTH: Duration = Duration::from_hours(30 * 24);
 
 /// A snapshot that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use crate::taking::thaw_forgotten;
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(30);
 /// How long it waits for operations and snapshots of others.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Goes on until `stop` is closed.
 pub(super) fn run(host: &Host, stop: &Receiver<()>) {
@@ -49,7 +49,7 @@ pub fn do_what_is_due(host: &Host) -> Result<(), LedgerError> {
     thaw(host, &ledger);
     for schedule in ledger.schedules()? {
         if let Some(found) = due::snapshot(&schedule, &host.now()) {
-            snapshot(host, schedule, found);
+            snapshot(host, &schedule, found);
         }
     }
     if let Some(store) = ledger.store()?
@@ -65,7 +65,7 @@ pub fn do_what_is_due(host: &Host) -> Result<(), LedgerError> {
 }
 
 /// One snapshot that is due, and what follows from it.
-fn snapshot(host: &Host, schedule: ScheduleRecord, due: Due) {
+fn snapshot(host: &Host, schedule: &ScheduleRecord, due: Due) {
     let name = schedule.instance.clone();
     if due.missed > 0 {
         note(host, Some(&name), "schedule", &format!("{} snapshots were due and not taken", due.missed));
@@ -77,7 +77,7 @@ fn snapshot(host: &Host, schedule: ScheduleRecord, due: Due) {
             for warning in &made.warnings {
                 text = format!("{text}; {warning}");
             }
-            let pruned = prune(host, &schedule).err().map(|error| with_causes(&error));
+            let pruned = prune(host, schedule).err().map(|error| with_causes(&error));
             let text = pruned.iter().fold(text, |text, error| format!("{text}; nothing was pruned: {error}"));
             (text, pruned.is_some())
         }
@@ -86,8 +86,8 @@ fn snapshot(host: &Host, schedule: ScheduleRecord, due: Due) {
     if failed {
         note(host, Some(&name), "schedule", &text);
     }
-    let rehearsal = rehearse(host, &schedule);
-    let next = due.next(&schedule, &host.now(), text.starts_with("failed"));
+    let rehearsal = rehearse(host, schedule);
+    let next = due.next(schedule, &host.now(), text.starts_with("failed"));
     let written = operation::schedule_ran(host, &name, |record| ScheduleRecord {
         next,
         last: Some((host.now(), text)),

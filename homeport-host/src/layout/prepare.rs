@@ -54,14 +54,12 @@ impl Layout {
     }
 }
 
-impl Layout {
-    /// Makes a directory of HomePort's own that only its owner may look into, such as the store's or the scratch place;
-    /// with the promise of `prepare` about what leads there.
-    pub(crate) fn prepare_private(&self, path: &Path) -> Result<Prepared, LayoutError> {
-        let mut prepared = Prepared::default();
-        prepare_directory(path, Privacy::Private, &mut prepared.created)?;
-        Ok(prepared)
-    }
+/// Makes a directory of HomePort's own that only its owner may look into, such as the store's or the scratch place; with
+/// the promise of [`Layout::prepare`] about what leads there.
+pub(crate) fn prepare_private(path: &Path) -> Result<Prepared, LayoutError> {
+    let mut prepared = Prepared::default();
+    prepare_directory(path, Privacy::Private, &mut prepared.created)?;
+    Ok(prepared)
 }
 
 /// Walks to `path` as the kernel would, checks each component before it goes on, and makes what is missing.

@@ -144,7 +144,7 @@ mod tests {
             assert!(bad.parse::<Time>().is_err(), "{bad}");
         }
         let time: Time = "2026-11-23T04:19:45.120Z".parse().unwrap();
-        assert_eq!(time.after(Duration::from_secs(86_400)).as_str(), "2026-11-24T04:19:45.120Z");
+        assert_eq!(time.after(Duration::from_hours(24)).as_str(), "2026-11-24T04:19:45.120Z");
         assert_eq!(time.after(Duration::from_millis(1)).since(&time), Duration::from_millis(1));
         assert_eq!(time.since(&time.after(Duration::from_secs(1))), Duration::ZERO);
         assert_eq!(time.after(Duration::MAX).as_str(), "9999-12-31T23:59:59.999Z");

@@ -162,7 +162,7 @@ fn choose<'a>(
 ) -> Result<Vec<(VolumeRecord, &'a VolumePart)>, OperationError> {
     let (instance, body) = (&request.which.instance, &head.body);
     let known = || body.volumes.iter().map(|part| part.name.to_string()).collect();
-    for volume in request.volumes.iter().filter(|name| body.volume(name).is_none()) {
+    if let Some(volume) = request.volumes.iter().find(|name| body.volume(name).is_none()) {
         let (instance, volume) = (instance.clone(), volume.clone());
         return Err(DataError::UnknownVolume { instance, volume, known: known() }.into());
     }
@@ -235,8 +235,8 @@ fn look(
     };
     match hold_for_restore(&host.machine, &request, Some(&known)) {
         Ok(held) => {
-            let room = Room::of(&held).map_err(DataError::from)?;
-            faults.extend(surveyed.judge(&volume.name, &room, devices).err().unwrap_or_default());
+            let space = Room::of(&held).map_err(DataError::from)?;
+            faults.extend(surveyed.judge(&volume.name, &space, devices).err().unwrap_or_default());
         }
         Err(error) => faults.extend(as_faults(&volume.name, error)),
     }

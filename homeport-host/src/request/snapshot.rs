@@ -65,9 +65,9 @@ impl FromStr for SnapshotRef {
             return text.parse().ok().and_then(Sequence::new).map(Self::Number).ok_or_else(refused);
         }
         let hyphens = [8, 13, 18, 23];
-        let fits = |(place, byte): (usize, u8)| match hyphens.contains(&place) {
-            true => byte == b'-',
-            false => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+        let fits = |(place, byte): (usize, u8)| {
+            let is_digit = byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+            if hyphens.contains(&place) { byte == b'-' } else { is_digit }
         };
         let good = (SHORTEST..=36).contains(&text.len()) && text.bytes().enumerate().all(fits);
         if good { Ok(Self::Beginning(text.to_owned())) } else { Err(refused()) }

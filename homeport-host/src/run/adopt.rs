@@ -21,17 +21,6 @@ impl Session<'_, '_> {
         self.remember(&marker, &directory.path)
     }
 
-    /// Makes a plain directory of it again, with each name where it was.
-    pub(super) fn unadopt(&mut self, directory: &AdoptedDirectory) -> Result<(), StepError> {
-        take_back(&volume_path(&directory.path)?, directory.tx)?;
-        Ok(())
-    }
-
-    /// Forgets how the adoption could be taken back.
-    pub(super) fn settle_adoption(&mut self, directory: &AdoptedDirectory) -> Result<(), StepError> {
-        Ok(settle(&volume_path(&directory.path)?, directory.tx)?)
-    }
-
     /// Lets a volume be what and where it is to be.
     pub(super) fn change_volume(&mut self, change: &ChangedVolume) -> Result<(), StepError> {
         let marker = match change.way {
@@ -43,22 +32,6 @@ impl Session<'_, '_> {
             }
         };
         self.remember(&marker, &change.to)
-    }
-
-    /// Lets it be what and where it was.
-    pub(super) fn change_volume_back(&mut self, change: &ChangedVolume) -> Result<(), StepError> {
-        match change.way {
-            ChangeWay::Rename => {
-                let there = relocation(change)?;
-                let (from, to, found, becomes) = (there.to, there.from, there.becomes, there.found);
-                relocate(&Relocation { from, to, way: MoveWay::Rename, found, becomes })?;
-            }
-            ChangeWay::Found => {
-                let (found, becomes) = markers(change)?;
-                change_marker(&volume_path(&change.to)?, &becomes, &found)?;
-            }
-        }
-        Ok(())
     }
 
     /// What the ledger is to know of the volume at the end.
@@ -75,6 +48,33 @@ impl Session<'_, '_> {
         self.recorded = Some(record);
         Ok(())
     }
+}
+
+/// Makes a plain directory of it again, with each name where it was.
+pub(super) fn unadopt(directory: &AdoptedDirectory) -> Result<(), StepError> {
+    take_back(&volume_path(&directory.path)?, directory.tx)?;
+    Ok(())
+}
+
+/// Forgets how the adoption could be taken back.
+pub(super) fn settle_adoption(directory: &AdoptedDirectory) -> Result<(), StepError> {
+    Ok(settle(&volume_path(&directory.path)?, directory.tx)?)
+}
+
+/// Lets it be what and where it was.
+pub(super) fn change_volume_back(change: &ChangedVolume) -> Result<(), StepError> {
+    match change.way {
+        ChangeWay::Rename => {
+            let there = relocation(change)?;
+            let (from, to, found, becomes) = (there.to, there.from, there.becomes, there.found);
+            relocate(&Relocation { from, to, way: MoveWay::Rename, found, becomes })?;
+        }
+        ChangeWay::Found => {
+            let (found, becomes) = markers(change)?;
+            change_marker(&volume_path(&change.to)?, &becomes, &found)?;
+        }
+    }
+    Ok(())
 }
 
 fn relocation(change: &ChangedVolume) -> Result<Relocation, StepError> {

@@ -7,6 +7,7 @@ use homeport_core::unit::{PortNumber, Seconds};
 use homeport_router::ListenHost;
 use homeport_volumes::{Checked, Ready, UnixSeconds, check, compare_mount};
 
+use super::adopt;
 use super::error::StepError;
 use super::ready::Waiting;
 use super::records;
@@ -79,7 +80,7 @@ impl Session<'_, '_> {
             Step::EmptyTree(tree) => self.empty_tree(tree),
             Step::AdoptDirectory(directory) => self.adopt_directory(directory),
             Step::ChangeVolume(change) => self.change_volume(change),
-            Step::SettleAdoption(directory) => self.settle_adoption(directory),
+            Step::SettleAdoption(directory) => adopt::settle_adoption(directory),
             Step::Reconfigure
             | Step::Forget
             | Step::KeepReplaced

@@ -222,14 +222,11 @@ impl Advice for StepError {
             Self::Changed { .. } => Some("repeat the command".to_owned()),
             Self::Restore(error) => error.help(),
             Self::Trash(error) => error.help(),
-            Self::Hook { .. } => {
-                Some("what the port reported stands above; correct it and repeat the command".to_owned())
-            }
             Self::Container(_) => Some("use a version of the port that does without it".to_owned()),
             Self::Probe { .. } => {
                 Some("look at `homeport daemon status` and at the firewall of this machine".to_owned())
             }
-            Self::Ended { .. } => {
+            Self::Hook { .. } | Self::Ended { .. } => {
                 Some("what the port reported stands above; correct it and repeat the command".to_owned())
             }
             Self::OutOfMemory { .. } => Some(

@@ -21,7 +21,7 @@ use crate::request::DeviceNodes;
 use crate::store::unix;
 
 /// How long what was taken out is kept at least. [spec: STO-32]
-pub(crate) const KEPT: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+pub(crate) const KEPT: std::time::Duration = std::time::Duration::from_hours(30 * 24);
 
 impl Session<'_, '_> {
     /// The record of a volume.
@@ -61,8 +61,8 @@ impl Session<'_, '_> {
         let missing = |missing| StepError::OutOfOrder { step: "build_tree", missing };
         let store = crate::store::open(self.writer)?.ok_or(missing("the store"))?;
         let catalog = store.catalog()?;
-        let head = catalog.find(&snapshot).ok_or(missing("the snapshot"))?;
-        let part = head.body.volume(volume).ok_or(missing("the volume in the snapshot"))?;
+        let found = catalog.find(&snapshot).ok_or(missing("the snapshot"))?;
+        let part = found.body.volume(volume).ok_or(missing("the volume in the snapshot"))?;
         let objects = store.objects()?;
         let source = Stored::new(&store, &objects, part.entries);
         let mut held = self.hold(uuid)?;

@@ -4,6 +4,7 @@
 use homeport_core::unit::{Gid, Mode, Uid};
 use homeport_volumes::{Before, Origin as VolumeOrigin, Owner, Removal, VolumePath};
 
+use super::adopt;
 use super::error::{KeptVolume, StepError};
 use super::session::Session;
 use crate::engine::ContainerRef;
@@ -34,8 +35,8 @@ impl Session<'_, '_> {
                 self.notify = None;
                 self.run_dir().remove()?;
             }
-            Step::AdoptDirectory(directory) => self.unadopt(directory)?,
-            Step::ChangeVolume(change) => self.change_volume_back(change)?,
+            Step::AdoptDirectory(directory) => adopt::unadopt(directory)?,
+            Step::ChangeVolume(change) => adopt::change_volume_back(change)?,
             Step::ExchangeTree { uuid, tx, bundle, .. } => self.exchange_tree_back(*uuid, *tx, *bundle)?,
             Step::BuildTree { uuid, tx, .. } | Step::StageTrashed { uuid, tx, .. } => self.unstage(*uuid, *tx)?,
             Step::CreateContainer | Step::StartContainer | Step::PostRestore { .. } => {

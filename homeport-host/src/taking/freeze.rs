@@ -123,7 +123,7 @@ pub(crate) fn thaw_forgotten(host: &Host, ledger: &Ledger) -> Vec<(InstanceName,
             continue;
         };
         let thawed = match text.parse::<CommandName>() {
-            Ok(name) => run(host, &container, &(name, Duration::from_secs(60))),
+            Ok(name) => run(host, &container, &(name, Duration::from_mins(1))),
             // It has no such command: `freeze` ends by itself.
             Err(_) => Ok(()),
         };

@@ -9,6 +9,7 @@
 mod data;
 mod exhaust;
 mod exhaust_data;
+mod model;
 mod port;
 mod random;
 mod reach;

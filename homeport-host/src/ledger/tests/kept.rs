@@ -217,8 +217,10 @@ fn a_schedule_goes_with_its_instance_and_outlives_every_other_write() {
 fn to_first_schema(root: &Root) {
     let connection = rusqlite::Connection::open(root.layout.ledger_file()).unwrap();
     let tables = ["store", "snapshot_mark", "approval", "trash", "schedule"];
-    let drop: String = tables.iter().map(|table| format!("DROP TABLE {table};")).collect();
-    connection.execute_batch(&format!("{drop} PRAGMA user_version = 1;")).unwrap();
+    for table in tables {
+        connection.execute_batch(&format!("DROP TABLE {table};")).unwrap();
+    }
+    connection.pragma_update(None, "user_version", 1).unwrap();
 }
 
 #[test]

@@ -153,7 +153,7 @@ pub fn snapshot_rehearse(host: &Host, which: &SnapshotChoice) -> Result<Rehearse
     let begun = Instant::now();
     let (store, head) = find::snapshot(&Ledger::open(&host.layout)?, which)?;
     let scratch = host.layout.scratch_dir();
-    host.layout.prepare_private(scratch)?;
+    crate::layout::prepare_private(scratch)?;
     let meter = Meter::new(&*host.progress, format!("rehearse a restore of snapshot {:#}", head.sequence));
     let total = |of: fn(&VolumePart) -> u64| -> u64 { head.body.volumes.iter().map(of).sum() };
     let meter = meter.of(2 * total(|part| part.bytes), 2 * total(|part| part.count));

@@ -20,7 +20,7 @@ use crate::operation::{OperationError, Outcome};
 use crate::plan::{self, Kind, TrashedTree};
 use crate::progress::Meter;
 use crate::request::{EmptyRequest, TrashChoice};
-use crate::run::{RunError, Session};
+use crate::run::Session;
 
 /// What emptying would delete.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -147,7 +147,6 @@ fn empty_one(
     match ran {
         Ok(()) if is_whole => done.what.push(view),
         Ok(()) => {}
-        Err(error @ RunError::Died { .. }) => return Err(error.into()),
         Err(error) => return Err(error.into()),
     }
     Ok(())

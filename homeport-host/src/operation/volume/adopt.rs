@@ -83,9 +83,8 @@ pub fn volume_adopt(host: &Host, request: &AdoptRequest) -> Result<Outcome<Adopt
         }
         session.run(&plan.plan)?;
         // It is for good now; where this fails, the next command does it.
-        match session.follow() {
-            Err(RunError::Died { kind, instance }) => return Err(RunError::Died { kind, instance }.into()),
-            Ok(()) | Err(_) => {}
+        if let Err(RunError::Died { kind, instance }) = session.follow() {
+            return Err(RunError::Died { kind, instance }.into());
         }
         drop(session);
         let record = volume_of(writer, instance, &request.volume)?;

@@ -1,0 +1,239 @@
+//! Random sequences of what people do with data, with failures and deaths in between, against a model that knows only
+//! contents: what was written can be had from live volumes, the trash or snapshots, until somebody consents to its end.
+
+use homeport_host::Host;
+use homeport_host::hazard::Hazard;
+use homeport_host::operation::{self, Execution, OperationError, Outcome};
+use homeport_host::request::{
+    EmptyRequest, PruneRequest, PruneWish, PurgeRequest, SnapshotRef, TrashChoice, TrashRestoreRequest,
+};
+use homeport_volumes::store::ObjectId;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::data::{done, restore, snapshot};
+use crate::port::tree;
+use crate::reach::Contents;
+use crate::stage::{Command, Ground, Stage, Trouble, alice};
+
+/// Something that somebody does.
+#[derive(Debug, Clone)]
+enum Deed {
+    /// The port writes: at each start a file more.
+    Write,
+    Stop,
+    /// The instance goes, its data stays; or it comes again.
+    Remove,
+    Snapshot,
+    /// The snapshot so many before the newest.
+    Restore(usize),
+    /// What is in the trash, by its place in the list.
+    TakeBack(usize),
+    /// A person deletes one of the port's files.
+    Delete(usize),
+    Purge(Consent),
+    Empty(Consent),
+    /// Keeps so many, and collects.
+    Prune(u32, Consent),
+    /// Time passes.
+    Days(u64),
+}
+
+/// Whether somebody consents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Consent {
+    Given,
+    Missing,
+    /// The token of something else.
+    Wrong,
+}
+
+/// What must not be lost, and what has been.
+struct Model {
+    expected: Contents,
+}
+
+impl Model {
+    /// What was written since is expected too.
+    fn learn(&mut self, stage: &Stage) {
+        self.expected.extend(stage.live());
+    }
+
+    /// Everything that is expected can be had.
+    fn check(&self, stage: &Stage, text: &str) {
+        let reachable = stage.reachable();
+        let missing = self.expected.iter().filter(|content| !reachable.contains(content)).count();
+        assert_eq!(missing, 0, "{text}: {missing} contents cannot be had any more");
+    }
+
+    /// With consent something may have gone.
+    fn forget(&mut self, stage: &Stage) {
+        let reachable = stage.reachable();
+        self.expected.retain(|content| reachable.contains(content));
+    }
+}
+
+/// What was asked for, with the consent that was given; and whether anything can be lost by it.
+fn carry_out(stage: &Stage, deed: &Deed, trouble: &Trouble) -> Result<(), OperationError> {
+    let with = |act: &dyn Fn(&Host) -> Result<(), OperationError>| stage.with(trouble, act).0.result;
+    match deed {
+        Deed::Write => {
+            let command =
+                if stage.ledger().instance(&alice()).unwrap().is_some() { Command::Restart } else { Command::Deploy };
+            stage.run(command, trouble).result
+        }
+        Deed::Stop => stage.run(Command::Stop, trouble).result,
+        Deed::Remove => stage.run(Command::Remove, trouble).result,
+        Deed::Snapshot => with(&|host| snapshot(host).map(drop)),
+        Deed::Restore(back) => {
+            let list = stage.does(|host| operation::snapshot_list(host, None)).snapshots;
+            let Some(wanted) = list.iter().rev().nth(*back) else { return Ok(()) };
+            let wanted = SnapshotRef::Number(wanted.sequence);
+            with(&|host| restore(host, wanted.clone()).map(drop))
+        }
+        Deed::TakeBack(place) => {
+            let list = stage.does(operation::trash_list).bundles;
+            let Some(view) = list.get(*place) else { return Ok(()) };
+            let what = view.id.to_string().parse().unwrap();
+            let request = TrashRestoreRequest { what, execution: Execution::Real };
+            with(&|host| operation::trash_restore(host, &request).map(done).map(drop))
+        }
+        Deed::Purge(consent) => {
+            let request =
+                |approve, execution| PurgeRequest { instance: alice(), volumes: [].into(), approve, execution };
+            let token = stage.with(&Trouble::default(), |host| {
+                Ok(match operation::purge(host, &request(None, Execution::DryRun))? {
+                    Outcome::Planned { approval, .. } => approval.map(|approval| approval.token),
+                    Outcome::Done(_) => None,
+                })
+            });
+            let token = chosen(*consent, token.1.flatten());
+            with(&|host| operation::purge(host, &request(token.clone(), Execution::Real)).map(drop))
+        }
+        Deed::Empty(consent) => {
+            let request = |approve, execution| EmptyRequest { what: TrashChoice::All, approve, execution };
+            let token = stage.does(|host| {
+                Ok(match operation::trash_empty(host, &request(None, Execution::DryRun))? {
+                    Outcome::Planned { approval, .. } => approval.map(|approval| approval.token),
+                    Outcome::Done(_) => None,
+                })
+            });
+            let token = chosen(*consent, token);
+            with(&|host| operation::trash_empty(host, &request(token.clone(), Execution::Real)).map(drop))
+        }
+        Deed::Prune(last, consent) => {
+            let policy = homeport_volumes::snapshot::Policy { last: *last, ..Default::default() };
+            let request = |approve, execution| PruneRequest {
+                instance: alice(),
+                what: PruneWish::ByPolicy(policy),
+                approve,
+                execution,
+            };
+            let token = stage.with(&Trouble::default(), |host| {
+                Ok(match operation::snapshot_prune(host, &request(None, Execution::DryRun))? {
+                    Outcome::Planned { approval, .. } => approval.map(|approval| approval.token),
+                    Outcome::Done(_) => None,
+                })
+            });
+            let token = chosen(*consent, token.1.flatten());
+            with(&|host| operation::snapshot_prune(host, &request(token.clone(), Execution::Real)).map(drop))
+        }
+        Deed::Delete(place) => {
+            let homes = stage.ledger().volumes(&alice()).unwrap();
+            let Some(home) = homes.into_iter().find(|volume| volume.name.as_str() == "home") else { return Ok(()) };
+            let mut left = tree(&home.path.join("data")).unwrap();
+            let Some(name) = left.keys().nth(*place).cloned() else { return Ok(()) };
+            std::fs::remove_file(home.path.join("data").join(&name)).unwrap();
+            left.remove(&name);
+            stage.port.deeds().set(&home.uuid, &left);
+            Ok(())
+        }
+        Deed::Days(days) => {
+            stage.clock.forward(*days);
+            Ok(())
+        }
+    }
+}
+
+fn chosen<T: std::str::FromStr<Err: std::fmt::Debug>>(consent: Consent, given: Option<T>) -> Option<T> {
+    match consent {
+        Consent::Given => given,
+        Consent::Missing => None,
+        Consent::Wrong => Some("aaaa-bbbb-cccc-dddd".parse().unwrap()),
+    }
+}
+
+/// What may go by this: only with consent, or where a person deletes a file without HomePort.
+fn may_lose(deed: &Deed) -> bool {
+    matches!(
+        deed,
+        Deed::Delete(_) | Deed::Purge(Consent::Given) | Deed::Empty(Consent::Given) | Deed::Prune(_, Consent::Given)
+    )
+}
+
+fn run(stage: &Stage, deeds: &[(Deed, Trouble)]) {
+    let mut model = Model { expected: Contents::new() };
+    stage.must(Command::Deploy);
+    stage.any_time();
+    model.learn(stage);
+    for (number, (deed, trouble)) in deeds.iter().enumerate() {
+        let text = format!("deed {number}, {deed:?} with {trouble:?}");
+        let result = carry_out(stage, deed, trouble);
+        // Whatever went wrong, the next command brings it to an end.
+        stage.run(Command::Unrelated, &Trouble::default());
+        stage.run(Command::Unrelated, &Trouble::default());
+        let text = format!("{text}: {}", result.err().map_or_else(|| "ok".to_owned(), |error| error.to_string()));
+        stage.all_settled(&text);
+        // A purge moves, and only emptying deletes: what it may lose is nothing.
+        if may_lose(deed) && !matches!(deed, Deed::Purge(_)) {
+            model.forget(stage);
+        }
+        model.learn(stage);
+        model.check(stage, &text);
+    }
+    let list = stage.does(operation::trash_list);
+    assert!(list.faults.is_empty(), "{:?}", list.faults);
+    let known: Contents = stage.port.deeds().contents().map(|bytes| ObjectId::of(bytes)).collect();
+    assert!(model.expected.is_subset(&known));
+}
+
+fn deeds() -> impl Strategy<Value = Deed> {
+    let consent = || prop_oneof![3 => Just(Consent::Given), 1 => Just(Consent::Missing), 1 => Just(Consent::Wrong)];
+    prop_oneof![
+        5 => Just(Deed::Write),
+        2 => Just(Deed::Stop),
+        1 => Just(Deed::Remove),
+        5 => Just(Deed::Snapshot),
+        4 => (0..3_usize).prop_map(Deed::Restore),
+        3 => (0..3_usize).prop_map(Deed::TakeBack),
+        2 => (0..3_usize).prop_map(Deed::Delete),
+        2 => consent().prop_map(Deed::Purge),
+        2 => consent().prop_map(Deed::Empty),
+        3 => (1..3_u32, consent()).prop_map(|(last, consent)| Deed::Prune(last, consent)),
+        2 => prop_oneof![Just(1), Just(8), Just(31)].prop_map(Deed::Days),
+    ]
+}
+
+fn troubles() -> impl Strategy<Value = Trouble> {
+    let hazard = prop_oneof![Just(Hazard::Fail), Just(Hazard::Die)];
+    prop_oneof![
+        3 => Just(Trouble::default()),
+        2 => prop::collection::vec((0..40_usize, hazard), 1..3).prop_map(|points| Trouble { points, call: None }),
+    ]
+}
+
+#[test]
+fn nothing_that_was_written_is_lost_without_consent() {
+    let ground = Ground::new();
+    let is_long = std::env::var_os("HOMEPORT_EXHAUST").is_some();
+    let cases = if is_long { 400 } else { 10 };
+    let config = Config { cases, max_shrink_iters: 100, failure_persistence: None, ..Config::default() };
+    let sequence = prop::collection::vec((deeds(), troubles()), 1..if is_long { 25 } else { 12 });
+    TestRunner::new(config)
+        .run(&sequence, |deeds| {
+            run(&ground.stage(), &deeds);
+            Ok(())
+        })
+        .unwrap();
+    println!("model: {} sequences", ground.count());
+}
