@@ -28,8 +28,10 @@ pub(super) struct Surroundings {
     survey: Option<Survey>,
     /// How long a container has to stop; `None` where none runs.
     grace: Option<Seconds>,
-    /// Whether it is started again afterwards.
+    /// Whether it is started again as a part of the plan.
     starts: bool,
+    /// Whether it should run, and can be started only when the data is there again.
+    starts_later: bool,
     hook: Option<(CommandName, Seconds)>,
     /// The volumes that can be read: a snapshot is made of them before.
     pub(super) readable: Vec<VolumeName>,
@@ -61,6 +63,7 @@ impl Surroundings {
             survey: None,
             grace: None,
             starts: false,
+            starts_later: false,
             hook: None,
             readable: Vec::new(),
             unreadable: Vec::new(),
@@ -134,10 +137,10 @@ impl Surroundings {
             }
             // What is there cannot be started, which may be why it is to be replaced.
             Err(OperationError::Refused { faults, .. }) => {
-                let first = faults.first().map(ToString::to_string).unwrap_or_default();
-                self.warnings.push(format!("`{name}` is not started afterwards, since it cannot be now: {first}"));
+                self.starts_later = wanted;
                 if let Some(command) = hook {
-                    self.warnings.push(format!("the port's command `{command}` is not run, for the same reason"));
+                    let first = faults.first().map(ToString::to_string).unwrap_or_default();
+                    self.warnings.push(format!("the port's command `{command}` is not run: {first}"));
                 }
             }
             Err(error) => return Err(error),
@@ -169,7 +172,7 @@ impl Surroundings {
         plan: &Plan,
         approval: Option<TokenUse>,
     ) -> Result<Replaced, OperationError> {
-        let (name, starts) = (plan.instance.clone(), self.starts);
+        let (name, starts, starts_later) = (plan.instance.clone(), self.starts, self.starts_later);
         let mut warnings = self.warnings;
         let mut session = Session::new(host, writer, root.clone(), plan.kind, name.clone()).approved(approval);
         if let Some(survey) = self.survey {
@@ -188,7 +191,8 @@ impl Surroundings {
                     )),
                 }
                 drop(session);
-                let running = if starts { Some(lifecycle::running(host, writer, &name)?) } else { None };
+                let runs = starts || starts_later && start_now(host, writer, root, &name, &mut warnings)?;
+                let running = if runs { Some(lifecycle::running(host, writer, &name)?) } else { None };
                 let kept_until = kept.into_iter().map(|record| record.until).max().unwrap_or_else(|| host.now());
                 Ok(Replaced { before, kept_until, running, warnings })
             }
@@ -204,6 +208,28 @@ impl Surroundings {
                 }
             }
             Err(failed) => Err(failed.into()),
+        }
+    }
+}
+
+/// Starts an instance whose data is there again. That it cannot be started takes nothing back: what was asked for is done.
+fn start_now(
+    host: &Host,
+    writer: &mut LedgerWriter<'_>,
+    root: &RootId,
+    name: &InstanceName,
+    warnings: &mut Vec<String>,
+) -> Result<bool, OperationError> {
+    match lifecycle::bring_back_in(host, writer, root, name) {
+        Ok(()) => Ok(true),
+        Err(OperationError::Run(RunError::Died { kind, instance })) => Err(RunError::Died { kind, instance }.into()),
+        Err(error) => {
+            warnings.push(format!("`{name}` should run and could not be started: {}", with_causes(&error)));
+            for route in writer.routes(name)? {
+                let id = homeport_router::RouteId { instance: name.clone(), endpoint: route.endpoint };
+                host.routes.close(&id)?;
+            }
+            Ok(false)
         }
     }
 }

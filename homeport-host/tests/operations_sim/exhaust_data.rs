@@ -217,15 +217,12 @@ impl Case {
         spread(&pairs, |(first, second, hazard)| {
             let (stage, act) = self.stage(&ground);
             let text = format!("{}: {hazard:?} at {first}, died {second} later", self.name);
-            let ran = match hazard {
-                Hazard::Fail => {
-                    let trouble = Trouble::at(*first, Hazard::Fail).then(first + 1 + second, Hazard::Die);
-                    stage.with(&trouble, &act).0
-                }
-                _ => {
-                    stage.with(&Trouble::at(*first, Hazard::Die), &act);
-                    stage.run(Command::Unrelated, &Trouble::at(*second, Hazard::Die))
-                }
+            let ran = if *hazard == Hazard::Fail {
+                let trouble = Trouble::at(*first, Hazard::Fail).then(first + 1 + second, Hazard::Die);
+                stage.with(&trouble, &act).0
+            } else {
+                stage.with(&Trouble::at(*first, Hazard::Die), &act);
+                stage.run(Command::Unrelated, &Trouble::at(*second, Hazard::Die))
             };
             context.mended(&stage, &ran, &text);
             count(&twice);
@@ -293,6 +290,54 @@ impl Context<'_> {
 const REPLACE: [&str; 6] =
     ["snapshot_present", "build_tree", "build_tree", "exchange_tree", "exchange_tree", "keep_replaced"];
 
+const AROUND: &[&str] = &[
+    "hold_routes",
+    "stop_container",
+    "release_volumes",
+    "snapshot_present",
+    "build_tree",
+    "build_tree",
+    "exchange_tree",
+    "exchange_tree",
+    "ensure_network",
+    "reserve_route",
+    "remove_old_container",
+    "use_volumes",
+    "prepare_run_dir",
+    "create_container",
+    "start_container",
+    "await_ready",
+    "point_route",
+    "probe_route",
+    "want_running",
+    "keep_replaced",
+];
+
+const UNDO: &[&str] =
+    &["snapshot_present", "stage_trashed", "stage_trashed", "exchange_tree", "exchange_tree", "keep_replaced"];
+
+const PURGE: &[&str] = &[
+    "want_stopped",
+    "close_routes",
+    "stop_container",
+    "release_volumes",
+    "remove_old_container",
+    "remove_run_dir",
+    "release_routes",
+    "remove_network",
+    "purge_volume",
+    "purge_volume",
+    "forget_purged",
+];
+
+const PUT_BACK: &[&str] = &["put_back_volume", "put_back_volume", "record_put_back"];
+
+const EMPTY: &[&str] = &["empty_tree", "empty_tree", "forget_trash"];
+
+const ADOPT: &[&str] = &["adopt_directory", "record_volume"];
+
+const MOVE: &[&str] = &["change_volume", "record_volume"];
+
 #[test]
 fn restore_of_a_stopped_instance() {
     let prepare = |stage: &Stage| -> Act {
@@ -317,29 +362,7 @@ fn restore_of_a_running_instance() {
         two_states(stage, Command::Restart);
         Box::new(restore_first)
     };
-    const STEPS: &[&str] = &[
-        "hold_routes",
-        "stop_container",
-        "release_volumes",
-        "snapshot_present",
-        "build_tree",
-        "build_tree",
-        "exchange_tree",
-        "exchange_tree",
-        "ensure_network",
-        "reserve_route",
-        "remove_old_container",
-        "use_volumes",
-        "prepare_run_dir",
-        "create_container",
-        "start_container",
-        "await_ready",
-        "point_route",
-        "probe_route",
-        "want_running",
-        "keep_replaced",
-    ];
-    Case { name: "restore of a running instance", prepare, steps: STEPS, loses: nothing, stride: 41 }.exhaust();
+    Case { name: "restore of a running instance", prepare, steps: AROUND, loses: nothing, stride: 41 }.exhaust();
 }
 
 #[test]
@@ -349,9 +372,7 @@ fn undo_of_a_restore() {
         stage.does(restore_first);
         put_back_act(stage)
     };
-    const STEPS: &[&str] =
-        &["snapshot_present", "stage_trashed", "stage_trashed", "exchange_tree", "exchange_tree", "keep_replaced"];
-    Case { name: "undo", prepare, steps: STEPS, loses: nothing, stride: 11 }.exhaust();
+    Case { name: "undo", prepare, steps: UNDO, loses: nothing, stride: 11 }.exhaust();
 }
 
 #[test]
@@ -362,20 +383,7 @@ fn purge() {
         stage.must(Command::Stop);
         purge_act(stage)
     };
-    const STEPS: &[&str] = &[
-        "want_stopped",
-        "close_routes",
-        "stop_container",
-        "release_volumes",
-        "remove_old_container",
-        "remove_run_dir",
-        "release_routes",
-        "remove_network",
-        "purge_volume",
-        "purge_volume",
-        "forget_purged",
-    ];
-    Case { name: "purge", prepare, steps: STEPS, loses: nothing, stride: 13 }.exhaust();
+    Case { name: "purge", prepare, steps: PURGE, loses: nothing, stride: 13 }.exhaust();
 }
 
 #[test]
@@ -388,8 +396,7 @@ fn putting_back_what_was_purged() {
         stage.does(|host| purge(host));
         put_back_act(stage)
     };
-    const STEPS: &[&str] = &["put_back_volume", "put_back_volume", "record_put_back"];
-    Case { name: "put back", prepare, steps: STEPS, loses: nothing, stride: 1 }.exhaust();
+    Case { name: "put back", prepare, steps: PUT_BACK, loses: nothing, stride: 1 }.exhaust();
 }
 
 #[test]
@@ -400,8 +407,7 @@ fn emptying_the_trash() {
         empty_act(stage)
     };
     let loses = |stage: &Stage| stage.ever_written();
-    const STEPS: &[&str] = &["empty_tree", "empty_tree", "forget_trash"];
-    Case { name: "empty", prepare, steps: STEPS, loses, stride: 1 }.exhaust();
+    Case { name: "empty", prepare, steps: EMPTY, loses, stride: 1 }.exhaust();
 }
 
 #[test]
@@ -413,8 +419,7 @@ fn adopting_a_directory() {
         stage.port.deeds().own = [("mine".to_owned(), b"a person's file".to_vec())].into();
         adopt_act(stage)
     };
-    const STEPS: &[&str] = &["adopt_directory", "record_volume"];
-    Case { name: "adopt", prepare, steps: STEPS, loses: nothing, stride: 1 }.exhaust();
+    Case { name: "adopt", prepare, steps: ADOPT, loses: nothing, stride: 1 }.exhaust();
 }
 
 #[test]
@@ -426,6 +431,5 @@ fn moving_a_volume() {
         stage.must(Command::Stop);
         move_act(stage)
     };
-    const STEPS: &[&str] = &["change_volume", "record_volume"];
-    Case { name: "move", prepare, steps: STEPS, loses: nothing, stride: 1 }.exhaust();
+    Case { name: "move", prepare, steps: MOVE, loses: nothing, stride: 1 }.exhaust();
 }

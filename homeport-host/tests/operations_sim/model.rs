@@ -226,7 +226,7 @@ fn troubles() -> impl Strategy<Value = Trouble> {
 fn nothing_that_was_written_is_lost_without_consent() {
     let ground = Ground::new();
     let is_long = std::env::var_os("HOMEPORT_EXHAUST").is_some();
-    let cases = if is_long { 400 } else { 10 };
+    let cases = if is_long { 400 } else { 24 };
     let config = Config { cases, max_shrink_iters: 100, failure_persistence: None, ..Config::default() };
     let sequence = prop::collection::vec((deeds(), troubles()), 1..if is_long { 25 } else { 12 });
     TestRunner::new(config)
