@@ -14,8 +14,7 @@ meta() { # KIND MODE UID GID TIME ATTRIBUTES PATH, of $b; in this order: chown t
         a:*) printf '%s %s\n' "${one#a:}" "$7" >>"$work/flags" ;;
         x:*) bytes "${one%=0x*}"; xattr=${b#./x:}
             setfattr -h -n "$xattr" -v "0x${one##*=0x}" "$file" || left "attribute $xattr of $7" ;;
-    esac; done; b=$file; touch -h -m -d "@$5" "$b"
-}
+    esac; done; b=$file; touch -h -m -d "@$5" "$b"; }
 settle() { [ -z "$held" ] || meta $held; held=; } # a file, when all its pieces are written
 leave() { b=.; meta ${stack%%"$newline"*} "$here"; stack=${stack#*"$newline"}; cd -P ..; here=${here%/*}; } # when full
 enter() { bytes "${1%%/*}"; case $1 in */*) cd -P "$b"; enter "${1#*/}" ;; esac; } # the directories of a path
@@ -34,10 +33,11 @@ while read -r volume _ _ _ _ _ _ id _; do
     awk '$1 == "c" { print $3, $4 } $1 == "f" && $9 !~ /^[-+]$/ { print $8, $9 }' "$work/text" | sort -u >"$work/want"
     find "$store/packs" -name '*.tar' >"$work/packs"; while read -r pack; do
         tar -tf "$pack" | awk 'NR == FNR { id[$2]; next } substr($0, 1, 64) in id' "$work/want" - >"$work/members"
-        [ ! -s "$work/members" ] || tar -xf "$pack" -C "$work/objects" -T "$work/members" || :
-    done <"$work/packs"; cd "$work/objects"; find . -name '*.zst' -print0 | xargs -0 -r zstd -dqf --rm
-    ! find . -type f -printf '%s %f\n' | sort | comm -13 - "$work/want" | grep . || die "missing: the above"
-    [ ! -s "$work/want" ] || sed 's/.* \(.*\)/\1  \1/' "$work/want" | sha256sum -c --quiet || die "damaged: the above"
+        [ -s "$work/members" ] || continue; cd "$work"; rm -rf new; mkdir new; cd new; tar -xf "$pack" -T ../members || :
+        find . -name '*.zst' -print0 | xargs -0 -r zstd -dqf --rm || :
+        find . -type f -print0 | xargs -0 -r sha256sum | awk '"./" $1 == $2 { print $1 }' | xargs -r mv -f -t ../objects
+    done <"$work/packs"; cd "$work/objects" # another pack may have a whole copy of what is damaged in one
+    ! find . -type f -printf '%s %f\n' | sort | comm -13 - "$work/want" | grep . || die "missing or damaged: the above"
     sed '1d; $d' "$work/text" | awk -v v="$volume" '{ print $NF == "." ? v : v "/" $NF, $0 }' >"$work/plan"
     cd "$root"; here=.; while read -r path kind mode uid gid time attributes key x y _; do
         [ "$kind" != c ] || { dd if="$work/objects/$gid" of="$b" bs=1M seek="$mode" $into; continue; }

@@ -115,10 +115,13 @@ pub(crate) enum SnapshotAction {
     },
     /// Restore a snapshot into a scratch place, compare every byte, and throw it away
     Rehearse(Which),
-    /// Confirm that a volume is meant to be as small as a snapshot found it
+    /// Confirm that volumes are meant to be as small as snapshots found them
     Acknowledge {
-        #[command(flatten)]
-        which: Which,
+        /// The instance
+        name: InstanceName,
+        /// The snapshot; every one with an open alarm where it is left out
+        #[arg(default_value = "latest", hide_default_value = true)]
+        snapshot: SnapshotRef,
         /// Say why, for whoever reads the list
         #[arg(long, value_name = "TEXT", default_value = "")]
         note: String,

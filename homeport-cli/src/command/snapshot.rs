@@ -77,9 +77,9 @@ pub(super) fn run(context: &Context, action: SnapshotAction) -> Result<Exit, Fai
             context.print(&snapshot_import(&host, &absolute(file)?)?)?;
         }
         SnapshotAction::Rehearse(which) => context.print(&snapshot_rehearse(&host, &which.into())?)?,
-        SnapshotAction::Acknowledge { which, note } => {
-            let instance = which.name.clone();
-            let outcome = snapshot_acknowledge(&host, &which.into(), &note)?;
+        SnapshotAction::Acknowledge { name, snapshot, note } => {
+            let (instance, which) = (name.clone(), SnapshotChoice { instance: name, snapshot });
+            let outcome = snapshot_acknowledge(&host, &which, &note)?;
             context.print(&Acknowledged { outcome, instance })?;
         }
     }

@@ -24,12 +24,19 @@ impl Render for VerifyOutcome {
         };
         if self.is_whole() {
             let number = u64::try_from(self.snapshots.len()).unwrap_or(u64::MAX);
-            page.line(format_args!("{}: whole", count(number, "snapshot", "snapshots")));
+            let verdict = match self.depth {
+                Depth::Quick => "everything that they need is there, unread",
+                Depth::Full => "whole",
+            };
+            page.line(format_args!("{}: {verdict}", count(number, "snapshot", "snapshots")));
         }
         for snapshot in self.snapshots.iter().filter(|snapshot| !snapshot.faults.is_empty()) {
             page.line(format_args!("damaged: {}", snapshot.uuid));
             for fault in &snapshot.faults {
                 page.line(format_args!("  [{}] {fault}", fault.code));
+                if !fault.remedy.is_empty() {
+                    page.line(format_args!("      help: {}", fault.remedy));
+                }
             }
         }
         for fault in &self.faults {
@@ -197,9 +204,9 @@ impl Render for Acknowledged {
     fn text(&self, page: &mut Page) {
         match self.outcome {
             LifecycleOutcome::Changed => {
-                page.line(format_args!("the alarm is confirmed; snapshots of `{}` may go again", self.instance));
+                page.line(format_args!("confirmed: `{}` is meant to be as small as it was found", self.instance));
             }
-            LifecycleOutcome::Unchanged => page.line("it was confirmed before; nothing was changed"),
+            LifecycleOutcome::Unchanged => page.line("no alarm of that is open; nothing was changed"),
         }
     }
 }

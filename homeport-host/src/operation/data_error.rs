@@ -140,6 +140,7 @@ impl DataError {
             | Self::NotInTrash { .. }
             | Self::File { .. }
             | Self::Restore(RestoreError::Exists { .. } | RestoreError::NotThere { .. })
+            | Self::Store(StoreError::SnapshotExists { .. })
             | Self::Snapshot(SnapshotError::Archive { .. })
             | Self::Trash(TrashError::Absent { .. } | TrashError::Occupied { .. })
             | Self::Volume(VolumeError::Refused(_)) => true,

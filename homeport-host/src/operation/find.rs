@@ -1,7 +1,7 @@
 //! Owns finding what was asked for: the store, a snapshot in it, volumes of an instance. Never changes anything.
 
 use homeport_core::name::InstanceName;
-use homeport_volumes::store::{Catalog, SnapshotHead, Store};
+use homeport_volumes::store::{Catalog, Reason, SnapshotHead, Store};
 
 use super::data_error::DataError;
 use super::error::OperationError;
@@ -37,7 +37,9 @@ pub(super) fn pick<'a>(
 ) -> Result<&'a SnapshotHead, DataError> {
     let own: Vec<&SnapshotHead> = catalog.snapshots.iter().filter(|head| head.body.instance == *instance).collect();
     if *wanted == SnapshotRef::Latest {
-        return own.last().copied().ok_or_else(|| no_snapshot(instance, wanted, &own));
+        // What was there before a restore is what somebody wanted to get rid of: it is named by number, never by chance.
+        let meant = own.iter().rev().find(|head| head.body.reason != Reason::Restore).or(own.last());
+        return meant.copied().ok_or_else(|| no_snapshot(instance, wanted, &own));
     }
     let found: Vec<&SnapshotHead> =
         own.iter().copied().filter(|head| wanted.names(head.body.uuid, head.sequence)).collect();

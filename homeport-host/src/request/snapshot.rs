@@ -19,7 +19,7 @@ const SHORTEST: usize = 6;
 /// Which snapshot is meant: `latest`, its number, or the beginning of its uuid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SnapshotRef {
-    /// The newest one of the instance.
+    /// The newest one of the instance that was not made before a restore.
     Latest,
     /// The one with this number.
     Number(Sequence),

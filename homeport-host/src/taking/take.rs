@@ -97,13 +97,17 @@ impl Taking<'_> {
         self.volumes.iter().map(open).collect()
     }
 
-    /// What is compared with: the snapshot before, unless it was found damaged.
+    /// What is compared with: the snapshot before. Where any snapshot is known to be damaged, which may share what is
+    /// damaged with this one, everything is read again.
     fn base(&self, parent: Option<&SnapshotHead>) -> Result<Base, TakeError> {
         let Some(head) = parent else { return Ok(Base::None) };
         let marks = self.ledger.snapshot_marks()?;
-        let at = |kind| marks.iter().find(|mark| is_mark(mark, head, kind)).map(|mark| mark.at.clone());
-        let damaged = at(MarkKind::Damaged);
-        let is_damaged = damaged.is_some() && damaged > at(MarkKind::Verified);
+        let verified = |snapshot| {
+            let is_it = |mark: &&SnapshotMark| mark.snapshot == snapshot && mark.kind == MarkKind::Verified;
+            marks.iter().find(is_it).map(|mark| mark.at.clone())
+        };
+        let mut found = marks.iter().filter(|mark| mark.kind == MarkKind::Damaged);
+        let is_damaged = found.any(|mark| Some(mark.at.clone()) > verified(mark.snapshot));
         let head = Box::new(head.clone());
         Ok(if is_damaged { Base::ReadAll(head) } else { Base::Parent(head) })
     }

@@ -117,8 +117,8 @@ fn a_shell_restores_nothing_from_what_is_damaged() {
         (&small.snapshot, 30, "damaged: "),
         (&small.snapshot, fs::metadata(&small.snapshot).unwrap().len() - 2, "damaged: "),
         (&entries, 25, "damaged: "),
-        (&pack, content, "damaged: the above"),
-        (&pack, member + 1, "missing: the above"),
+        (&pack, content, "missing or damaged: the above"),
+        (&pack, member + 1, "missing or damaged: the above"),
     ];
     for (n, (file, at, words)) in rows.into_iter().enumerate() {
         let before = flip(file, at);

@@ -122,7 +122,8 @@ fn plan(ledger: &Ledger, catalog: &Catalog, request: &PruneRequest) -> Result<Pr
     let own: Vec<&SnapshotHead> = catalog.snapshots.iter().filter(|head| head.body.instance == *instance).collect();
     let marks = ledger.snapshot_marks()?;
     let trash = ledger.trash()?;
-    let candidates: Vec<Candidate> = own.iter().map(|head| candidate(head, &own, &marks, &trash)).collect();
+    let candidates: Vec<Candidate> =
+        own.iter().map(|head| candidate(head, &own, &marks, &trash, &request.what)).collect();
     let alarm = if own.iter().any(|head| is_alarming(head, &marks)) { AlarmState::Open } else { AlarmState::None };
     let policy = match &request.what {
         PruneWish::ByPolicy(policy) => *policy,
@@ -154,7 +155,13 @@ fn plan(ledger: &Ledger, catalog: &Catalog, request: &PruneRequest) -> Result<Pr
 }
 
 /// What the retention has to know of one snapshot. [spec: STO-27]
-fn candidate(head: &SnapshotHead, own: &[&SnapshotHead], marks: &[SnapshotMark], trash: &[TrashRecord]) -> Candidate {
+fn candidate(
+    head: &SnapshotHead,
+    own: &[&SnapshotHead],
+    marks: &[SnapshotMark],
+    trash: &[TrashRecord],
+    wish: &PruneWish,
+) -> Candidate {
     let uuid = head.body.uuid;
     let at = |kind: MarkKind| marks.iter().find(|mark| mark.snapshot == uuid && mark.kind == kind).map(|mark| &mark.at);
     // What was new in it was read back when it was made; what was found damaged since has to be found whole again.
@@ -166,6 +173,9 @@ fn candidate(head: &SnapshotHead, own: &[&SnapshotHead], marks: &[SnapshotMark],
         Some(Protection::BeforeWhatCanBeTakenBack)
     } else if last_change == Some(uuid) {
         Some(Protection::BeforeWhatIsInUse)
+    } else if *wish == PruneWish::BySchedule && matches!(head.body.reason, Reason::Manual | Reason::Imported) {
+        // What a person made, a person removes.
+        Some(Protection::Pinned)
     } else {
         None
     };

@@ -116,8 +116,8 @@ pub fn snapshot_verify(host: &Host, request: &VerifyRequest) -> Result<VerifyOut
     outcome.at = host.now();
     let is_scrub = request.instance.is_none() && request.depth == Depth::Full;
     locked(host, "snapshot verify", |writer, _| {
-        for one in &outcome.snapshots {
-            writer.mark_snapshot(&mark(one, &outcome))?;
+        for mark in outcome.snapshots.iter().filter_map(|one| mark(one, &outcome)) {
+            writer.mark_snapshot(&mark)?;
         }
         if is_scrub {
             writer.set_scrub(&outcome.at, &outcome.words())?;
@@ -137,14 +137,15 @@ fn damaged(name: &str, fault: &HeadFault) -> Fault {
         .remedy("check the disk; nothing is removed from the store while it is there")
 }
 
-/// What the ledger is to remember of one snapshot that was looked at.
-fn mark(one: &VerifiedSnapshot, outcome: &VerifyOutcome) -> SnapshotMark {
+/// What the ledger is to remember of one snapshot that was looked at. A quick look proves nothing: it must not overrule what
+/// a full one found.
+fn mark(one: &VerifiedSnapshot, outcome: &VerifyOutcome) -> Option<SnapshotMark> {
     let (kind, note) = match (one.faults.first(), outcome.depth) {
         (Some(fault), _) => (MarkKind::Damaged, format!("{} of its parts: {fault}", one.faults.len())),
-        (None, Depth::Quick) => (MarkKind::Verified, "entries read, every object is listed".to_owned()),
+        (None, Depth::Quick) => return None,
         (None, Depth::Full) => (MarkKind::Verified, "every object read and compared".to_owned()),
     };
-    SnapshotMark { snapshot: one.uuid, kind, at: outcome.at.clone(), note }
+    Some(SnapshotMark { snapshot: one.uuid, kind, at: outcome.at.clone(), note })
 }
 
 /// Restores a snapshot into HomePort's scratch place, compares it in full, and takes it away again.
