@@ -18,6 +18,7 @@ pub(super) fn check(files: &[File]) -> Vec<Complaint> {
     let tests = tests(files);
     let mut found = Vec::new();
     let mut told = 0;
+    let mut shown = Vec::new();
     for (line, title, body) in sections(list) {
         told += 1;
         if title.split_once(". ").and_then(|(number, _)| number.parse().ok()) != Some(told) {
@@ -26,6 +27,7 @@ pub(super) fn check(files: &[File]) -> Vec<Complaint> {
         let text = body.join(" ");
         let named: Vec<&str> =
             text.split_once(SHOWN).into_iter().flat_map(|(_, shown)| shown.split('`').skip(1).step_by(2)).collect();
+        shown.extend(named.iter().map(|name| (told, name.rsplit("::").next().unwrap_or(name).to_owned())));
         for name in named.iter().filter(|name| !exists(name, &tests)) {
             found.push(list.complain(line, format!("`{title}` names `{name}`, which is no test")));
         }
@@ -36,10 +38,22 @@ pub(super) fn check(files: &[File]) -> Vec<Complaint> {
             );
         }
     }
+    for (path, name) in &tests {
+        for number in numbers(name).filter(|number| !shown.iter().any(|(n, shown)| n == number && shown == name)) {
+            let message = format!("loss {number} does not name `{name}` of {path}");
+            found.push(list.complain(0, message));
+        }
+    }
     if told != LOSSES {
         found.push(list.complain(0, format!("tells {told} losses: wanted {LOSSES}")));
     }
     found
+}
+
+/// Which losses a test is named after: `story_l1_l22_...` after the first and the twenty-second.
+fn numbers(test: &str) -> impl Iterator<Item = usize> {
+    let words = test.strip_prefix("story_").unwrap_or_default().split('_');
+    words.map_while(|word| word.strip_prefix('l')?.parse().ok())
 }
 
 /// Each second-level heading that begins with a digit, with its line and what stands below it.
@@ -66,14 +80,17 @@ mod tests {
     fn messages(change: impl Fn(String) -> String) -> Vec<String> {
         let sections: Vec<String> = (1..=LOSSES)
             .map(|n| match n {
-                1 => "## 1. A thing\n\nIt was lost.\n\nShown by `it_is` and\n`a/tests/b.rs::it_is`.\n".to_owned(),
+                1 => "## 1. A thing\n\nIt was lost.\n\nShown by `it_is` and\n`a/tests/b.rs::story_l1_l02_it_is_so`.\n"
+                    .to_owned(),
+                2 => "## 2. A thing\n\nIt was lost.\n\nShown by `story_l1_l02_it_is_so`.\n".to_owned(),
                 n => format!(
                     "## {n}. A thing\n\nIt went.\n\nCannot happen: nothing here has such a thing to lose at all.\n"
                 ),
             })
             .collect();
         let text = change(format!("# Losses\n\n## What this is\n\nWords.\n\n{}", sections.concat()));
-        let files = [File::new(LIST, text), File::new("a/tests/b.rs", "#[test]\nfn it_is() {}\n")];
+        let tests = "#[test]\nfn it_is() {}\n\n#[test]\nfn story_l1_l02_it_is_so() {}\n";
+        let files = [File::new(LIST, text), File::new("a/tests/b.rs", tests)];
         check(&files).into_iter().map(|found| found.message).collect()
     }
 
@@ -85,17 +102,21 @@ mod tests {
     #[test]
     fn each_gap_is_found() {
         type Change = fn(String) -> String;
-        let rows: [(Change, &str); 5] = [
+        let rows: [(Change, &str); 6] = [
             (|text| text.replace("`it_is` and", "`it_was` and"), "`1. A thing` names `it_was`, which is no test"),
             (|text| text.replace("## 7. A", "## 8. A"), "`8. A thing`: wanted number 7, a point and a title"),
             (|text| text[..text.find("## 28").unwrap()].to_owned(), "tells 27 losses: wanted 28"),
+            (
+                |text| text.replace("by `story_l1_l02_it_is_so`", "by `it_is`"),
+                "loss 2 does not name `story_l1_l02_it_is_so` of a/tests/b.rs",
+            ),
             (
                 |text| text.replace("Shown by", "It is so by"),
                 "`1. A thing` is shown by no test, and nothing says why it cannot happen",
             ),
             (
                 |text| text.replace("nothing here has such a thing to lose at all", "no"),
-                "`2. A thing` is shown by no test, and nothing says why it cannot happen",
+                "`3. A thing` is shown by no test, and nothing says why it cannot happen",
             ),
         ];
         for (change, wanted) in rows {
