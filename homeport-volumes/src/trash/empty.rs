@@ -46,7 +46,7 @@ pub fn empty(
     tx: TxId,
     progress: &mut dyn FnMut(&Deleted),
 ) -> Result<Emptied, TrashError> {
-    let slot = match (Slot::find(place, tx), place) {
+    let slot = match (Slot::find_filled(place, tx), place) {
         (Err(absent @ TrashError::Absent { .. }), TrashPlace::Volume(volume)) => {
             // All of it is gone; what came after may have been cut off.
             if let Ok(home) = Home::open(volume) {

@@ -77,7 +77,9 @@ fn look(place: &TrashPlace, listing: &mut Listing) -> Result<(), VolumeError> {
             );
             continue;
         };
-        let found = Slot::find(place, tx).and_then(|slot| Trashed::of(&slot));
+        let found = Slot::find(place, tx).and_then(|slot| {
+            if slot.is_bare()? { Err(TrashError::Absent { tx, place: path.clone() }) } else { Trashed::of(&slot) }
+        });
         match found {
             Ok(tree) => listing.trees.push(tree),
             Err(TrashError::Absent { .. }) => {}

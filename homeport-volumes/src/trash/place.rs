@@ -131,6 +131,23 @@ impl Slot {
         Self::open(place, tx)?.ok_or_else(|| TrashError::Absent { tx, place: place.path() })
     }
 
+    /// The same, where there is more in it than what the end of an earlier call, or the begin of one, left: an empty
+    /// directory is removed, and counts as none.
+    pub(crate) fn find_filled(place: &TrashPlace, tx: TxId) -> Result<Self, TrashError> {
+        let slot = Self::find(place, tx)?;
+        if slot.is_bare()? {
+            slot.remove()?;
+            return Err(TrashError::Absent { tx, place: place.path() });
+        }
+        Ok(slot)
+    }
+
+    /// Whether there is nothing in it that anybody could want: the note goes last, and comes first.
+    pub(crate) fn is_bare(&self) -> Result<bool, VolumeError> {
+        let names = directory::names(&self.fd, 2).map_err(VolumeError::io("list", &self.place.path()))?;
+        Ok(names.iter().all(|name| name == NOTE_NEW))
+    }
+
     /// Makes it, or takes the one that is there, with this note: both are on the disk when this returns.
     pub(crate) fn make(place: &TrashPlace, note: &TrashNote) -> Result<Self, TrashError> {
         let path = place.path();

@@ -36,7 +36,7 @@ pub struct PutBack {
 /// [`TrashError::Occupied`] if something is in its place; everything stays as it is then. [`TrashError::Partial`] if a
 /// part of it is deleted. [`TrashError::Replaced`] for what a restore put there.
 pub fn put_back(place: &TrashPlace, tx: TxId) -> Result<PutBack, TrashError> {
-    let slot = Slot::find(place, tx)?;
+    let slot = Slot::find_filled(place, tx)?;
     let note = slot.note()?;
     if note.kind == TrashKind::Replaced {
         return Err(TrashError::Replaced { tx });

@@ -20,7 +20,7 @@ const SECOND: TxId = TxId::from_bytes([0xc2; 16]);
 const UUID: VolumeUuid = VolumeUuid::from_bytes([0xc3; 16]);
 
 /// One directory that is adopted, given back, and adopted for good.
-struct Adoptions;
+pub(crate) struct Adoptions;
 
 fn question(root: &Path) -> (Machine, Request) {
     place::operators(root, "carol")

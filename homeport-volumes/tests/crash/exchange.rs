@@ -30,7 +30,7 @@ const DISCARDED: TxId = TxId::from_bytes([0xa4; 16]);
 const KEEPING: Keeping = Keeping { entries: None, bytes: None, since: UnixSeconds::new(9), until: None };
 
 /// A restore, its undoing, one that is taken back and one that is given up.
-struct Restores;
+pub(crate) struct Restores;
 
 /// A snapshot of a few files, some of them in pieces.
 fn snapshot(word: &str) -> Memory {

@@ -34,6 +34,8 @@ macro_rules! on_each_file_system {
 }
 
 mod adopt;
+mod calls;
+mod collection;
 mod disk;
 mod effort;
 mod exchange;

@@ -22,10 +22,10 @@ const SECOND: TxId = TxId::from_bytes([0xb2; 16]);
 const EACH: usize = 4;
 
 /// Two volumes, one after the other: one at `HomePort`'s own path, one in an operator's directory.
-struct Purges;
+pub(crate) struct Purges;
 
 /// What the ledger knows of a volume, and what is in it.
-struct Filled {
+pub(crate) struct Filled {
     known: Known,
     data: Picture,
 }

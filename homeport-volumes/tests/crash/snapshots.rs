@@ -37,23 +37,34 @@ const CUT_OFF: [&str; 8] = [
 ];
 
 /// Snapshots of one directory, one after the other.
-struct Snapshots {
+pub(crate) struct Snapshots {
     /// A directory in memory.
-    scratch: PathBuf,
+    pub(crate) scratch: PathBuf,
+    /// What comes before each but the first.
+    pub(crate) before: Before,
+}
+
+/// What happened before a snapshot is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// One was made, and the user went on.
+    Nothing,
+    /// The user went on, and one was cut off.
+    CutOff,
 }
 
 /// What was promised: after so many marks these are there, and this is in them.
 #[derive(Default)]
-struct Promised {
+pub(crate) struct Promised {
     uuids: Vec<SnapshotUuid>,
     pictures: BTreeMap<SnapshotUuid, Picture>,
 }
 
-fn store_in(root: &Path) -> PathBuf {
+pub(crate) fn store_in(root: &Path) -> PathBuf {
     root.join("store")
 }
 
-fn data_in(root: &Path) -> PathBuf {
+pub(crate) fn data_in(root: &Path) -> PathBuf {
     root.join("data")
 }
 
@@ -96,7 +107,7 @@ pub(crate) fn take(root: &Path, mode: Mode) -> Result<SnapshotHead, SnapshotErro
 }
 
 /// What a user does between two snapshots: new files, one that grows, one that is renamed, one that goes.
-fn live_on(data: &Path, day: usize) {
+pub(crate) fn live_on(data: &Path, day: usize) {
     fs::write(data.join(format!("mail-{day}")), format!("a letter of day {day}. ").repeat(40 * day)).unwrap();
     fs::write(data.join("diary"), format!("today is day {day}. ").repeat(500)).unwrap();
     if day > 1 {
@@ -123,11 +134,13 @@ impl Workload for Snapshots {
     fn step(&self, root: &Path, step: usize) -> Result<String, String> {
         if let Some(day) = step.checked_sub(1).filter(|day| *day > 0) {
             live_on(&data_in(root), day);
-            let point = CUT_OFF[day - 1];
-            let armed = failpoint::arm(point, 1, Blow::Crash);
-            let cut_off = take(root, Mode::Still);
-            drop(armed);
-            assert!(cut_off.is_err(), "{point}");
+            if self.before == Before::CutOff {
+                let point = CUT_OFF[day - 1];
+                let armed = failpoint::arm(point, 1, Blow::Crash);
+                let cut_off = take(root, Mode::Still);
+                drop(armed);
+                assert!(cut_off.is_err(), "{point}");
+            }
         }
         said(take(root, if step.is_multiple_of(2) { Mode::Running } else { Mode::Still }))
     }
@@ -188,7 +201,7 @@ impl Workload for AfterAKill {
     }
 }
 
-fn prepare(root: &Path) {
+pub(crate) fn prepare(root: &Path) {
     let data = data_in(root);
     fs::create_dir(&data).unwrap();
     furnish(&data, "old");
@@ -199,7 +212,7 @@ fn prepare(root: &Path) {
 }
 
 /// The name of a snapshot that was made.
-fn said(taken: Result<SnapshotHead, SnapshotError>) -> Result<String, String> {
+pub(crate) fn said(taken: Result<SnapshotHead, SnapshotError>) -> Result<String, String> {
     taken.map(|head| head.body.uuid.to_string()).map_err(|error| format!("{error:?}"))
 }
 
@@ -269,7 +282,7 @@ pub(crate) fn all_whole(store: &Store, heads: &[SnapshotHead]) -> Result<(), Str
 }
 
 /// Restored into the directory in memory, it is what it was.
-fn restores(store: &Store, head: &SnapshotHead, picture: &Picture, scratch: &Path) -> Result<(), String> {
+pub(crate) fn restores(store: &Store, head: &SnapshotHead, picture: &Picture, scratch: &Path) -> Result<(), String> {
     let wrong = |error: &dyn std::fmt::Debug| format!("snapshot {} cannot be restored: {error:?}", head.sequence);
     let objects = store.objects().map_err(|error| wrong(&error))?;
     let source = Stored::new(store, &objects, head.body.volumes[0].entries);
@@ -286,7 +299,7 @@ fn restores(store: &Store, head: &SnapshotHead, picture: &Picture, scratch: &Pat
 
 fn snapshots_survive(stage: &Stage, kind: Kind) {
     let scratch = stage.directory("scratch");
-    replay::survives(stage, kind, &Snapshots { scratch }, effort::images(240));
+    replay::survives(stage, kind, &Snapshots { scratch, before: Before::CutOff }, effort::images(240));
 }
 
 on_each_file_system!(snapshots_after_those_that_were_cut_off, snapshots_survive);

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Says to the process that it is the one with mounts of its own, and where its directory is.
-const PLACE: &str = "HOMEPORT_CRASH_PLACE";
+pub(crate) const PLACE: &str = "HOMEPORT_CRASH_PLACE";
 /// A kernel that hangs must not hang the whole run.
 const PATIENCE: Duration = Duration::from_hours(1);
 

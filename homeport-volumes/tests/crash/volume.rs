@@ -17,7 +17,7 @@ const UUID: VolumeUuid = VolumeUuid::from_bytes([7; 16]);
 const LETTER: &[u8] = b"dear reader";
 
 /// A volume is made, and then again and again taken into use and written to. What the ledger knows after each step.
-struct Volume;
+pub(crate) struct Volume;
 
 /// Made once that was promised, accepted by a ledger that knows what was promised, and ahead of it by one at
 /// most, and by one more for each judge that used it.
@@ -65,15 +65,19 @@ impl Workload for Volume {
     fn step(&self, root: &Path, step: usize) -> Result<String, String> {
         let (machine, request) = place::request(root, "alice");
         let failed = |error: &dyn std::fmt::Debug| format!("{error:?}");
-        match (step, check(&machine, &request, None)) {
-            (0, Ok(Checked::Create(creatable))) => {
-                creatable.create(UUID, UnixSeconds::new(1)).map_err(|error| failed(&error))?;
-            }
-            // The first time that it was taken into use, and nothing was written yet.
-            (_, Ok(Checked::Attach(ready))) if step % 2 == 1 => {
-                ready.begin_use().map_err(|error| failed(&error))?;
-            }
-            (_, found) if step.is_multiple_of(2) => {
+        let found = || check(&machine, &request, None);
+        match step {
+            0 => match found() {
+                Ok(Checked::Create(creatable)) => {
+                    creatable.create(UUID, UnixSeconds::new(1)).map_err(|error| failed(&error))?;
+                }
+                other => return Err(failed(&other)),
+            },
+            _ if step % 2 == 1 => match found() {
+                Ok(Checked::Attach(ready)) => drop(ready.begin_use().map_err(|error| failed(&error))?),
+                other => return Err(failed(&other)),
+            },
+            _ => {
                 let data = request.path.as_path().join("data");
                 let letter = data.join((step / 2).to_string());
                 let write = || {
@@ -81,9 +85,8 @@ impl Workload for Volume {
                     File::open(&letter)?.sync_all()?;
                     File::open(&data)?.sync_all()
                 };
-                write().map_err(|error| format!("{error}, {found:?}"))?;
+                write().map_err(|error| failed(&error))?;
             }
-            (_, found) => return Err(failed(&found)),
         }
         Ok(String::new())
     }

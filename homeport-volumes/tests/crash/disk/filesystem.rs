@@ -24,13 +24,13 @@ impl Kind {
         }
     }
 
-    /// An empty one: as small as its makers let it be, because every image is written whole.
+    /// An empty one: with room for a collection to write anew, and little in it, because every image is written whole.
     pub(crate) fn make(self, stage: &Stage) -> Blocks {
         const MIB: u64 = 1024 * 1024;
         let (size, program, options): (_, _, &[&str]) = match self {
-            Self::Ext4 => (48 * MIB, "mkfs.ext4", &["-q", "-F"]),
-            Self::Xfs => (96 * MIB, "mkfs.xfs", &["--unsupported", "-q", "-f"]),
-            Self::Btrfs => (128 * MIB, "mkfs.btrfs", &["-q", "-f"]),
+            Self::Ext4 => (160 * MIB, "mkfs.ext4", &["-q", "-F", "-J", "size=4"]),
+            Self::Xfs => (160 * MIB, "mkfs.xfs", &["--unsupported", "-q", "-f"]),
+            Self::Btrfs => (192 * MIB, "mkfs.btrfs", &["-q", "-f"]),
         };
         let image = stage.at("empty.img");
         File::create(&image).unwrap().set_len(size).unwrap();
