@@ -52,6 +52,12 @@ impl VolumePath {
         Self(format!("{}/{name}", self.0))
     }
 
+    /// The path as one word of a shell, for commands that are shown: in quotes where it needs them.
+    pub(crate) fn as_word(&self) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,=".contains(c);
+        if self.0.chars().all(plain) { self.0.clone() } else { format!("'{}'", self.0.replace('\'', "'\\''")) }
+    }
+
     /// How this path lies to `other`, component by component and as text only.
     pub fn relation(&self, other: &Self) -> Relation {
         relation(self.as_path(), other.as_path())
@@ -168,6 +174,15 @@ mod tests {
             ("/srv/mail2", "/srv/mail", Relation::Separate),
         ] {
             assert_eq!(path(one).relation(&path(other)), wanted, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        for (path, word) in
+            [("/srv/mail-1", "/srv/mail-1"), ("/my home", "'/my home'"), ("/it's", r"'/it'\''s'"), ("/$x", "'/$x'")]
+        {
+            assert_eq!(path.parse::<VolumePath>().unwrap().as_word(), word);
         }
     }
 

@@ -34,7 +34,7 @@ impl Judge<'_> {
     fn adoption(&self) -> String {
         let request = self.request;
         let (port, instance, volume) = (&request.port, &request.instance, &request.volume);
-        format!("homeport volume adopt {port} {instance} {volume} {} --dry-run", request.path)
+        format!("homeport volume adopt {port} {instance} {volume} {} --dry-run", request.path.as_word())
     }
 
     /// The command that tells HomePort where the volume is now.
@@ -113,31 +113,32 @@ impl Judge<'_> {
         let (wanted, found): (Vec<_>, Vec<_>) =
             foreign.map(|(what, wanted, found)| (format!("{what} `{wanted}`"), format!("{what} `{found}`"))).unzip();
         if !wanted.is_empty() {
+            let name = "name the directory of this volume, or an empty one for a new volume";
+            let remedy = if marker.port == request.port {
+                format!("{name}; to make this one its volume, look at `{}`", self.adoption())
+            } else {
+                // Nothing makes the data of one port that of another.
+                name.to_owned()
+            };
             let message = format!("`{path}` holds a volume that is not `{}` of `{}`", self.volume(), request.instance);
             let fault = self.fault("HP-VOL-004", "VOL-18", message);
             self.add(
                 fault
                     .expected(format!("a volume of {}", wanted.join(", ")))
                     .actual(format!("a volume of {}", found.join(", ")))
-                    .remedy(format!(
-                        "name the directory of this volume, or an empty one for a new volume; to make this one its \
-                         volume, look at `{}`",
-                        self.adoption()
-                    )),
+                    .remedy(remedy),
             );
             return;
         }
         if let Some(known) = self.known.filter(|known| known.uuid != marker.uuid) {
             let message = format!("`{path}` holds another volume `{}` than the one that is known", self.volume());
             let fault = self.fault("HP-VOL-004", "VOL-18", message);
-            self.add(
-                fault.expected(format!("volume {}", known.uuid)).actual(format!("volume {}", marker.uuid)).remedy(
-                    format!(
-                        "bring back the volume that belongs at `{path}`; to use this one from now on, look at `{}`",
-                        self.adoption()
-                    ),
+            self
+                .add(fault.expected(format!("volume {}", known.uuid)).actual(format!("volume {}", marker.uuid)).remedy(
+                format!(
+                    "bring back the volume that belongs at `{path}`; to use this one from now on, purge that one first"
                 ),
-            );
+            ));
         }
         for twin in request.neighbours.iter().filter(|other| other.uuid == Some(marker.uuid) && other.path != *path) {
             let message = format!("volume {} is known twice", marker.uuid);

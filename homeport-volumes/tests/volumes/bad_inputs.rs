@@ -627,7 +627,7 @@ fn bad_input_44_ledger_and_marker_disagree() {
     let other = Known { uuid: homeport_volumes::VolumeUuid::random(), ..known.clone() };
     refused(&stand, &request, Some(&other), &["HP-VOL-004"], &["another volume `home` than the one that is known"]);
     let elsewhere = Known { path: stand.path("elsewhere"), ..known };
-    refused(&stand, &request, Some(&elsewhere), &["HP-VOL-001"], &["giving another path does not move a volume"]);
+    refused(&stand, &request, Some(&elsewhere), &["HP-VOL-001"], &["run `homeport volume move alice home PATH`"]);
 }
 
 #[test]

@@ -134,7 +134,8 @@ fn an_old_clone_of_the_disk_is_stale() {
     assert_eq!(
         stand.words(&request, Some(&known_now)),
         "HP-VOL-007 volume `home` is an old copy of itself: found generation 1, wanted generation 2 or later; a clone, or \
-         a disk that was set back, is mounted: mount the disk that was last in use, where the newer data is"
+         a disk that was set back, is mounted: mount the disk that was last in use, where the newer data is; to go on \
+         with the older data, look at `homeport volume adopt shell alice home '/disk' --dry-run`"
     );
     clone.unmount();
     disk.mount(&stand.at("disk"));

@@ -64,8 +64,8 @@ fn an_operators_directory_has_to_exist_and_be_empty_or_the_right_volume() {
     assert_eq!(
         stand.words(&request, None),
         "HP-VOL-003 the directory for volume `home` is not empty and has no marker: found `photo`, wanted an empty \
-         directory at `/my home`, or one that HomePort made for this volume; name an empty directory; what is here \
-         stays as it is"
+         directory at `/my home`, or one that HomePort made for this volume; name an empty directory; to make what \
+         is here the volume, look at `homeport volume adopt shell alice home '/my home' --dry-run`; it stays as it is"
     );
     fs::remove_file(stand.at("my home/photo")).unwrap();
     let known = stand.filled(&request);
