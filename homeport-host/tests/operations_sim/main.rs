@@ -7,6 +7,7 @@
 )]
 
 mod data;
+mod data_rules;
 mod exhaust;
 mod exhaust_data;
 mod model;

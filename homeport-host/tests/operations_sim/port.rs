@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use homeport_core::digest::Digest;
-use homeport_host::engine::sim::{Boot, Fate, OnStop, SimImage};
+use homeport_host::engine::sim::{Boot, ExecReply, Fate, OnStop, SimImage};
 use homeport_host::engine::{ExitCode, SimEngine};
 use serde_json::Value;
 
@@ -54,6 +54,9 @@ pub(crate) struct Deeds {
     history: BTreeMap<String, Vec<Tree>>,
     /// What a person has in a directory that may become a volume.
     pub(crate) own: Tree,
+    /// The commands that were run in its containers, in their order, and which of them fail.
+    pub(crate) commands: Vec<String>,
+    pub(crate) failing: Vec<String>,
     starts: u32,
 }
 
@@ -80,18 +83,27 @@ impl Port {
     }
 
     /// The image of the port. Its containers look at the engine to see whether they are alone.
-    pub(crate) fn image(&self, engine: &SimEngine) -> SimImage {
-        let (port, engine) = (self.clone(), engine.clone());
+    pub(crate) fn image(&self, engine: &SimEngine, manifest: &str) -> SimImage {
+        let (port, engine, beside) = (self.clone(), engine.clone(), self.clone());
         SimImage::new(Digest::new([7; 32]), "homeport/shell:1.0.0".parse().unwrap())
-            .label("io.homeport.manifest", MANIFEST)
+            .label("io.homeport.manifest", manifest)
             .label("io.homeport.protocol", "1.0")
             .entrypoint(&["/port/init"])
-            .file("/port/manifest.json", MANIFEST)
+            .file("/port/manifest.json", manifest)
             .program(move |boot| port.start(&engine, boot))
+            .exec(move |_, spec, _| {
+                let works = beside.deeds().command(spec.argv.get(2));
+                ExecReply::code(if works { ExitCode::SUCCESS } else { ExitCode::new(9) })
+            })
     }
 
     fn start(&self, engine: &SimEngine, boot: &mut Boot) -> Fate {
         let mut deeds = self.deeds();
+        if boot.spec.args.first().is_some_and(|phase| phase == "command") {
+            boot.pid = std::process::id();
+            let works = deeds.command(boot.spec.args.get(1));
+            return Fate::Exits(if works { ExitCode::SUCCESS } else { ExitCode::new(9) });
+        }
         deeds.starts += 1;
         boot.pid = std::process::id();
         if let Err(wrong) = deeds.live(engine, boot) {
@@ -211,6 +223,14 @@ impl Deeds {
             found.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect();
         found.sort();
         if found == names { Ok(()) } else { Err(format!("{uuid} holds {found:?}, and {names:?} was written")) }
+    }
+
+    /// Runs a command; whether it works.
+    fn command(&mut self, name: Option<&String>) -> bool {
+        let name = name.cloned().unwrap_or_default();
+        let works = !self.failing.contains(&name);
+        self.commands.push(name);
+        works
     }
 
     /// Every content that was ever written.

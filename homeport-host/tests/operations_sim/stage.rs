@@ -59,11 +59,16 @@ impl Ground {
     }
 
     pub(crate) fn stage(&self) -> Stage {
+        self.stage_of(crate::port::MANIFEST)
+    }
+
+    /// A stage whose port has this manifest.
+    pub(crate) fn stage_of(&self, manifest: &str) -> Stage {
         let number = self.stages.fetch_add(1, Ordering::Relaxed).to_string();
         let root = self.mounted.0.join(&number);
         let layout = Layout::under(&root).unwrap();
         let (engine, port) = (SimEngine::new(), Port::default());
-        engine.put_image(port.image(&engine));
+        engine.put_image(port.image(&engine, manifest));
         let disk = self.disk.path().join(&number);
         Stage { engine, routes: SimRoutes::default(), port, layout, root, disk, clock: Clock::default() }
     }

@@ -1,0 +1,297 @@
+//! What is refused about data, what needs consent, what stays, and what the clock does: one rule a test.
+
+use std::fs;
+
+use homeport_core::fault::Advice as _;
+use homeport_host::daemon::do_what_is_due;
+use homeport_host::operation::{self, Execution, OperationError, Outcome};
+use homeport_host::request::{
+    Interval, PruneRequest, PruneWish, PurgeRequest, RestoreRequest, ScheduleRequest, SnapshotRef,
+};
+use homeport_volumes::snapshot::Policy;
+use homeport_volumes::store::Sequence;
+
+use crate::data::{choice, done, restore, restore_request, snapshot};
+use crate::stage::{Command, Ground, Stage, Trouble, alice};
+use crate::view::Now;
+
+fn number(sequence: u32) -> SnapshotRef {
+    SnapshotRef::Number(Sequence::new(sequence).unwrap())
+}
+
+fn refusal<T>(stage: &Stage, act: impl FnOnce(&homeport_host::Host) -> Result<T, OperationError>) -> OperationError {
+    let (ran, _) = stage.with(&Trouble::default(), act);
+    ran.result.unwrap_err()
+}
+
+fn empty_home(stage: &Stage) {
+    let home = stage.home_dir().join("data");
+    for entry in fs::read_dir(&home).unwrap().map(Result::unwrap) {
+        fs::remove_file(entry.path()).unwrap();
+    }
+}
+
+#[test]
+fn story_l1_an_empty_snapshot_takes_the_place_of_data_only_with_consent() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.must(Command::Stop);
+    // A snapshot in which a volume is blank cannot be taken of one that is known to hold data, so it is taken before.
+    let kept = stage.home();
+    let uuid =
+        stage.ledger().volumes(&alice()).unwrap().into_iter().find(|one| one.name.as_str() == "home").unwrap().uuid;
+    empty_home(&stage);
+    let blank = refusal(&stage, snapshot);
+    assert_eq!(blank.code(), "HP-VOL-005", "a volume that should hold data is not taken for an empty one");
+    for (name, bytes) in &kept {
+        fs::write(stage.home_dir().join("data").join(name), bytes).unwrap();
+    }
+    stage.does(snapshot);
+    stage.port.deeds().set(&uuid, &kept);
+    // The alarm of a snapshot that has far less is as good as emptiness.
+    for n in 0..40 {
+        fs::write(stage.home_dir().join(format!("data/letter-{n}-more")), "x".repeat(40_000)).unwrap();
+    }
+    let full = stage.home();
+    stage.port.deeds().set(&uuid, &full);
+    stage.does(snapshot);
+    empty_home(&stage);
+    for (name, bytes) in &kept {
+        fs::write(stage.home_dir().join("data").join(name), bytes).unwrap();
+    }
+    stage.port.deeds().set(&uuid, &kept);
+    let shrunk = stage.does(snapshot);
+    assert_eq!(shrunk.snapshot.alarms.len(), 2, "entries and bytes");
+    assert!(shrunk.warnings.iter().any(|text| text.contains("snapshot acknowledge")), "{:?}", shrunk.warnings);
+    stage.does(|host| restore(host, number(2)));
+    let error = refusal(&stage, |host| restore(host, number(3)));
+    assert_eq!(error.code(), "HP-APR-002", "{error}");
+    assert!(error.to_string().contains("an alarm in the snapshot that nobody has confirmed"), "{error}");
+    assert_eq!(stage.home(), full, "nothing was changed");
+    let plan = |execution| RestoreRequest { execution, ..restore_request(number(3)) };
+    let token = stage.does(|host| match operation::snapshot_restore(host, &plan(Execution::DryRun))? {
+        Outcome::Planned { plan, approval } => {
+            assert!(plan.needs_approval.is_some());
+            Ok(approval.unwrap().token)
+        }
+        Outcome::Done(_) => panic!("not asked for"),
+    });
+    // A token for another snapshot is none for this one.
+    let other = RestoreRequest { approve: Some(token.clone()), ..restore_request(number(1)) };
+    assert_eq!(refusal(&stage, |host| operation::snapshot_restore(host, &other)).code(), "HP-APR-008");
+    let approved = RestoreRequest { approve: Some(token), ..plan(Execution::Real) };
+    stage.does(|host| operation::snapshot_restore(host, &approved).map(done));
+    assert_eq!(stage.home(), kept);
+    // While the alarm is open nothing is pruned; confirmed, it is.
+    let prune = PruneRequest {
+        instance: alice(),
+        what: PruneWish::ByPolicy(Policy { last: 1, ..Policy::default() }),
+        approve: None,
+        execution: Execution::DryRun,
+    };
+    let removed = |stage: &Stage| {
+        stage.does(|host| match operation::snapshot_prune(host, &prune)? {
+            Outcome::Planned { plan, .. } => Ok(plan.removed().count()),
+            Outcome::Done(_) => panic!("not asked for"),
+        })
+    };
+    assert_eq!(removed(&stage), 0);
+    let confirm =
+        |host: &homeport_host::Host| operation::snapshot_acknowledge(host, &choice(number(3)), "as it should be");
+    assert_eq!(stage.does(confirm), operation::LifecycleOutcome::Changed);
+    assert_eq!(stage.does(confirm), operation::LifecycleOutcome::Unchanged);
+    assert!(removed(&stage) > 0);
+}
+
+#[test]
+fn a_token_for_one_volume_is_none_for_another() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.must(Command::Remove);
+    let request = |volume: &str, approve, execution| PurgeRequest {
+        instance: alice(),
+        volumes: [volume.parse().unwrap()].into(),
+        approve,
+        execution,
+    };
+    let token = stage.does(|host| match operation::purge(host, &request("home", None, Execution::DryRun))? {
+        Outcome::Planned { plan, approval } => {
+            assert_eq!(plan.volumes.len(), 1);
+            Ok(approval.unwrap().token)
+        }
+        Outcome::Done(_) => panic!("not asked for"),
+    });
+    let wrong = request("hostkeys", Some(token.clone()), Execution::Real);
+    let error = refusal(&stage, |host| operation::purge(host, &wrong));
+    assert_eq!(error.code(), "HP-APR-007", "{error}");
+    assert!(error.to_string().contains("volume home: entries: approved `2`, is gone"), "{error}");
+    // After an hour it counts for nothing.
+    stage.clock.forward(1);
+    let late = request("home", Some(token), Execution::Real);
+    assert_eq!(refusal(&stage, |host| operation::purge(host, &late)).code(), "HP-APR-005");
+    assert_eq!(stage.ledger().all_volumes().unwrap().len(), 2);
+}
+
+#[test]
+fn what_protects_a_snapshot_is_stronger_than_any_wish() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.does(snapshot);
+    stage.must(Command::Restart);
+    let restored = stage.does(|host| restore(host, SnapshotRef::Latest));
+    stage.does(snapshot);
+    // Snapshot 2 is of what the restore took out, and that can be taken back; 3 is the newest.
+    assert_eq!(restored.before.map(|_| ()), Some(()));
+    for (sequence, because) in [(2, "can be taken back"), (3, "the newest")] {
+        let request = PruneRequest {
+            instance: alice(),
+            what: PruneWish::Named(vec![number(sequence)]),
+            approve: None,
+            execution: Execution::DryRun,
+        };
+        let error = refusal(&stage, |host| operation::snapshot_prune(host, &request));
+        assert_eq!(error.code(), "HP-DAT-013", "{error}");
+        assert!(error.faults()[0].actual.contains(because), "{:?}", error.faults());
+    }
+    let request = |approve, execution| PruneRequest {
+        instance: alice(),
+        what: PruneWish::Named(vec![number(1)]),
+        approve,
+        execution,
+    };
+    assert_eq!(
+        refusal(&stage, |host| operation::snapshot_prune(host, &request(None, Execution::Real))).code(),
+        "HP-APR-002"
+    );
+    let token = stage.does(|host| match operation::snapshot_prune(host, &request(None, Execution::DryRun))? {
+        Outcome::Planned { approval, .. } => Ok(approval.unwrap().token),
+        Outcome::Done(_) => panic!("not asked for"),
+    });
+    let pruned = stage.does(|host| operation::snapshot_prune(host, &request(Some(token), Execution::Real)).map(done));
+    assert_eq!(pruned.plan.removed().count(), 1);
+    assert_eq!(stage.does(|host| operation::snapshot_list(host, None)).snapshots.len(), 2);
+}
+
+#[test]
+fn a_known_store_that_is_missing_is_never_made_anew() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.does(snapshot);
+    let store = stage.layout.store_dir().to_owned();
+    fs::rename(&store, store.with_extension("gone")).unwrap();
+    assert_eq!(refusal(&stage, snapshot).code(), "HP-STO-001");
+    assert_eq!(refusal(&stage, |host| operation::snapshot_list(host, None)).code(), "HP-STO-001");
+    assert!(!store.exists());
+    // Another store in its place is none either.
+    let now = homeport_volumes::UnixSeconds::new(1);
+    homeport_volumes::store::Store::create(&store, homeport_volumes::store::Compression::None, now).unwrap();
+    assert_eq!(refusal(&stage, snapshot).code(), "HP-STO-009");
+    fs::remove_dir_all(&store).unwrap();
+    fs::rename(store.with_extension("gone"), &store).unwrap();
+    stage.does(snapshot);
+}
+
+#[test]
+fn the_clock_takes_snapshots_prunes_rehearses_and_says_what_was_missed() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.any_time();
+    let tick = |stage: &Stage| stage.does(|host| Ok(do_what_is_due(host)?));
+    let request = ScheduleRequest {
+        instance: alice(),
+        every: "daily".parse::<Interval>().unwrap(),
+        keep: Some(Policy { last: 2, ..Policy::default() }),
+    };
+    stage.does(|host| operation::schedule_set(host, &request));
+    let count = |stage: &Stage| stage.does(|host| operation::snapshot_list(host, None)).snapshots.len();
+    tick(&stage);
+    tick(&stage);
+    assert_eq!(count(&stage), 1, "once a day");
+    for _ in 0..3 {
+        stage.clock.forward(1);
+        tick(&stage);
+    }
+    assert_eq!(count(&stage), 2, "two are kept");
+    let list = stage.does(operation::schedule_list);
+    let (_, rehearsal) = list.schedules[0].rehearsal.clone().unwrap();
+    assert!(rehearsal.contains("restored and compared"), "{rehearsal}");
+    assert_eq!(list.schedules[0].missed, 0);
+    stage.clock.forward(5);
+    tick(&stage);
+    let list = stage.does(operation::schedule_list);
+    assert_eq!(list.schedules[0].missed, 4);
+    let events = stage.ledger().events(Some(&alice()), 50).unwrap();
+    assert!(events.iter().any(|event| event.text == "4 snapshots were due and not taken"), "{events:?}");
+    // What fails is in the history, and tried again soon.
+    let store = stage.layout.store_dir().to_owned();
+    fs::rename(&store, store.with_extension("gone")).unwrap();
+    stage.clock.forward(1);
+    tick(&stage);
+    fs::rename(store.with_extension("gone"), &store).unwrap();
+    let list = stage.does(operation::schedule_list);
+    assert!(list.schedules[0].last.clone().unwrap().1.starts_with("failed: there is no store"), "{list:?}");
+    stage.clock.forward(40);
+    tick(&stage);
+    let list = stage.does(operation::schedule_list);
+    assert!(list.scrub.unwrap().1.ends_with("everything is as it should be"));
+    assert_eq!(stage.settled("by the clock"), Now::running("hello"));
+}
+
+const HOOKS: &str = r#"{"protocol":"1.0",
+"port":{"id":"shell","version":"1.0.0","title":"A shell"},
+"config":{"motd":{"type":"string","default":"hello"},"token":{"type":"string","secret":true}},
+"commands":{"still":{"summary":"s","when":"running"},"go":{"summary":"s","when":"running"},
+"mend":{"summary":"s","when":"stopped"}},
+"hooks":{"freeze":"still","thaw":"go","post_restore":"mend"},
+"volumes":{
+"home":{"path":"/home/user","format":1,"uid":1000,"gid":1000,"mode":"0750","min_free_bytes":4096,"min_free_inodes":4},
+"hostkeys":{"path":"/var/lib/hostkeys","format":1,"uid":0,"gid":0,"mode":"0700","min_free_bytes":4096,"min_free_inodes":4}},
+"endpoints":{"ssh":{"port":2222,"protocol":"ssh","exposure":"public","default_public":"random"}},
+"resources":{"memory_min_bytes":33554432,"memory_recommended_bytes":268435456,"pids_max":512,"nofile":4096},
+"health":{"ready_seconds":5},
+"services":{"sshd":{"critical":true,"uid":0}}}"#;
+
+#[test]
+fn a_running_port_stands_still_while_it_is_read_and_goes_on_whatever_happens() {
+    let ground = Ground::new();
+    let stage = ground.stage_of(HOOKS);
+    stage.must(Command::Deploy);
+    stage.any_time();
+    let commands = |stage: &Stage| std::mem::take(&mut stage.port.deeds().commands);
+    let made = stage.does(snapshot);
+    assert_eq!(made.snapshot.consistency.as_str(), "frozen");
+    assert_eq!(commands(&stage), ["still", "go"]);
+    // A freeze that fails is thawed as well, and the snapshot says what it is.
+    stage.port.deeds().failing = vec!["still".to_owned()];
+    let made = stage.does(snapshot);
+    assert_eq!(made.snapshot.consistency.as_str(), "running");
+    assert_eq!(commands(&stage), ["still", "go"]);
+    assert!(made.warnings.iter().any(|text| text.contains("`still` failed")), "{:?}", made.warnings);
+    stage.port.deeds().failing.clear();
+    // After a restore the port's own command runs before the port does.
+    stage.must(Command::Restart);
+    stage.does(|host| restore(host, number(1)));
+    assert_eq!(commands(&stage), ["mend"]);
+    assert_eq!(stage.settled("restored"), Now::running("hello"));
+    // Where that fails, everything is as it was.
+    let before = stage.home();
+    stage.port.deeds().failing = vec!["mend".to_owned()];
+    let error = refusal(&stage, |host| restore(host, number(2)));
+    assert_eq!(error.code(), "HP-OPN-015", "{error}");
+    assert_eq!(stage.settled("taken back"), Now::running("hello"));
+    assert!(before.keys().all(|name| stage.home().contains_key(name)));
+    // What a process that died has left frozen is thawed by the clock.
+    commands(&stage);
+    let note = stage.layout.run_dir().join("instances/alice/frozen");
+    fs::write(&note, "go").unwrap();
+    stage.does(|host| Ok(do_what_is_due(host)?));
+    assert_eq!(commands(&stage), ["go"]);
+    assert!(!note.exists());
+}
