@@ -1,6 +1,8 @@
 //! Owns how volumes are shown: all in a table, what a check found, an adoption, a move. Never asks the host.
 
-use homeport_host::operation::{AdoptPlan, Adopted, CheckedVolume, MovePlan, Moved, VolumeEntry};
+use homeport_host::operation::{
+    AdoptPlan, Adopted, CheckedVolume, LifecycleOutcome, MovePlan, Moved, OwnerRule, VolumeEntry,
+};
 
 use super::Render;
 use super::amount::{count, extent};
@@ -46,7 +48,7 @@ impl Render for ChecksReport {
         if self.volumes.is_empty() {
             page.line("there are no volumes");
         }
-        for CheckedVolume { volume, faults } in &self.volumes {
+        for CheckedVolume { volume, faults, owner_rule } in &self.volumes {
             let number = u64::try_from(faults.len()).unwrap_or(u64::MAX);
             let verdict = if faults.is_empty() { "safe to use".to_owned() } else { count(number, "fault", "faults") };
             page.line(format_args!(
@@ -55,6 +57,9 @@ impl Render for ChecksReport {
                 volume.instance,
                 volume.path.display()
             ));
+            if *owner_rule == OwnerRule::AtDeploy {
+                page.line("  no instance has it: its owner and mode are only judged at a deploy");
+            }
             for fault in faults {
                 page.line(format_args!("  [{}] {}: {}", fault.code, fault.subject, fault.message));
                 for (label, text) in [("found", &fault.actual), ("wanted", &fault.expected), ("help", &fault.remedy)] {
@@ -79,6 +84,17 @@ impl Render for AdoptPlan {
         page.line(format_args!("  it is {}: {}", self.found, extent(self.entries, self.bytes)));
         page.line("by these steps");
         steps(&self.plan, page);
+        amends(self, page);
+    }
+}
+
+/// What a person has to do before the deploy.
+fn amends(plan: &AdoptPlan, page: &mut Page) {
+    if !plan.then.is_empty() {
+        page.line("after it and before the deploy, which refuses the volume otherwise, run");
+        for command in &plan.then {
+            page.line(format_args!("  {command}"));
+        }
     }
 }
 
@@ -92,11 +108,17 @@ impl Render for Adopted {
             plan.port,
             plan.instance
         ));
+        amends(plan, page);
     }
 }
 
 impl Render for MovePlan {
     fn text(&self, page: &mut Page) {
+        if self.outcome == LifecycleOutcome::Unchanged {
+            let (volume, instance, to) = (&self.volume, &self.instance, self.to.display());
+            page.line(format_args!("volume `{volume}` of `{instance}` is at `{to}` already; nothing would be changed"));
+            return;
+        }
         page.line(format_args!(
             "volume `{}` of `{}` would be at `{}` instead of `{}`{}",
             self.volume,
@@ -113,6 +135,11 @@ impl Render for MovePlan {
 impl Render for Moved {
     fn text(&self, page: &mut Page) {
         let plan = &self.plan;
-        page.line(format_args!("volume `{}` of `{}` is at `{}`", plan.volume, plan.instance, plan.to.display()));
+        let already = match plan.outcome {
+            LifecycleOutcome::Changed => "",
+            LifecycleOutcome::Unchanged => " already; nothing was changed",
+        };
+        let (volume, instance, to) = (&plan.volume, &plan.instance, plan.to.display());
+        page.line(format_args!("volume `{volume}` of `{instance}` is at `{to}`{already}"));
     }
 }

@@ -23,7 +23,7 @@ mod survey;
 mod trash;
 mod volume;
 
-pub use homeport_volumes::snapshot::Change;
+pub use homeport_volumes::snapshot::{Change, LeftOut};
 pub use homeport_volumes::store::Measure;
 
 pub use config::{ConfigView, Reconfigured, ValueOrigin, config_change, config_view};
@@ -51,6 +51,6 @@ pub use trash::{
     Emptied, EmptyPlan, PutBack, PutBackPlan, TrashList, TrashView, TreeView, trash_empty, trash_list, trash_restore,
 };
 pub use volume::{
-    AdoptPlan, Adopted, CheckedVolume, MovePlan, Moved, VolumeEntry, volume_adopt, volume_check, volume_list,
-    volume_move,
+    AdoptPlan, Adopted, CheckedVolume, MovePlan, Moved, OwnerRule, VolumeEntry, volume_adopt, volume_check,
+    volume_list, volume_move,
 };

@@ -45,6 +45,9 @@ pub struct AdoptPlan {
     pub entries: u64,
     /// The bytes of their files.
     pub bytes: Bytes,
+    /// What a person has to run between the adoption and the deploy, because owner or mode is not what the port asks
+    /// for: HomePort changes neither. Empty where everything is right.
+    pub then: Vec<String>,
     /// The steps.
     pub plan: Plan,
 }
@@ -158,7 +161,7 @@ fn prepare(
     });
     let found =
         found.map_err(|error| OperationError::Refused { what: what(), faults: as_faults(&request.volume, error) })?;
-    let (measured, text, way) = match found {
+    let (measured, text, then, way) = match found {
         adopt::Plan::Directory(directory) => {
             let adopted = AdoptedDirectory {
                 volume: request.volume.clone(),
@@ -166,7 +169,8 @@ fn prepare(
                 uuid: VolumeUuid::random(),
                 tx: TxId::random(),
             };
-            (directory.measured, described(&directory), Way::Directory(directory, adopted))
+            let then = amends(directory.owner, directory.wanted, &directory.path);
+            (directory.measured, described(&directory), then, Way::Directory(directory, adopted))
         }
         adopt::Plan::Volume(volume) => {
             let changed = ChangedVolume {
@@ -182,7 +186,7 @@ fn prepare(
                 "volume {} (`{}` of `{}`, port `{}`, generation {}) of HomePort {}",
                 found.uuid, found.volume, found.instance, found.port, found.generation, found.root
             );
-            (volume.measured, text, Way::Volume(changed))
+            (volume.measured, text, Vec::new(), Way::Volume(changed))
         }
     };
     let steps = match &way {
@@ -206,6 +210,7 @@ fn prepare(
         found: text,
         entries: measured.entries,
         bytes: measured.bytes,
+        then,
         plan: steps,
     };
     let needed = Some("it makes a directory of yours HomePort's, and what is in it a port's".to_owned());
@@ -213,23 +218,57 @@ fn prepare(
     Ok((plan, way, question))
 }
 
-/// A plain directory in words, and what a person has to do before a start where its owner is not the port's.
+/// A plain directory in words, and whose it is where the port asks for another owner or mode. [spec: VOL-6]
 fn described(directory: &DirectoryPlan) -> String {
     let shape = match directory.shape {
         Shape::Plain => "a plain directory",
         Shape::DataOnly => "a volume without its `.homeport`",
     };
-    let owner = if (directory.owner.uid, directory.owner.gid) == (directory.wanted.uid, directory.wanted.gid) {
+    let owner = if directory.owner == directory.wanted {
         String::new()
     } else {
-        format!(
-            "; it belongs to {}, and the port works as {}: `chown -R {}:{} {}/data` after the adoption",
-            directory.owner, directory.wanted, directory.wanted.uid, directory.wanted.gid, directory.path
-        )
+        format!("; its owner and mode are {}, and the port asks for {}", directory.owner, directory.wanted)
     };
     format!("{shape} with {} names at its top{owner}", directory.top)
 }
 
+/// What a person runs after the adoption so that a deploy takes the volume at `path`. [spec: VOL-6]
+fn amends(found: Owner, wanted: Owner, path: &VolumePath) -> Vec<String> {
+    let mut commands = Vec::new();
+    if (found.uid, found.gid) != (wanted.uid, wanted.gid) {
+        commands.push(format!("chown -R {}:{} '{path}/data'", wanted.uid, wanted.gid));
+    }
+    // A change of owner may clear bits of the mode, so this comes after it.
+    if found.mode != wanted.mode {
+        commands.push(format!("chmod {} '{path}/data'", wanted.mode));
+    }
+    commands
+}
+
 pub(super) fn text_of(marker: &Marker) -> String {
     String::from_utf8(marker.render()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use homeport_core::unit::{Gid, Mode, Uid};
+
+    use super::*;
+
+    #[test]
+    fn owner_and_mode_that_the_port_does_not_ask_for_are_amended_by_commands() {
+        let owner = |uid, gid, mode| Owner { uid: Uid::new(uid), gid: Gid::new(gid), mode: Mode::new(mode) };
+        let path = VolumePath::try_from(std::path::Path::new("/srv/mail")).unwrap();
+        let wanted = owner(1000, 1000, 0o700);
+        let (chown, chmod) = ("chown -R 1000:1000 '/srv/mail/data'", "chmod 0700 '/srv/mail/data'");
+        for (found, commands) in [
+            (wanted, &[][..]),
+            (owner(1000, 1000, 0o755), &[chmod]),
+            (owner(0, 1000, 0o700), &[chown]),
+            (owner(1000, 0, 0o700), &[chown]),
+            (owner(0, 0, 0o755), &[chown, chmod]),
+        ] {
+            assert_eq!(amends(found, wanted, &path), commands, "{found}");
+        }
+    }
 }

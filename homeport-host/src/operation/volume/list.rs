@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use homeport_core::fault::Fault;
+use homeport_core::manifest;
 use homeport_core::name::{InstanceName, PortId, VolumeName};
 use homeport_volumes::{Owner, Processes, Reserve, RootId, check_among};
 
@@ -42,6 +43,16 @@ pub struct VolumeEntry {
     pub created: Time,
 }
 
+/// By what the owner and the mode of a volume's data were judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnerRule {
+    /// By what the port of its instance asks for. [spec: VOL-6]
+    Port,
+    /// By nothing: no instance has the volume, and a deploy judges them.
+    AtDeploy,
+}
+
 /// What a check of one volume found.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct CheckedVolume {
@@ -49,6 +60,8 @@ pub struct CheckedVolume {
     pub volume: VolumeEntry,
     /// Everything that is wrong with it; empty where it is safe to use.
     pub faults: Vec<Fault>,
+    /// By what its owner and mode were judged.
+    pub owner_rule: OwnerRule,
 }
 
 impl From<VolumeRecord> for VolumeEntry {
@@ -88,8 +101,13 @@ pub fn volume_check(
     let processes = Processes::of(&host.machine);
     for record in wanted(&ledger, instance, volume)? {
         let owner = ledger.instance(&record.instance)?.filter(|owner| owner.port == record.port);
-        let faults = check_one(host, &processes, &ledger, &root, &record, owner.as_ref())?;
-        checked.push(CheckedVolume { volume: record.into(), faults });
+        let declared = match &owner {
+            Some(owner) => recorded_image(owner)?.manifest.volumes.get(&record.name).cloned(),
+            None => None,
+        };
+        let faults = check_one(host, &processes, &ledger, &root, &record, owner.as_ref(), declared.as_ref())?;
+        let owner_rule = if declared.is_some() { OwnerRule::Port } else { OwnerRule::AtDeploy };
+        checked.push(CheckedVolume { volume: record.into(), faults, owner_rule });
     }
     Ok(checked)
 }
@@ -120,6 +138,7 @@ fn check_one(
     root: &RootId,
     record: &VolumeRecord,
     owner: Option<&InstanceRecord>,
+    declared: Option<&manifest::Volume>,
 ) -> Result<Vec<Fault>, OperationError> {
     let (mut request, known) = match known::ask(host, ledger, root, record) {
         Ok(asked) => asked,
@@ -127,9 +146,7 @@ fn check_one(
         Err(error) => return Err(error.into()),
     };
     request.tolerated = running_pid(host, owner)?;
-    if let Some(owner) = owner
-        && let Some(declared) = recorded_image(owner)?.manifest.volumes.get(&record.name)
-    {
+    if let Some(declared) = declared {
         (request.format, request.min_format) = (declared.format, declared.min_format);
         request.owner = Owner { uid: declared.uid, gid: declared.gid, mode: declared.mode };
         request.reserve = Reserve { bytes: declared.min_free_bytes, inodes: declared.min_free_inodes };

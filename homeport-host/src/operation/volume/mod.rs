@@ -5,5 +5,5 @@ mod list;
 mod relocate;
 
 pub use adopt::{AdoptPlan, Adopted, volume_adopt};
-pub use list::{CheckedVolume, VolumeEntry, volume_check, volume_list};
+pub use list::{CheckedVolume, OwnerRule, VolumeEntry, volume_check, volume_list};
 pub use relocate::{MovePlan, Moved, volume_move};

@@ -16,7 +16,7 @@ use crate::operation::enter::{enter, ready};
 use crate::operation::find::known_or_kept;
 use crate::operation::remove::Execution;
 use crate::operation::replace::{as_faults, volume_of};
-use crate::operation::{OperationError, Outcome, observe};
+use crate::operation::{LifecycleOutcome, OperationError, Outcome, observe};
 use crate::plan::{self, ChangeWay, ChangedVolume, Kind, Plan};
 use crate::request::MoveRequest;
 use crate::run::{Session, known};
@@ -34,6 +34,8 @@ pub struct MovePlan {
     pub to: PathBuf,
     /// Whether it is there already, and only the ledger has to learn it.
     pub is_there: bool,
+    /// Whether anything has to be done at all.
+    pub outcome: LifecycleOutcome,
     /// The steps.
     pub plan: Plan,
 }
@@ -56,6 +58,10 @@ pub fn volume_move(host: &Host, request: &MoveRequest) -> Result<Outcome<MovePla
         let plan = prepare(host, writer, root, request)?;
         if request.execution == Execution::DryRun {
             return Ok(Outcome::Planned { plan, approval: None });
+        }
+        if plan.outcome == LifecycleOutcome::Unchanged {
+            let record = volume_of(writer, instance, &request.volume)?;
+            return Ok(Outcome::Done(Moved { plan, volume: record.into() }));
         }
         Session::new(host, writer, root.clone(), Kind::Move, instance.clone()).run(&plan.plan)?;
         let record = volume_of(writer, instance, &request.volume)?;
@@ -95,6 +101,11 @@ fn prepare(host: &Host, ledger: &Ledger, root: &RootId, request: &MoveRequest) -
         MoveWay::Found => (ChangeWay::Found, true),
         MoveWay::Rename => (ChangeWay::Rename, false),
     };
+    // The place, the marker and what the ledger has of its disk: where all are right, there is nothing to learn.
+    let marker = &relocation.becomes;
+    let is_same = (&known.path, &known.fs, &known.must_be_mount) == (&relocation.to, &marker.fs, &marker.must_be_mount)
+        && relocation.found == *marker;
+    let outcome = if is_same { LifecycleOutcome::Unchanged } else { LifecycleOutcome::Changed };
     let changed = ChangedVolume {
         volume: volume.clone(),
         from: relocation.from.as_path().to_owned(),
@@ -109,6 +120,7 @@ fn prepare(host: &Host, ledger: &Ledger, root: &RootId, request: &MoveRequest) -
         from: record.path,
         to: request.path.clone(),
         is_there,
+        outcome,
         plan: plan::change(Kind::Move, instance, changed),
     })
 }
