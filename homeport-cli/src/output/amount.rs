@@ -43,6 +43,17 @@ pub(crate) fn span(span: Duration) -> String {
     }
 }
 
+/// How often something is done, after `every`: `day`, `6 h`, `90 min`.
+pub(crate) fn interval(seconds: u32) -> String {
+    const UNITS: [(u32, &str, &str); 4] =
+        [(7 * 86_400, "week", "weeks"), (86_400, "day", "days"), (3_600, "hour", "h"), (60, "minute", "min")];
+    match UNITS.iter().find(|(unit, ..)| seconds > 0 && seconds.is_multiple_of(*unit)) {
+        Some((unit, one, _)) if seconds == *unit => (*one).to_owned(),
+        Some((unit, _, many)) => format!("{} {many}", seconds / unit),
+        None => format!("{seconds} s"),
+    }
+}
+
 /// A moment to the second, as people read it.
 pub(crate) fn moment(time: &homeport_host::ledger::Time) -> String {
     let text = time.as_str();
@@ -66,6 +77,24 @@ mod tests {
             (u64::MAX, "18.4 EB"),
         ] {
             assert_eq!(size(Bytes::new(bytes)), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn an_interval_is_said_in_its_largest_whole_unit() {
+        for (seconds, text) in [
+            (604_800, "week"),
+            (1_209_600, "2 weeks"),
+            (86_400, "day"),
+            (172_800, "2 days"),
+            (90_000, "25 h"),
+            (21_600, "6 h"),
+            (3_600, "hour"),
+            (5_400, "90 min"),
+            (60, "minute"),
+            (61, "61 s"),
+        ] {
+            assert_eq!(interval(seconds), text);
         }
     }
 

@@ -1,12 +1,10 @@
 //! Owns how schedules are shown. Never asks the host.
 
-use std::time::Duration;
-
 use homeport_core::name::InstanceName;
 use homeport_host::operation::{LifecycleOutcome, ScheduleList, ScheduleView};
 
 use super::Render;
-use super::amount::{count, moment, span};
+use super::amount::{count, interval, moment};
 use super::page::Page;
 
 /// Every schedule.
@@ -67,7 +65,7 @@ impl Render for UnscheduledReport {
 }
 
 fn view(schedule: &ScheduleView, page: &mut Page) {
-    let every = span(Duration::from_secs(schedule.every_seconds.get().into()));
+    let every = interval(schedule.every_seconds.get());
     page.line(format_args!("`{}`: every {every}, {}", schedule.instance, schedule.state));
     let keep = schedule.keep.as_ref().map_or_else(|| "everything".to_owned(), ToString::to_string);
     page.line(format_args!("  keeps: {keep}"));

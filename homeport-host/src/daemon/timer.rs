@@ -68,7 +68,11 @@ pub fn do_what_is_due(host: &Host) -> Result<(), LedgerError> {
 fn snapshot(host: &Host, schedule: &ScheduleRecord, due: Due) {
     let name = schedule.instance.clone();
     if due.missed > 0 {
-        note(host, Some(&name), "schedule", &format!("{} snapshots were due and not taken", due.missed));
+        let text = match due.missed {
+            1 => "1 snapshot was due and not taken".to_owned(),
+            missed => format!("{missed} snapshots were due and not taken"),
+        };
+        note(host, Some(&name), "schedule", &text);
     }
     let made = operation::make(host, &name, Reason::Scheduled, None);
     let (text, failed) = match made {

@@ -105,7 +105,10 @@ pub fn snapshot_prune(host: &Host, request: &PruneRequest) -> Result<Outcome<Pru
                 instance: Some(instance.clone()),
                 operation: None,
                 kind: "prune".to_owned(),
-                text: format!("{} snapshots removed", snapshots.len()),
+                text: match snapshots.len() {
+                    1 => "1 snapshot removed".to_owned(),
+                    number => format!("{number} snapshots removed"),
+                },
             })?;
         }
         Ok(Outcome::Done(Pruned {

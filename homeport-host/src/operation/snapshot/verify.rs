@@ -51,7 +51,16 @@ impl VerifyOutcome {
             Depth::Quick => "objects looked up",
             Depth::Full => "objects read and compared",
         };
-        format!("{} snapshots, {} {how}: {found}", self.snapshots.len(), self.objects)
+        let snapshots = match self.snapshots.len() {
+            1 => "1 snapshot".to_owned(),
+            number => format!("{number} snapshots"),
+        };
+        let objects = match (self.objects, self.depth) {
+            (1, Depth::Quick) => "1 object looked up".to_owned(),
+            (1, Depth::Full) => "1 object read and compared".to_owned(),
+            (number, _) => format!("{number} {how}"),
+        };
+        format!("{snapshots}, {objects}: {found}")
     }
 
     /// Whether everything that was looked at is as it should be.
