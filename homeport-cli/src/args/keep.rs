@@ -84,6 +84,9 @@ pub(crate) enum SnapshotAction {
         path: std::ffi::OsString,
         /// Where to put it; nothing may be there
         to: PathBuf,
+        /// Make the device nodes that it holds, too
+        #[arg(long)]
+        devices: bool,
     },
     /// Remove snapshots that are named, or that a policy does not keep
     #[command(after_help = PRUNE_NOTES)]

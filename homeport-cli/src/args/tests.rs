@@ -388,7 +388,8 @@ fn the_whole_help() {
       <TO>        Where to put it; nothing may be there
 
     Options:
-      -h, --help  Print help
+          --devices  Make the device nodes that it holds, too
+      -h, --help     Print help
 
     ==== homeport snapshot prune
     Remove snapshots that are named, or that a policy does not keep

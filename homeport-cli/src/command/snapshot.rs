@@ -1,10 +1,14 @@
 //! `homeport snapshot`.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
+use homeport_host::Host;
 use homeport_host::operation::{
-    snapshot_acknowledge, snapshot_create, snapshot_diff, snapshot_export, snapshot_import, snapshot_list,
-    snapshot_prune, snapshot_rehearse, snapshot_restore, snapshot_show, snapshot_take_out, snapshot_verify,
+    OperationError, TakenOut, snapshot_acknowledge, snapshot_create, snapshot_diff, snapshot_export, snapshot_import,
+    snapshot_list, snapshot_prune, snapshot_rehearse, snapshot_restore, snapshot_show, snapshot_take_out,
+    snapshot_verify,
 };
 use homeport_host::request::{
     Depth, DeviceNodes, DiffRequest, ExportRequest, Policy, PruneRequest, PruneWish, RestoreRequest, SnapshotChoice,
@@ -56,11 +60,12 @@ pub(super) fn run(context: &Context, action: SnapshotAction) -> Result<Exit, Fai
             };
             return tell(context, &snapshot_restore(&host, &request)?);
         }
-        SnapshotAction::Extract { name, snapshot, volume, path, to } => {
+        SnapshotAction::Extract { name, snapshot, volume, path, to, devices } => {
             let path = tree_path(&path)?;
             let which = SnapshotChoice { instance: name, snapshot };
-            let request = TakeOutRequest { which, volume, path, to: absolute(to)? };
-            context.print(&snapshot_take_out(&host, &request)?)?;
+            let devices = if devices { DeviceNodes::Make } else { DeviceNodes::Refuse };
+            let request = TakeOutRequest { which, volume, path, to: place(to)?, devices };
+            context.print(&take_out(&host, request)?)?;
         }
         SnapshotAction::Prune { name, snapshots, keep, consent } => {
             let what = wish(snapshots, keep);
@@ -70,11 +75,11 @@ pub(super) fn run(context: &Context, action: SnapshotAction) -> Result<Exit, Fai
         }
         SnapshotAction::Export { name, snapshot, file } => {
             let which = SnapshotChoice { instance: name, snapshot };
-            let request = ExportRequest { which, to: absolute(file)? };
+            let request = ExportRequest { which, to: place(file)? };
             context.print(&snapshot_export(&host, &request)?)?;
         }
         SnapshotAction::Import { file } => {
-            context.print(&snapshot_import(&host, &absolute(file)?)?)?;
+            context.print(&snapshot_import(&host, &place(file)?)?)?;
         }
         SnapshotAction::Rehearse(which) => context.print(&snapshot_rehearse(&host, &which.into())?)?,
         SnapshotAction::Acknowledge { name, snapshot, note } => {
@@ -86,9 +91,49 @@ pub(super) fn run(context: &Context, action: SnapshotAction) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
-/// The path in a volume, as bytes.
-fn tree_path(text: &std::ffi::OsStr) -> Result<TreePath, Failure> {
-    TreePath::from_bytes(text.as_bytes()).map_err(|error| Failure::Usage {
+/// Takes a part out. Where nothing is called what was typed, it may have been copied from what other commands print,
+/// which is escaped.
+fn take_out(host: &Host, request: TakeOutRequest) -> Result<TakenOut, OperationError> {
+    match snapshot_take_out(host, &request) {
+        Err(OperationError::Data(error)) if error.is_missing_entry() => match meant(&request.path) {
+            Some(path) => snapshot_take_out(host, &TakeOutRequest { path, ..request }),
+            None => Err(error.into()),
+        },
+        done => done,
+    }
+}
+
+/// The path that `path` is the escaped text of, where that is another one.
+fn meant(path: &TreePath) -> Option<TreePath> {
+    let text = std::str::from_utf8(path.as_bytes()).ok()?;
+    text.parse().ok().filter(|meant| meant != path)
+}
+
+/// A file or directory of a person's. Snapshots go to a file that appears when it is whole, never down a pipe.
+fn place(path: PathBuf) -> Result<PathBuf, Failure> {
+    if path.as_os_str() == "-" {
+        return Err(Failure::Usage {
+            message:
+                "`-` names no place: snapshots are neither written to standard output nor read from standard input"
+                    .to_owned(),
+            help: "name a file; one that is really called like that is `./-`",
+        });
+    }
+    absolute(path)
+}
+
+/// The path in a volume, as bytes: `./mail/` is `mail`.
+fn tree_path(text: &OsStr) -> Result<TreePath, Failure> {
+    let bytes = text.as_bytes();
+    let is_relative = !bytes.is_empty() && !bytes.starts_with(b"/");
+    let names = bytes.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".");
+    let plain = names.collect::<Vec<_>>().join(&b'/');
+    let path = match (is_relative, plain.is_empty()) {
+        (true, true) => Ok(TreePath::root()),
+        (true, false) => TreePath::from_bytes(plain),
+        (false, _) => TreePath::from_bytes(bytes),
+    };
+    path.map_err(|error| Failure::Usage {
         message: format!("`{}` is no path in a volume: {error}", text.display()),
         help: "name it from the volume's top, for example `mail/inbox`; `.` is all of it",
     })
@@ -100,5 +145,42 @@ fn wish(snapshots: Vec<SnapshotRef>, keep: Option<Policy>) -> PruneWish {
         Some(policy) => PruneWish::ByPolicy(policy),
         None if snapshots.is_empty() => PruneWish::BySchedule,
         None => PruneWish::Named(snapshots),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_a_volume_is_read_as_people_type_it() {
+        for (typed, path) in [
+            (".", "."),
+            ("./", "."),
+            ("mail/", "mail"),
+            ("./mail/./inbox//new/", "mail/inbox/new"),
+            ("a/.b", "a/.b"),
+            ("a\\040b", "a\\134040b"),
+        ] {
+            assert_eq!(tree_path(OsStr::new(typed)).unwrap().to_string(), path, "{typed}");
+        }
+        for typed in ["", "/", "/mail", "..", "mail/../..", "./../mail"] {
+            assert!(tree_path(OsStr::new(typed)).is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_path_stands_for_the_path_only_where_it_is_another_one() {
+        let path = |bytes: &[u8]| TreePath::from_bytes(bytes).unwrap();
+        assert_eq!(meant(&path(b"a\\040b")), Some(path(b"a b")));
+        for other in [&b"plain"[..], b"a b", b"a\\n", b"\xff"] {
+            assert_eq!(meant(&path(other)), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_dash_is_no_place() {
+        assert!(matches!(place("-".into()), Err(Failure::Usage { .. })));
+        assert!(place("./-".into()).unwrap().ends_with("-"));
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use homeport_core::name::InstanceName;
 use homeport_host::operation::{
-    Change, Differences, Exported, LifecycleOutcome, PrunePlan, Pruned, Rehearsed, RestorePlan, Restored, TakenOut,
-    VerifyOutcome,
+    Change, Differences, Exported, LeftOut, LifecycleOutcome, PrunePlan, Pruned, Rehearsed, RestorePlan, Restored,
+    TakenOut, VerifyOutcome,
 };
 use homeport_host::request::Depth;
 
@@ -175,8 +175,12 @@ impl Render for Pruned {
 impl Render for Exported {
     fn text(&self, page: &mut Page) {
         page.line(format_args!("snapshot {} is in `{}`, {}", self.uuid, self.path.display(), size(self.bytes)));
-        for (volume, path) in &self.only_in_entries {
-            page.line(format_args!("  too long for tar programs, HomePort alone restores it: `{path}` in `{volume}`"));
+        for (volume, path, why) in &self.only_in_entries {
+            let why = match why {
+                LeftOut::LongPath => "a path too long for tar programs",
+                LeftOut::Socket => "a socket, which tar files cannot hold",
+            };
+            page.line(format_args!("  {why}, HomePort alone restores it: `{path}` in `{volume}`"));
         }
     }
 }

@@ -56,6 +56,14 @@ pub enum DataError {
         #[source]
         source: std::io::Error,
     },
+    /// A file of the operator's is something else than a file.
+    #[error("`{}` is {found} and no regular file", path.display())]
+    NotRegular {
+        /// The file.
+        path: PathBuf,
+        /// What it is, in words.
+        found: &'static str,
+    },
     /// What a step would say when it fails.
     #[error(transparent)]
     Step(Box<StepError>),
@@ -129,6 +137,11 @@ fn among(known: &[String]) -> String {
 }
 
 impl DataError {
+    /// Whether what was to be taken out is not in the snapshot.
+    pub fn is_missing_entry(&self) -> bool {
+        matches!(self, Self::Restore(RestoreError::NotThere { .. }))
+    }
+
     /// Whether what was asked for is at fault, so that the same command fails again.
     pub fn is_request(&self) -> bool {
         match self {
@@ -139,8 +152,14 @@ impl DataError {
             | Self::Runs { .. }
             | Self::NotInTrash { .. }
             | Self::File { .. }
-            | Self::Restore(RestoreError::Exists { .. } | RestoreError::NotThere { .. })
             | Self::Store(StoreError::SnapshotExists { .. })
+            | Self::NotRegular { .. }
+            | Self::Restore(
+                RestoreError::Refused(_)
+                | RestoreError::Exists { .. }
+                | RestoreError::NoDirectory { .. }
+                | RestoreError::NotThere { .. },
+            )
             | Self::Snapshot(SnapshotError::Archive { .. })
             | Self::Trash(TrashError::Absent { .. } | TrashError::Occupied { .. })
             | Self::Volume(VolumeError::Refused(_)) => true,
@@ -167,6 +186,7 @@ impl Advice for DataError {
             Self::Uncountable { source, .. } => source.code(),
             Self::Step(error) => error.code(),
             Self::File { .. } => "HP-DAT-012",
+            Self::NotRegular { .. } => "HP-DAT-014",
             Self::NoSnapshot { .. } => "HP-DAT-001",
             Self::Ambiguous { .. } => "HP-DAT-002",
             Self::NoVolume { .. } => "HP-DAT-003",
@@ -187,6 +207,7 @@ impl Advice for DataError {
             Self::Uncountable { source, .. } => return source.help(),
             Self::Step(error) => return error.help(),
             Self::File { .. } => "give the whole path of a file that is not there yet, or of one to read".to_owned(),
+            Self::NotRegular { .. } => "name the file that `homeport snapshot export` wrote".to_owned(),
             Self::NoSnapshot { .. } => "`homeport snapshot list` shows those that there are".to_owned(),
             Self::Ambiguous { .. } => "give more of its digits".to_owned(),
             Self::NoVolume { .. } | Self::UnknownVolume { .. } => {

@@ -180,6 +180,8 @@ pub struct TakeOutRequest {
     pub path: TreePath,
     /// Where it is put; it must not exist, and its parent must.
     pub to: PathBuf,
+    /// Whether device nodes in it are made.
+    pub devices: DeviceNodes,
 }
 
 /// Whether device nodes of a snapshot are made again. [spec: STO-33]

@@ -69,6 +69,15 @@ pub enum RestoreError {
         /// The place.
         path: PathBuf,
     },
+    /// The directory in which something was to be put is not there.
+    #[error("there is no directory for `{}`", path.display())]
+    NoDirectory {
+        /// The place.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The snapshot holds no such entry.
     #[error("`{entry}` is not in the entries `{entries}`")]
     NotThere {
@@ -182,6 +191,7 @@ impl Advice for RestoreError {
             Self::Differs { .. } => "HP-RST-012",
             Self::Exists { .. } => "HP-RST-013",
             Self::NotThere { .. } => "HP-RST-014",
+            Self::NoDirectory { .. } => "HP-RST-015",
         }
     }
 
@@ -193,7 +203,15 @@ impl Advice for RestoreError {
             Self::Volume(error) => return error.help(),
             Self::Store(error) => return error.help(),
             Self::Exists { .. } => "name a place where nothing is; nothing is ever replaced".into(),
-            Self::NotThere { .. } => "see with `homeport snapshot show` what is in it".into(),
+            Self::NotThere { .. } => {
+                "names are spelled exactly, from the volume's top; take the directory above it out and look there, or \
+                 write the snapshot with `homeport snapshot export` into a file that `tar -t` lists"
+                    .into()
+            }
+            Self::NoDirectory { path, .. } => match path.parent() {
+                Some(parent) => format!("make the directory `{}` and repeat the command", parent.display()),
+                None => "name a place in a directory that is there".into(),
+            },
             Self::Entries { .. } => {
                 "the snapshot was not made by HomePort, or is damaged: choose another one; the data is as it was".into()
             }

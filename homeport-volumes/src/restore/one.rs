@@ -32,7 +32,9 @@ const TREE: &str = "tree";
 /// they are all taken out.
 ///
 /// # Errors
-/// [`RestoreError::Exists`] and [`RestoreError::NotThere`]; otherwise as for a restore. `destination` does not exist then.
+/// [`RestoreError::Exists`], [`RestoreError::NoDirectory`] and [`RestoreError::NotThere`]; otherwise as for a restore:
+/// device nodes in what is chosen are refused with their names, unless they are asked for. `destination` does not exist
+/// then.
 pub fn take_out(
     source: &impl Source,
     chosen: &TreePath,
@@ -76,7 +78,12 @@ impl<'a> Place<'a> {
         };
         let above = destination.parent().unwrap_or(Path::new("/"));
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let parent = rustix::fs::openat(CWD, above, flags, Mode::empty()).map_err(|errno| io(errno.into()))?;
+        let parent = rustix::fs::openat(CWD, above, flags, Mode::empty()).map_err(|errno| match errno {
+            Errno::NOENT | Errno::NOTDIR => {
+                RestoreError::NoDirectory { path: destination.to_owned(), source: errno.into() }
+            }
+            errno => io(errno.into()),
+        })?;
         Ok(Self { destination, parent, name })
     }
 
@@ -109,6 +116,11 @@ impl<'a> Place<'a> {
         let Some(part) = Part::of(source, chosen, root_only())? else {
             return Err(RestoreError::NotThere { entries: source.name(), entry: chosen.clone() });
         };
+        if devices == Devices::Refuse
+            && let Some(fault) = part.unwanted()
+        {
+            return Err(RestoreError::Refused(vec![fault]));
+        }
         let mut built = build(top.as_fd(), &part, devices, progress)?;
         compare(top.as_fd(), &part, Top::AsSaid, progress)?;
         self.appear(&top, &part)?;

@@ -1,12 +1,17 @@
 //! Owns one part of a snapshot, as lines of a tree of its own: one file, or one directory with all that is in it. A name
 //! whose first one is outside becomes the first of its own. Never makes anything.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use homeport_core::fault::Fault;
 
 use super::source::Source;
 use crate::store::{EntriesId, ObjectId, StoreError};
 use crate::tree::make::FIXED;
 use crate::tree::{Entry, FileFlags, HardLink, Kind, Line, Meta, Piece, TreePath};
+
+/// The most entries that are named in one fault.
+const MOST_NAMED: usize = 100;
 
 /// A part of a snapshot. Its only name in the top directory is the chosen entry's own.
 pub(super) struct Part<'a, S> {
@@ -16,6 +21,8 @@ pub(super) struct Part<'a, S> {
     top: Meta,
     /// First names outside of the part that names in it refer to.
     outside: HashSet<TreePath>,
+    /// Every device node that the part needs.
+    devices: BTreeSet<TreePath>,
     /// The flags of the chosen entry that forbid renaming it.
     fixed: FileFlags,
 }
@@ -25,11 +32,22 @@ impl<'a, S: Source> Part<'a, S> {
     /// carries.
     pub(super) fn of(source: &'a S, chosen: &TreePath, top: Meta) -> Result<Option<Self>, StoreError> {
         let name = chosen.name().unwrap_or(b"volume").to_vec();
-        let mut part =
-            Self { source, chosen: chosen.clone(), name, top, outside: HashSet::new(), fixed: FileFlags::NONE };
+        let mut part = Self {
+            source,
+            chosen: chosen.clone(),
+            name,
+            top,
+            outside: HashSet::new(),
+            devices: BTreeSet::new(),
+            fixed: FileFlags::NONE,
+        };
         let mut found = false;
         for line in source.lines()? {
-            match line? {
+            let line = line?;
+            if let Line::Entry(Entry { path, kind: Kind::Character(_) | Kind::Block(_), .. }) = &line {
+                part.devices.insert(path.clone());
+            }
+            match line {
                 Line::Entry(entry) if entry.path == *chosen => {
                     found = true;
                     let flags = entry.meta.attributes.flags;
@@ -44,6 +62,8 @@ impl<'a, S: Source> Part<'a, S> {
                 Line::Entry(_) | Line::HardLink(_) | Line::Piece(_) => {}
             }
         }
+        let devices = std::mem::take(&mut part.devices);
+        part.devices = devices.into_iter().filter(|path| part.has(path) || part.outside.contains(path)).collect();
         Ok(found.then_some(part))
     }
 
@@ -55,6 +75,29 @@ impl<'a, S: Source> Part<'a, S> {
     /// The flags that the chosen entry gets when it is where it belongs.
     pub(super) fn fixed(&self) -> FileFlags {
         self.fixed
+    }
+
+    /// What is to be said where nobody asked for device nodes, and the part has some. [spec: STO-33]
+    pub(super) fn unwanted(&self) -> Option<Fault> {
+        let number = self.devices.len();
+        if number == 0 {
+            return None;
+        }
+        let mut names: Vec<String> = self.devices.iter().take(MOST_NAMED).map(|path| format!("`{path}`")).collect();
+        if number > MOST_NAMED {
+            names.push(format!("{} more", number - MOST_NAMED));
+        }
+        let message = format!(
+            "what is to be taken out holds {number} {}",
+            if number == 1 { "device node" } else { "device nodes" }
+        );
+        Some(
+            Fault::new("HP-RST-021", self.chosen.to_string(), message)
+                .clause("STO-33")
+                .expected("no device nodes, unless they are asked for")
+                .actual(names.join(", "))
+                .remedy("repeat with `--devices` if they are meant to be there, or take out what lies beside them"),
+        )
     }
 
     fn has(&self, path: &TreePath) -> bool {

@@ -76,9 +76,9 @@ fn nothing_is_ever_replaced_and_nothing_is_left_of_a_failure() {
         assert_eq!(code("a", &at(there)), "HP-RST-013", "{there}");
     }
     assert_eq!(code("b", &at("new")), "HP-RST-014");
-    assert_eq!(code("d", &at("new")), "HP-RST-011", "a device node");
+    assert_eq!(code("d", &at("new")), "HP-RST-021", "a device node");
     assert_eq!(code("e", &at("new")), "HP-STO-030", "an object that is gone");
-    assert_eq!(code("a", &at("no/such/new")), "HP-RST-002");
+    assert_eq!(code("a", &at("no/such/new")), "HP-RST-015");
     for bad in [Path::new("relative"), Path::new("/"), Path::new("/tmp/..")] {
         assert_eq!(code("a", bad), "HP-RST-002", "{}", bad.display());
     }

@@ -2,14 +2,14 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use homeport_core::name::VolumeName;
 use homeport_core::unit::Bytes;
 use homeport_volumes::TxId;
 use homeport_volumes::restore::{Devices, Stored, take_out};
-use homeport_volumes::snapshot::{self, SnapshotError};
+use homeport_volumes::snapshot::{self, LeftOut, SnapshotError};
 use homeport_volumes::store::{SnapshotHead, SnapshotUuid, Store, VolumePart};
 use homeport_volumes::tree::TreePath;
 use rustix::fs::{CWD, RenameFlags};
@@ -21,7 +21,7 @@ use crate::operation::data_error::DataError;
 use crate::operation::enter::{as_root, locked};
 use crate::operation::{OperationError, find};
 use crate::progress::{Event, Meter};
-use crate::request::{ExportRequest, TakeOutRequest};
+use crate::request::{DeviceNodes, ExportRequest, TakeOutRequest};
 
 /// A snapshot that is in a file now.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -32,8 +32,8 @@ pub struct Exported {
     pub path: PathBuf,
     /// Its size.
     pub bytes: Bytes,
-    /// Paths that tar programs cannot make: they are only in the entries, and HomePort restores them. [spec: STO-34]
-    pub only_in_entries: Vec<(VolumeName, TreePath)>,
+    /// What tar programs cannot make, and why: it is only in the entries, and HomePort restores it. [spec: STO-34]
+    pub only_in_entries: Vec<(VolumeName, TreePath, LeftOut)>,
 }
 
 /// A part of a snapshot that was taken out.
@@ -83,7 +83,7 @@ pub fn snapshot_export(host: &Host, request: &ExportRequest) -> Result<Exported,
         uuid: head.body.uuid,
         path: request.to.clone(),
         bytes: Bytes::new(exported.bytes),
-        only_in_entries: exported.left_out.into_iter().map(|(volume, path, _)| (volume, path)).collect(),
+        only_in_entries: exported.left_out,
     })
 }
 
@@ -109,8 +109,17 @@ fn beside(to: &Path) -> Option<PathBuf> {
 pub fn snapshot_import(host: &Host, from: &Path) -> Result<SnapshotView, OperationError> {
     as_root()?;
     let failed = |source| DataError::File { action: "open", path: from.to_owned(), source };
-    let file = fs::File::open(from).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
+    // Without waiting: opening a FIFO waits for whoever writes into it.
+    let flags = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits().cast_signed();
+    let is_regular = |metadata: &fs::Metadata| match named(metadata.file_type()) {
+        None => Ok(()),
+        Some(found) => Err(DataError::NotRegular { path: from.to_owned(), found }),
+    };
+    is_regular(&fs::metadata(from).map_err(failed)?)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(from).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    is_regular(&metadata)?;
+    let length = metadata.len();
     let ledger = Ledger::open(&host.layout)?;
     let store = match crate::store::open(&ledger)? {
         Some(store) => store,
@@ -133,6 +142,17 @@ pub fn snapshot_import(host: &Host, from: &Path) -> Result<SnapshotView, Operati
     Ok(SnapshotView::of(&imported.head, &Ledger::open(&host.layout)?.snapshot_marks()?))
 }
 
+/// What it is, in words; `None` for a regular file.
+fn named(kind: fs::FileType) -> Option<&'static str> {
+    match kind {
+        kind if kind.is_file() => None,
+        kind if kind.is_dir() => Some("a directory"),
+        kind if kind.is_fifo() => Some("a FIFO"),
+        kind if kind.is_socket() => Some("a socket"),
+        _ => Some("a device"),
+    }
+}
+
 /// Takes one file or directory out of a snapshot, to a new place. No volume is touched.
 pub fn snapshot_take_out(host: &Host, request: &TakeOutRequest) -> Result<TakenOut, OperationError> {
     as_root()?;
@@ -145,7 +165,11 @@ pub fn snapshot_take_out(host: &Host, request: &TakeOutRequest) -> Result<TakenO
     let objects = store.objects().map_err(DataError::from)?;
     let source = Stored::new(&store, &objects, part.entries);
     let meter = Meter::new(&*host.progress, format!("take `{}` out", request.path));
-    let built = take_out(&source, &request.path, &request.to, Devices::Refuse, &meter).map_err(DataError::from)?;
+    let devices = match request.devices {
+        DeviceNodes::Make => Devices::Make,
+        DeviceNodes::Refuse => Devices::Refuse,
+    };
+    let built = take_out(&source, &request.path, &request.to, devices, &meter).map_err(DataError::from)?;
     Ok(TakenOut {
         uuid: head.body.uuid,
         volume: request.volume.clone(),
