@@ -207,10 +207,6 @@ pub(crate) fn newest<'a>(catalog: &'a Catalog, instance: &InstanceName) -> Optio
     catalog.snapshots.iter().rev().find(|head| head.body.instance == *instance)
 }
 
-fn is_mark(mark: &SnapshotMark, head: &SnapshotHead, kind: MarkKind) -> bool {
-    mark.snapshot == head.body.uuid && mark.kind == kind
-}
-
 /// Whether the snapshot before may be what is wrong, and not the volume or the disk that is written to.
 fn is_of_parent(error: &SnapshotError) -> bool {
     matches!(
