@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use homeport_volumes::snapshot::{AlarmState, Candidate, Fate, Mode, Policy, Proof, Reason, decide};
-use homeport_volumes::store::Measure;
+use homeport_volumes::snapshot::{AlarmState, Base, Candidate, Fate, Mode, Policy, Proof, Reason, Taking, decide};
+use homeport_volumes::store::{Consistency, Measure};
 
-use crate::house::{House, Mapped, overwrite, with_old_time};
+use crate::house::{House, Mapped, about, overwrite, with_old_time};
 use crate::odd_tree::{assert_same, noise};
 
 fn run(program: &str, args: &[&str]) {
@@ -102,6 +102,45 @@ fn story_l1_a_partly_mounted_tree_raises_an_alarm_too() {
     let taken = house.take();
     let measures: Vec<_> = taken.head.body.alarms.iter().map(|alarm| alarm.measure).collect();
     assert_eq!(measures, [Measure::Bytes], "the number of entries has hardly changed");
+}
+
+/// A store into a page that is dirty already changes no time at all. If the look came after the sync, or the sync after
+/// the read, the next letter would be lost for ever. Each on a disk of its own, so that nobody else's sync helps.
+#[test]
+fn story_l23_a_store_into_a_mapped_page_is_found_between_two_passes() {
+    for kind in ["ext4", "xfs", "btrfs"] {
+        let house = House::new();
+        let _disk = Mounted::disk(&house.scratch.0.join("disk.img"), kind, &house.tree);
+        house.file("database", &[b'0'; 4096]);
+        let mut mapped = Mapped::new(&house.at("database"));
+        mapped.fill(b'a');
+        let mut taking = Taking::begin(&house.store, house.writer(), Base::None);
+        house.warm(&mut taking);
+        for letter in b"bcdef" {
+            mapped.fill(*letter);
+            house.warm(&mut taking);
+        }
+        mapped.fill(b'g');
+        mapped.fill(b'h');
+        house.read(&mut taking, Mode::Still).unwrap();
+        let taken = taking.commit(about(Consistency::Stopped)).unwrap();
+        assert_eq!(&house.content(&taken.head, "database")[..17], b"hhhhhhhhhhhhhhhh0", "{kind}");
+    }
+}
+
+#[test]
+fn story_l23_a_store_into_a_mapped_page_is_found_by_the_next_snapshot() {
+    for kind in ["ext4", "xfs", "btrfs"] {
+        let house = House::new();
+        let _disk = Mounted::disk(&house.scratch.0.join("disk.img"), kind, &house.tree);
+        house.file("database", &[b'0'; 8192]);
+        let mut mapped = Mapped::new(&house.at("database"));
+        for letter in b"abcdefgh" {
+            mapped.fill(*letter);
+            let taken = house.take();
+            assert_eq!(house.content(&taken.head, "database")[..16], [*letter; 16], "{kind}");
+        }
+    }
 }
 
 /// In memory a store into a dirty page never changes a time: every file is read each time.
