@@ -33,7 +33,7 @@ while read -r volume _ _ _ _ _ _ id _; do
     awk '$1 == "c" { print $3, $4 } $1 == "f" && $9 !~ /^[-+]$/ { print $8, $9 }' "$work/text" | sort -u >"$work/want"
     find "$store/packs" -name '*.tar' >"$work/packs"; while read -r pack; do
         tar -tf "$pack" | awk 'NR == FNR { id[$2]; next } substr($0, 1, 64) in id' "$work/want" - >"$work/members"
-        [ -s "$work/members" ] || continue; cd "$work"; rm -rf new; mkdir new; cd new; tar -xf "$pack" -T ../members || :
+        [ -s "$work/members" ] || continue; cd "$work"; rm -rf new; mkdir new; cd new; tar xf "$pack" -T ../members || :
         find . -name '*.zst' -print0 | xargs -0 -r zstd -dqf --rm || :
         find . -type f -print0 | xargs -0 -r sha256sum | awk '"./" $1 == $2 { print $1 }' | xargs -r mv -f -t ../objects
     done <"$work/packs"; cd "$work/objects" # another pack may have a whole copy of what is damaged in one

@@ -53,9 +53,11 @@ pub(crate) fn of_operation(error: &OperationError) -> Exit {
         OperationError::NotRoot { .. }
         | OperationError::NoInstance { .. }
         | OperationError::NotRunning { .. }
-        | OperationError::Silent { .. } => Exit::Request,
+        | OperationError::Silent { .. }
+        | OperationError::Approval(_) => Exit::Request,
         OperationError::Layout(error) => of_layout(error),
-        OperationError::Lock(_) | OperationError::StoredManifest { .. } => Exit::Host,
+        OperationError::Data(error) if error.is_request() => Exit::Request,
+        OperationError::Lock(_) | OperationError::StoredManifest { .. } | OperationError::Data(_) => Exit::Host,
         OperationError::Ledger(error) => of_ledger(error),
         OperationError::Engine(error) => of_engine(error),
         OperationError::Routes(error) => of_routes(error),
@@ -68,9 +70,6 @@ pub(crate) fn of_operation(error: &OperationError) -> Exit {
                 Exit::Request
             }
         }
-        OperationError::Approval(_) => Exit::Request,
-        OperationError::Data(error) if error.is_request() => Exit::Request,
-        OperationError::Data(_) => Exit::Host,
         OperationError::Run(error) => of_run(error),
         OperationError::Stuck { .. } | OperationError::NotRestored { .. } => Exit::Stuck,
     }
@@ -177,17 +176,17 @@ fn of_step(error: &StepError) -> Exit {
         StepError::Layout(error) => of_layout(error),
         // A restore that was refused names every fault; one that failed names none.
         StepError::Restore(error) if !homeport_core::fault::Advice::faults(error).is_empty() => Exit::Request,
-        StepError::Store(_)
-        | StepError::Snapshot(_)
-        | StepError::Changed { .. }
-        | StepError::Restore(_)
-        | StepError::Trash(_) => Exit::Host,
         StepError::Container(_)
         | StepError::Hook { .. }
         | StepError::Ended { .. }
         | StepError::OutOfMemory { .. }
         | StepError::NotReady { .. } => Exit::Request,
-        StepError::RunDir(_)
+        StepError::Store(_)
+        | StepError::Snapshot(_)
+        | StepError::Changed { .. }
+        | StepError::Restore(_)
+        | StepError::Trash(_)
+        | StepError::RunDir(_)
         | StepError::Probe { .. }
         | StepError::Io { .. }
         | StepError::Vanished
