@@ -145,14 +145,14 @@ fn overwrite(root: &Path, seed: u64, pages: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Empty files, for what costs memory by the entry.
+/// Files of a few bytes, each its own: for what costs memory by the entry and by the object.
 fn names(root: &Path, files: u64) -> std::io::Result<()> {
     for n in 0..files {
         let folder = root.join(format!("{:04}", n / IN_ONE));
         if n % IN_ONE == 0 {
             fs::create_dir_all(&folder)?;
         }
-        File::create_new(folder.join(format!("{}.M{n}P77.mx:2,S", 1_700_000_000 + n)))?;
+        fs::write(folder.join(format!("{}.M{n}P77.mx:2,S", 1_700_000_000 + n)), n.to_string())?;
     }
     Ok(())
 }

@@ -41,7 +41,7 @@ pub(super) enum Set {
     Small,
     /// Mailboxes: few large files.
     Large,
-    /// Names without content.
+    /// A great many files of a few bytes, for memory.
     Names,
 }
 

@@ -33,6 +33,7 @@ pub(super) const LARGE_UNCHANGED: Task = Task("large 3: nothing changed");
 pub(super) const LARGE_MORE: Task = Task("large 4: 2 MiB appended, 32 pages anew");
 pub(super) const NAMES_FIRST: Task = Task("names 1: first");
 pub(super) const NAMES_UNCHANGED: Task = Task("names 2: nothing changed");
+pub(super) const NAMES_VERIFY: Task = Task("names 3: verify");
 
 /// How many files an incremental round adds, and renames.
 pub(super) const MORE_FILES: u64 = 500;
@@ -113,6 +114,7 @@ impl Session<'_> {
             let command = kept.save();
             self.measure(task, Tool::Raw, 0, &command)?;
         }
+        self.measure(NAMES_VERIFY, Tool::Raw, 0, &kept.verify())?;
         place.clear(Set::Names)
     }
 
