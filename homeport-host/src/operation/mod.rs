@@ -13,6 +13,7 @@ mod find;
 mod lifecycle;
 mod observe;
 mod outcome;
+mod place;
 mod purge;
 mod remove;
 mod replace;

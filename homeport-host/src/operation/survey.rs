@@ -17,13 +17,14 @@ use homeport_volumes::{
 };
 
 use super::error::OperationError;
+use super::place::misplaced;
 use crate::engine::{ContainerRef, ContainerState};
 use crate::host::Host;
 use crate::image::PortImage;
 use crate::ledger::{InstanceRecord, Ledger, Origin, RootId, RouteChoice, VolumeRecord};
 use crate::plan::{Blueprint, RoutePlan, VolumePlan, VolumeWay};
 use crate::request::{DeployRequest, PortChoice};
-use crate::run::records;
+use crate::run::{known, records};
 
 /// What is to be, and the volumes that were checked for it.
 pub(super) struct Survey {
@@ -39,7 +40,7 @@ pub(super) struct Surveyor<'a> {
     pub(super) instance: &'a InstanceName,
     pub(super) manifest: &'a Manifest,
     faults: Vec<Fault>,
-    engine_directory: PathBuf,
+    engine_directory: String,
 }
 
 impl<'a> Surveyor<'a> {
@@ -51,7 +52,7 @@ impl<'a> Surveyor<'a> {
         instance: &'a InstanceName,
         manifest: &'a Manifest,
     ) -> Self {
-        Self { host, ledger, root, instance, manifest, faults: Vec::new(), engine_directory: PathBuf::new() }
+        Self { host, ledger, root, instance, manifest, faults: Vec::new(), engine_directory: String::new() }
     }
 
     /// A new instance.
@@ -144,7 +145,7 @@ impl<'a> Surveyor<'a> {
     fn ask_engine(&mut self) -> Result<(), OperationError> {
         let facts = self.host.engine.facts()?;
         self.faults.extend(facts.check());
-        self.engine_directory = PathBuf::from(facts.directory);
+        self.engine_directory = facts.directory;
         Ok(())
     }
 
@@ -196,6 +197,11 @@ impl<'a> Surveyor<'a> {
                 record.name == *name && record.instance == *self.instance && record.port == manifest.port.id
             });
             let Some((path, origin)) = self.place(name, wished.get(name), record) else { continue };
+            let is_new = record.is_none() && origin == VolumeOrigin::Operator;
+            if let Some(fault) = misplaced(&self.host.layout, name, path.as_path()).filter(|_| is_new) {
+                self.faults.push(fault);
+                continue;
+            }
             let request = Request {
                 root: self.root.clone(),
                 port: manifest.port.id.clone(),
@@ -297,27 +303,15 @@ impl<'a> Surveyor<'a> {
 
     /// Every directory that a volume must not overlap with.
     fn neighbours(&self, records: &[VolumeRecord], planned: &BTreeMap<VolumeName, VolumePlan>) -> Vec<Neighbour> {
-        let own = [
-            ("HomePort's own state", self.host.layout.state_dir()),
-            ("HomePort's run directory", self.host.layout.run_dir()),
-        ];
-        let own = own.into_iter().map(|(label, path)| (label.to_owned(), path.to_owned(), None));
-        let known = records.iter().map(|record| {
-            let label = format!("volume `{}` of `{}`", record.name, record.instance);
-            (label, record.path.clone(), record.uuid.parse().ok())
+        let planned = planned.iter().map(|(name, plan)| Neighbour {
+            label: format!("volume `{name}` of the same instance"),
+            path: plan.request.path.clone(),
+            uuid: Some(plan.uuid),
         });
-        let planned = planned.iter().map(|(name, plan)| {
-            let label = format!("volume `{name}` of the same instance");
-            (label, plan.request.path.as_path().to_owned(), Some(plan.uuid))
-        });
-        let engine = std::iter::once(("the engine's own data".to_owned(), self.engine_directory.clone(), None));
-        own.chain(known)
-            .chain(planned)
-            .chain(engine)
-            .filter_map(|(label, path, uuid)| {
-                Some(Neighbour { label, path: VolumePath::try_from(path.as_path()).ok()?, uuid })
-            })
-            .collect()
+        let mut neighbours = known::neighbours(self.host, records);
+        neighbours.extend(planned);
+        neighbours.extend(known::engine_directory(&self.engine_directory));
+        neighbours
     }
 
     /// The first process of the instance's own container, while it runs: it may see the volumes.

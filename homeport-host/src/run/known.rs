@@ -78,6 +78,12 @@ pub(crate) fn neighbours(host: &Host, records: &[VolumeRecord]) -> Vec<Neighbour
         .collect()
 }
 
+/// The engine's own directory as a neighbour; none where the engine does not say it.
+pub(crate) fn engine_directory(directory: &str) -> Option<Neighbour> {
+    let path = VolumePath::try_from(Path::new(directory)).ok()?;
+    Some(Neighbour { label: "the engine's own data".to_owned(), path, uuid: None })
+}
+
 /// The format that the volume says it has, or that it had when it was recorded.
 fn found_format(record: &VolumeRecord) -> Format {
     let marker = std::fs::read(record.path.join(".homeport/marker.json")).ok();

@@ -11,6 +11,7 @@ mod data_rules;
 mod exhaust;
 mod exhaust_data;
 mod model;
+mod places;
 mod port;
 mod random;
 mod reach;

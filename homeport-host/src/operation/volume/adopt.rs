@@ -20,6 +20,7 @@ use crate::ledger::{Desired, Ledger, Time};
 use crate::operation::consent::Question;
 use crate::operation::data_error::DataError;
 use crate::operation::enter::{enter, ready};
+use crate::operation::place::misplaced;
 use crate::operation::remove::Execution;
 use crate::operation::replace::{as_faults, volume_of};
 use crate::operation::{OperationError, Outcome, observe};
@@ -120,9 +121,14 @@ fn question_for(
             .remedy("give the whole path, from `/` on");
         OperationError::Refused { what: format!("adoption of `{}`", request.path.display()), faults: vec![fault] }
     })?;
+    if let Some(fault) = misplaced(&host.layout, volume, path.as_path()) {
+        let what = format!("adoption of `{path}`");
+        return Err(OperationError::Refused { what, faults: vec![fault] });
+    }
     let mut neighbours = known::neighbours(host, &ledger.all_volumes()?);
-    // Where it is known already, it is no neighbour of itself.
-    neighbours.retain(|neighbour| neighbour.path != path);
+    // A volume that is known there already is no neighbour of itself; HomePort's own directories always are.
+    neighbours.retain(|neighbour| neighbour.uuid.is_none() || neighbour.path != path);
+    neighbours.extend(known::engine_directory(&host.engine.facts()?.directory));
     Ok(Request {
         root: root.clone(),
         port: image.manifest.port.id.clone(),

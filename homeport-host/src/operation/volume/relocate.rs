@@ -14,6 +14,7 @@ use crate::ledger::{Desired, Ledger};
 use crate::operation::data_error::DataError;
 use crate::operation::enter::{enter, ready};
 use crate::operation::find::known_or_kept;
+use crate::operation::place::misplaced;
 use crate::operation::remove::Execution;
 use crate::operation::replace::{as_faults, volume_of};
 use crate::operation::{LifecycleOutcome, OperationError, Outcome, observe};
@@ -86,6 +87,10 @@ fn prepare(host: &Host, ledger: &Ledger, root: &RootId, request: &MoveRequest) -
             .remedy("give the whole path, from `/` on");
         OperationError::Refused { what: what(), faults: vec![fault] }
     })?;
+    if let Some(fault) = misplaced(&host.layout, volume, asked.path.as_path()) {
+        return Err(OperationError::Refused { what: what(), faults: vec![fault] });
+    }
+    asked.neighbours.extend(known::engine_directory(&host.engine.facts()?.directory));
     // Where it was moved by hand already, its owner is to be seen there alone.
     if known::owner_at(&record.path).is_none()
         && let Some(owner) = known::owner_at(&request.path)
