@@ -40,6 +40,7 @@ mod fstab;
 mod identity;
 mod layout;
 mod lock;
+mod lost;
 mod marker;
 mod mountinfo;
 mod mounts;
@@ -75,6 +76,7 @@ pub use facts::{
 pub use filesystem::{FsClass, FsIdentity, Sameness};
 pub use fstab::FstabEntry;
 pub use identity::{Generation, IdentityError, RootId, TxId, UnixSeconds, VolumeUuid};
+pub use lost::{Lost, lost};
 pub use marker::{Marker, MarkerFault, MarkerVersion};
 pub use mountinfo::{DeviceNumber, Location, Mount, MountTable, MountTableError};
 pub use mounts::{Change, Mounted, Mounts, Unmounted};

@@ -2,7 +2,7 @@
 
 use homeport_core::unit::Bytes;
 use homeport_host::operation::{
-    Emptied, EmptyPlan, PurgePlan, Purged, PutBack, PutBackPlan, TrashList, TrashView, TreeView,
+    Emptied, EmptyPlan, InnerTree, PurgePlan, Purged, PutBack, PutBackPlan, TrashList, TrashView, TreeView,
 };
 
 use super::Render;
@@ -19,7 +19,11 @@ impl Render for TrashList {
         } else {
             let mut table = Table::new(&["ID", "INSTANCE", "WHY", "SINCE", "KEPT UNTIL", "VOLUMES", "HOLDS"]);
             for bundle in &self.bundles {
-                let volumes: Vec<String> = bundle.trees.iter().map(|tree| tree.volume.to_string()).collect();
+                let with = |tree: &TreeView| {
+                    if tree.inner.is_empty() { String::new() } else { format!(" +{}", tree.inner.len()) }
+                };
+                let volumes: Vec<String> =
+                    bundle.trees.iter().map(|tree| format!("{}{}", tree.volume, with(tree))).collect();
                 table.row([
                     short(&bundle.id),
                     bundle.instance.to_string(),
@@ -31,6 +35,10 @@ impl Render for TrashList {
                 ]);
             }
             table.write(page, "");
+            for tree in self.bundles.iter().flat_map(|bundle| &bundle.trees).filter(|tree| !tree.inner.is_empty()) {
+                page.line(format_args!("with volume `{}` from `{}` goes", tree.volume, tree.path.display()));
+                inside(&tree.inner, "  ", page);
+            }
         }
         for fault in &self.faults {
             page.line(format_args!("[{}] {fault}", fault.code));
@@ -53,6 +61,22 @@ fn bundle(view: &TrashView, page: &mut Page) {
         let holds = holds(std::slice::from_ref(tree));
         let holds = if holds.is_empty() { holds } else { format!(": {holds}") };
         page.line(format_args!("    volume `{}` from `{}`{holds}", tree.volume, tree.path.display()));
+        inside(&tree.inner, "      ", page);
+    }
+}
+
+/// What goes with a volume because it is in the volume's own trash.
+fn inside(trees: &[InnerTree], indent: &str, page: &mut Page) {
+    for tree in trees {
+        let holds = match (tree.entries, tree.bytes) {
+            (Some(entries), Some(bytes)) => extent(entries, bytes),
+            _ => "not counted".to_owned(),
+        };
+        let (volume, reason, since) = (&tree.volume, &tree.reason, moment(&tree.since));
+        page.line(format_args!(
+            "{indent}and in its own trash {}: `{volume}` ({reason}, {since}): {holds}",
+            short(&tree.tx)
+        ));
     }
 }
 
@@ -68,8 +92,18 @@ impl Render for PurgePlan {
                 extent(volume.entries, volume.bytes),
                 newest.unwrap_or_default()
             ));
+            inside(&volume.inner, "    ", page);
         }
-        if self.volumes.is_empty() {
+        for volume in &self.lost {
+            let found = if volume.is_blank { "nothing in it" } else { "not there" };
+            page.line(format_args!(
+                "  volume `{}` at `{}`: {found}; it is forgotten, nothing is deleted. Where only its disk is not mounted, \
+                 mount it first",
+                volume.name,
+                volume.path.display()
+            ));
+        }
+        if self.volumes.is_empty() && self.lost.is_empty() {
             page.line("  nothing: it has no volumes");
         }
         let snapshots = u64::try_from(self.snapshots).unwrap_or(u64::MAX);
@@ -82,6 +116,12 @@ impl Render for PurgePlan {
 impl Render for Purged {
     fn text(&self, page: &mut Page) {
         page.line(format_args!("`{}` is purged", self.plan.instance));
+        for volume in &self.plan.lost {
+            page.line(format_args!("  volume `{}` is forgotten: nothing of it was there", volume.name));
+        }
+        if self.plan.volumes.is_empty() {
+            return;
+        }
         page.line(format_args!(
             "  its data is in the trash until {} at least; to bring it back: homeport trash restore {}",
             moment(&self.kept_until),

@@ -6,7 +6,7 @@ use homeport_volumes::TxId;
 use super::change::Change;
 use super::error::LedgerError;
 use super::refusal::Refusal;
-use super::trash::TrashRecord;
+use super::trash::{TrashReason, TrashRecord};
 use super::writer::LedgerWriter;
 
 impl LedgerWriter<'_> {
@@ -79,6 +79,24 @@ impl LedgerWriter<'_> {
             let put = writer.put_trash(record)?;
             let gone = writer.execute("DELETE FROM volume WHERE uuid = ?1", [uuid])?;
             Ok(if gone == Change::Changed { gone } else { put })
+        })
+    }
+
+    /// Lets go of a volume of which nothing is left in its place, and of what was in its own trash: the only way by which
+    /// a volume is forgotten that is not in the trash. One that is not in the ledger is forgotten already.
+    pub fn forget_lost(&mut self, uuid: &str) -> Result<Change, LedgerError> {
+        self.together(|writer| {
+            if let Some(found) = writer.volume_by_uuid(uuid)? {
+                let inside = writer.trash()?.into_iter().filter(|record| {
+                    record.reason != TrashReason::Purge
+                        && record.volume.to_string() == uuid
+                        && record.path == found.path
+                });
+                for record in inside.collect::<Vec<_>>() {
+                    writer.remove_trash(record.tx)?;
+                }
+            }
+            writer.execute("DELETE FROM volume WHERE uuid = ?1", [uuid.to_owned()])
         })
     }
 }

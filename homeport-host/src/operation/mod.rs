@@ -36,7 +36,7 @@ pub use error::OperationError;
 pub use lifecycle::{LifecycleOutcome, Running, restart, start, start_again, stop};
 pub use observe::{InstanceView, RouteView, VolumeView, container_of, list, port_info, routes, status};
 pub use outcome::Outcome;
-pub use purge::{PurgePlan, PurgeVolume, Purged, purge};
+pub use purge::{LostVolume, PurgePlan, PurgeVolume, Purged, purge};
 pub use remove::{Execution, Removed, remove};
 pub use restore::{RestorePlan, RestoreVolume, Restored, snapshot_restore};
 pub(crate) use schedule::schedule_ran;
@@ -49,7 +49,8 @@ pub use snapshot::{
     snapshot_list, snapshot_prune, snapshot_rehearse, snapshot_show, snapshot_take_out, snapshot_verify,
 };
 pub use trash::{
-    Emptied, EmptyPlan, PutBack, PutBackPlan, TrashList, TrashView, TreeView, trash_empty, trash_list, trash_restore,
+    Emptied, EmptyPlan, InnerTree, PutBack, PutBackPlan, TrashList, TrashView, TreeView, trash_empty, trash_list,
+    trash_restore,
 };
 pub use volume::{
     AdoptPlan, Adopted, CheckedVolume, MovePlan, Moved, OwnerRule, VolumeEntry, volume_adopt, volume_check,

@@ -6,9 +6,9 @@ use homeport_core::fault::Fault;
 use homeport_core::name::{InstanceName, VolumeName};
 use homeport_core::unit::Bytes;
 use homeport_volumes::progress::Progress as _;
-use homeport_volumes::trash::{Measured, measure};
+use homeport_volumes::trash::{Measured, TrashError, TrashPlace, list, measure, measure_trashed};
 use homeport_volumes::tree::Timestamp;
-use homeport_volumes::{Checked, TxId, check};
+use homeport_volumes::{Checked, Lost, Origin, TxId, VolumePath, check, lost};
 
 use super::consent::Question;
 use super::data_error::DataError;
@@ -16,6 +16,7 @@ use super::enter::{enter, ready};
 use super::lifecycle::grace;
 use super::remove::Execution;
 use super::replace::{as_faults, volume_of};
+use super::trash::InnerTree;
 use super::{OperationError, Outcome, find, observe};
 use crate::approval::Facts;
 use crate::host::Host;
@@ -34,6 +35,8 @@ pub struct PurgePlan {
     pub instance_goes: bool,
     /// The volumes that go to the trash.
     pub volumes: Vec<PurgeVolume>,
+    /// The volumes of which nothing is there: they are forgotten, and nothing is deleted.
+    pub lost: Vec<LostVolume>,
     /// How many snapshots there are of the instance; they stay.
     pub snapshots: usize,
     /// The steps.
@@ -57,6 +60,29 @@ pub struct PurgeVolume {
     pub bytes: Bytes,
     /// When anything in it was changed last.
     pub newest: Option<Time>,
+    /// What is in its own trash and goes the same way: it is kept, and ends, with the volume. Not counted above.
+    pub inner: Vec<InnerTree>,
+}
+
+/// One volume that is let go because nothing of it is there.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct LostVolume {
+    /// The volume.
+    pub name: VolumeName,
+    /// Its identity.
+    pub uuid: String,
+    /// Where it should be.
+    pub path: PathBuf,
+    /// How often it was taken into use.
+    pub generation: u64,
+    /// Whether there is a directory without anything in it; otherwise there is none.
+    pub is_blank: bool,
+}
+
+/// What was found of a volume.
+enum Found {
+    There(Measured, Vec<InnerTree>),
+    Lost(Lost),
 }
 
 /// A purge that is done.
@@ -119,9 +145,20 @@ fn prepare(host: &Host, ledger: &Ledger, root: &RootId, request: &PurgeRequest) 
     let (since, bundle) = (host.now(), TxId::random());
     let kept_until = since.after(KEPT);
     let (mut shown, mut steps, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut gone, mut forgotten) = (Vec::new(), Vec::new());
     for volume in &volumes {
         match count(host, ledger, root, volume)? {
-            Ok(counted) => {
+            Ok(Found::Lost(how)) => {
+                forgotten.push(known::uuid(volume)?);
+                gone.push(LostVolume {
+                    name: volume.name.clone(),
+                    uuid: volume.uuid.clone(),
+                    path: volume.path.clone(),
+                    generation: volume.generation,
+                    is_blank: how == Lost::Blank,
+                });
+            }
+            Ok(Found::There(counted, inner)) => {
                 steps.push(PurgedVolume {
                     volume: volume.name.clone(),
                     uuid: known::uuid(volume)?,
@@ -131,7 +168,7 @@ fn prepare(host: &Host, ledger: &Ledger, root: &RootId, request: &PurgeRequest) 
                     since: since.clone(),
                     until: kept_until.clone(),
                 });
-                shown.push(show(volume, counted));
+                shown.push(show(volume, counted, inner));
             }
             Err(found) => faults.extend(found),
         }
@@ -144,14 +181,19 @@ fn prepare(host: &Host, ledger: &Ledger, root: &RootId, request: &PurgeRequest) 
     let plan = PurgePlan {
         instance: instance.clone(),
         instance_goes: record.is_some(),
-        plan: plan::purge(instance, bundle, &steps, record.as_ref().map(grace)),
+        plan: plan::purge(instance, bundle, &steps, &forgotten, record.as_ref().map(grace)),
         volumes: shown,
+        lost: gone,
         snapshots,
     };
     let question = Question {
         command: format!("purge {instance}"),
         facts: facts(&plan),
-        needed: Some("it takes data out of use and, after 30 days, deletes it".to_owned()),
+        needed: Some(if plan.volumes.is_empty() && !plan.lost.is_empty() {
+            "it forgets volumes whose disks may only be not mounted".to_owned()
+        } else {
+            "it takes data out of use and, after 30 days, deletes it".to_owned()
+        }),
     };
     Ok(Prepared { plan, bundle, kept_until, question })
 }
@@ -162,8 +204,13 @@ fn count(
     ledger: &Ledger,
     root: &RootId,
     volume: &VolumeRecord,
-) -> Result<Result<Measured, Vec<Fault>>, OperationError> {
+) -> Result<Result<Found, Vec<Fault>>, OperationError> {
     let (request, known) = known::ask(host, ledger, root, volume)?;
+    match lost(&host.machine, &request, &known) {
+        Ok(Some(how)) => return Ok(Ok(Found::Lost(how))),
+        Ok(None) => {}
+        Err(error) => return Ok(Err(as_faults(&volume.name, error))),
+    }
     let ready = match check(&host.machine, &request, Some(&known)) {
         Ok(Checked::Attach(ready)) => ready,
         Ok(Checked::Create(_)) => {
@@ -184,10 +231,35 @@ fn count(
         told = *now;
     });
     let (instance, name) = (volume.instance.clone(), volume.name.clone());
-    Ok(Ok(counted.map_err(|source| DataError::Uncountable { instance, volume: name, source })?))
+    let counted = counted.map_err(|source| DataError::Uncountable { instance, volume: name, source })?;
+    // In a directory of the operator's the volume's own trash stays where it is.
+    let inner = match &request.origin {
+        Origin::Default { .. } => inside(host, ledger, &request.path)?,
+        Origin::Operator => Vec::new(),
+    };
+    Ok(Ok(Found::There(counted, inner)))
 }
 
-fn show(volume: &VolumeRecord, counted: Measured) -> PurgeVolume {
+/// What is in a volume's own trash, counted.
+fn inside(host: &Host, ledger: &Ledger, path: &VolumePath) -> Result<Vec<InnerTree>, OperationError> {
+    let listing = list(&known::data_root(host)?, std::slice::from_ref(path)).map_err(DataError::from)?;
+    let place = TrashPlace::Volume(path.clone());
+    let trees = listing.trees.iter().filter(|tree| tree.place == place);
+    trees
+        .map(|tree| {
+            let records = ledger.trash_of(tree.note.tx)?;
+            let mut inner = InnerTree::of(&tree.note, records.iter().find(|record| record.tx == tree.note.tx));
+            match measure_trashed(&place, inner.tx, &mut |_| {}) {
+                Ok(counted) => (inner.entries, inner.bytes) = (Some(counted.entries), Some(counted.bytes)),
+                Err(TrashError::Unfinished { .. }) => {}
+                Err(error) => return Err(DataError::from(error).into()),
+            }
+            Ok(inner)
+        })
+        .collect()
+}
+
+fn show(volume: &VolumeRecord, counted: Measured, inner: Vec<InnerTree>) -> PurgeVolume {
     PurgeVolume {
         name: volume.name.clone(),
         uuid: volume.uuid.clone(),
@@ -196,14 +268,29 @@ fn show(volume: &VolumeRecord, counted: Measured) -> PurgeVolume {
         entries: counted.entries,
         bytes: counted.bytes,
         newest: (counted.entries > 1).then(|| Time::of_unix(counted.newest.seconds(), counted.newest.nanos())),
+        inner,
     }
 }
 
 /// What consent to a purge goes by: every volume, how often it was used, and how much is in it.
 fn facts(plan: &PurgePlan) -> Facts {
     let facts = Facts::default().with("instance goes too", if plan.instance_goes { "yes" } else { "no" });
+    let facts = plan.lost.iter().fold(facts, |facts, volume| {
+        let about = |what: &str| format!("volume {}: {what}", volume.name);
+        facts
+            .with(about("uuid"), &volume.uuid)
+            .with(about("path"), volume.path.display())
+            .with(about("generation"), volume.generation)
+            .with(about("there"), if volume.is_blank { "a blank directory" } else { "nothing" })
+    });
     plan.volumes.iter().fold(facts, |facts, volume| {
         let about = |what: &str| format!("volume {}: {what}", volume.name);
+        let facts = volume.inner.iter().fold(facts, |facts, inner| {
+            let count = |count: Option<u64>| count.map_or_else(|| "not counted".to_owned(), |count| count.to_string());
+            facts
+                .with(about(&format!("in its trash {}: entries", inner.tx)), count(inner.entries))
+                .with(about(&format!("in its trash {}: bytes", inner.tx)), count(inner.bytes.map(Bytes::get)))
+        });
         facts
             .with(about("uuid"), &volume.uuid)
             .with(about("path"), volume.path.display())

@@ -96,10 +96,17 @@ pub fn settle(instance: &InstanceName, trees: &[(VolumeName, VolumeUuid, TxId)])
 }
 
 /// Volumes are given up; `grace` is that of the instance's container, `None` where there is no instance any more.
-pub fn purge(instance: &InstanceName, bundle: TxId, volumes: &[PurgedVolume], grace: Option<Seconds>) -> Plan {
+/// Of those that are `lost` nothing is there to be put away.
+pub fn purge(
+    instance: &InstanceName,
+    bundle: TxId,
+    volumes: &[PurgedVolume],
+    lost: &[VolumeUuid],
+    grace: Option<Seconds>,
+) -> Plan {
     let mut steps = grace.map(take_away).unwrap_or_default();
     steps.extend(volumes.iter().cloned().map(Step::PurgeVolume));
-    steps.push(Step::ForgetPurged { bundle, volumes: volumes.to_vec() });
+    steps.push(Step::ForgetPurged { bundle, volumes: volumes.to_vec(), lost: lost.to_vec() });
     plan(Kind::Purge, instance, steps)
 }
 

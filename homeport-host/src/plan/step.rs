@@ -157,6 +157,9 @@ pub enum Step {
         bundle: TxId,
         /// The volumes, which are in the trash.
         volumes: Vec<PurgedVolume>,
+        /// The volumes of which nothing was left in their place: they are forgotten, and nothing is deleted.
+        #[serde(default)]
+        lost: Vec<VolumeUuid>,
     },
     /// Takes a purged volume out of the trash, back to its place.
     PutBackVolume(TrashedTree),

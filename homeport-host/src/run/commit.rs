@@ -76,7 +76,10 @@ fn write(
                 writer.put_trash(record)?;
             }
         }
-        Step::ForgetPurged { bundle, volumes } => {
+        Step::ForgetPurged { bundle, volumes, lost } => {
+            for uuid in lost {
+                writer.forget_lost(&uuid.to_string())?;
+            }
             for volume in volumes {
                 writer.purge_volume(&purged(writer, *bundle, volume)?)?;
             }

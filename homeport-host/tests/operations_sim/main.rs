@@ -10,6 +10,7 @@ mod data;
 mod data_rules;
 mod exhaust;
 mod exhaust_data;
+mod let_go;
 mod model;
 mod places;
 mod port;

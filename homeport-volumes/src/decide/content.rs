@@ -42,6 +42,16 @@ impl Judge<'_> {
         format!("homeport volume move {} {} PATH", self.request.instance, self.request.volume)
     }
 
+    /// What can be done where a volume is gone for good.
+    pub(super) fn letting_go(&self) -> String {
+        let (instance, port) = (&self.request.instance, &self.request.port);
+        format!(
+            "where it is gone for good, `homeport purge {instance} --dry-run`, with the instance stopped, shows how it is \
+             let go; after that `homeport deploy {port} --name {instance}` makes a new one, and `homeport snapshot \
+             restore {instance} SNAPSHOT` puts the data of a snapshot into it"
+        )
+    }
+
     /// V03: something is there, and nothing says what.
     pub(super) fn no_marker(&mut self, content: &Content) -> Option<Verdict> {
         let path = &self.request.path;
@@ -76,10 +86,9 @@ impl Judge<'_> {
             fault.expected(format!("volume {} at `{path}`", known.uuid)).actual("a directory without any data").remedy(
                 format!(
                     "mount the disk that holds the volume, or bring its directory back to `{path}`; where it is \
-                     elsewhere, run `{}`; where its data is given up, look at `homeport purge {} --dry-run`; HomePort \
-                     does not make a known volume anew",
+                     elsewhere, run `{}`; HomePort does not make a known volume anew: {}",
                     self.relocation(),
-                    self.request.instance
+                    self.letting_go()
                 ),
             ),
         );

@@ -96,7 +96,7 @@ impl Judge<'_> {
 }
 
 /// Whether the directory holds nothing: it is empty, or an interrupted creation stopped before the marker.
-fn blank(content: &Content) -> Option<Start> {
+pub(super) fn blank(content: &Content) -> Option<Start> {
     let home_is_blank = match &content.home {
         HomeFact::Absent => true,
         HomeFact::NotADirectory => false,

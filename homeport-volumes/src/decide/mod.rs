@@ -28,12 +28,17 @@ mod verdict;
 
 use homeport_core::fault::Fault;
 
-use crate::facts::Facts;
+use crate::facts::{Content, Facts};
 use crate::request::{Known, Request};
 use judge::Judge;
 
 pub use notice::notices;
 pub use verdict::{Novelty, Start, Verdict};
+
+/// Whether a directory without a marker holds nothing.
+pub(crate) fn is_blank(content: &Content) -> bool {
+    judge::blank(content).is_some()
+}
 
 /// What is wrong with the place of `request` alone, whatever is in it: overlaps, users, path, disk and space.
 pub(crate) fn judge_place(request: &Request, facts: &Facts) -> Vec<Fault> {

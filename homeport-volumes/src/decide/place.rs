@@ -58,7 +58,7 @@ impl Judge<'_> {
                     fault
                         .expected(format!("`{disk}` mounted at `{point}`"))
                         .actual(format!("nothing mounted at `{point}`"))
-                        .remedy(format!("mount the disk at `{point}` and repeat the command")),
+                        .remedy(format!("mount the disk at `{point}` and repeat the command; {}", self.letting_go())),
                 );
                 return Reach::Elsewhere;
             }
@@ -113,8 +113,9 @@ impl Judge<'_> {
                         .actual(format!("nothing at `{first}`"))
                         .remedy(format!(
                             "mount the disk that holds it, or bring the directory back to `{path}`; where it is \
-                             elsewhere by now, run `{}`; HomePort does not make a known volume anew",
-                            self.relocation()
+                             elsewhere by now, run `{}`; HomePort does not make a known volume anew: {}",
+                            self.relocation(),
+                            self.letting_go()
                         )),
                 }
             }

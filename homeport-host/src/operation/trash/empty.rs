@@ -50,8 +50,8 @@ pub fn trash_empty(host: &Host, request: &EmptyRequest) -> Result<Outcome<EmptyP
     super::super::enter::resume_cut_off(host)?;
     locked(host, "trash empty", |writer, root| {
         let look = Look::at(host, writer)?;
-        let what = choose(host, &look, &request.what)?;
-        let question = question(host, writer, &look, &what)?;
+        let mut what = choose(host, &look, &request.what)?;
+        let question = question(host, writer, &look, &mut what)?;
         if request.execution == Execution::DryRun {
             let approval = question.offer(host, writer)?;
             return Ok(Outcome::Planned { plan: EmptyPlan { what, needs_approval: question.needed }, approval });
@@ -87,20 +87,31 @@ fn choose(host: &Host, look: &Look, wanted: &TrashChoice) -> Result<Vec<TrashVie
     })
 }
 
-/// What consent is needed to: everything that has not been there for its full time, as it is counted now.
-fn question(host: &Host, ledger: &Ledger, look: &Look, what: &[TrashView]) -> Result<Question, OperationError> {
+/// What consent is needed to: everything that has not been there for its full time. All of it is counted now, so that what
+/// is shown before is what is deleted.
+fn question(host: &Host, ledger: &Ledger, look: &Look, what: &mut [TrashView]) -> Result<Question, OperationError> {
     let now = host.now();
     let early = what.iter().filter(|view| view.until.as_ref().is_none_or(|until| *until > now)).count();
     let needed = (early > 0).then(|| format!("{early} of {} are deleted before their time", what.len()));
+    for tree in what.iter_mut().flat_map(|view| &mut view.trees) {
+        match count(host, look, tree.tx) {
+            Ok(Some(counted)) => (tree.entries, tree.bytes) = (Some(counted.entries), Some(counted.bytes)),
+            Ok(None) => {}
+            Err(error) if needed.is_some() => return Err(error),
+            // Its time is over: what can be deleted is, and what cannot says why.
+            Err(_) => (tree.entries, tree.bytes) = (None, None),
+        }
+    }
     let mut facts = Facts::default();
     if needed.is_some() {
         for tree in what.iter().flat_map(|view| &view.trees) {
             let about = |what: &str| format!("{}: {what}", tree.tx);
-            let counted = count(host, look, tree.tx)?;
+            let inner = tree.inner.iter().map(|inner| inner.tx.to_string()).collect::<Vec<_>>().join(", ");
             facts = facts
                 .with(about("volume"), &tree.uuid)
-                .with(about("entries"), counted.map_or(0, |counted| counted.entries))
-                .with(about("bytes"), counted.map_or(0, |counted| counted.bytes.get()));
+                .with(about("entries"), tree.entries.unwrap_or(0))
+                .with(about("bytes"), tree.bytes.map_or(0, Bytes::get))
+                .with(about("with it"), inner);
         }
         for record in ledger.trash()?.iter().filter(|record| what.iter().any(|view| view.id == record.bundle)) {
             facts = facts.with(format!("{}: bundle", record.tx), record.bundle);

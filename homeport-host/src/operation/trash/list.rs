@@ -7,8 +7,8 @@ use homeport_core::fault::Fault;
 use homeport_core::name::{InstanceName, PortId, VolumeName};
 use homeport_core::unit::Bytes;
 use homeport_volumes::store::SnapshotUuid;
-use homeport_volumes::trash::{Listing, TrashKind, TrashPlace, Trashed, list};
-use homeport_volumes::{TxId, VolumePath};
+use homeport_volumes::trash::{Listing, TrashKind, TrashNote, TrashPlace, Trashed, list};
+use homeport_volumes::{TxId, UnixSeconds, VolumePath};
 
 use crate::host::Host;
 use crate::ledger::{Ledger, Time, TrashReason, TrashRecord};
@@ -58,10 +58,44 @@ pub struct TreeView {
     pub uuid: String,
     /// Where it was.
     pub path: PathBuf,
+    /// How many entries it has with those of `inner`, where they were counted. What would be deleted, and was, is counted
+    /// on the disk; HomePort's own files beside a volume's data are among that.
+    pub entries: Option<u64>,
+    /// The bytes of their files, in the same way.
+    pub bytes: Option<Bytes>,
+    /// What was in the volume's own trash when the whole volume was purged: it comes back, and ends, with the volume.
+    pub inner: Vec<InnerTree>,
+}
+
+/// One tree in the trash of a volume that was, or is to be, purged.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct InnerTree {
+    /// Its own id.
+    pub tx: TxId,
+    /// Why it is in the trash.
+    pub reason: TrashReason,
+    /// The volume that it was the data of.
+    pub volume: VolumeName,
+    /// Since when it is in the trash.
+    pub since: Time,
     /// How many entries it has, where they were counted.
     pub entries: Option<u64>,
     /// The bytes of their files, where they were counted.
     pub bytes: Option<Bytes>,
+}
+
+impl InnerTree {
+    /// What its note says, and the ledger where the note does not.
+    pub(in crate::operation) fn of(note: &TrashNote, record: Option<&TrashRecord>) -> Self {
+        Self {
+            tx: note.tx,
+            reason: record.map_or_else(|| reason(note.kind), |record| record.reason),
+            volume: note.volume.clone(),
+            since: record.map_or_else(|| time(note.since), |record| record.since.clone()),
+            entries: note.entries.or(record.map(|record| record.entries)),
+            bytes: note.bytes.or(record.map(|record| record.bytes)),
+        }
+    }
 }
 
 /// What is in the trash.
@@ -92,7 +126,7 @@ impl Look {
         for tree in &trees {
             seen.insert(tree.note.tx);
             seen.extend(tree.inner.iter().map(|note| note.tx));
-            look.add(tree, own.get(&tree.note.tx).copied());
+            look.add(tree, &own);
         }
         for record in records.iter().filter(|record| !seen.contains(&record.tx)) {
             look.missing(ledger, record)?;
@@ -106,8 +140,16 @@ impl Look {
         self.places.get(&tx)
     }
 
-    fn add(&mut self, tree: &Trashed, record: Option<&TrashRecord>) {
+    fn add(&mut self, tree: &Trashed, own: &BTreeMap<TxId, &TrashRecord>) {
         let note = &tree.note;
+        let record = own.get(&note.tx).copied();
+        let inner: Vec<InnerTree> =
+            tree.inner.iter().map(|note| InnerTree::of(note, own.get(&note.tx).copied())).collect();
+        let sum = |first: Option<u64>, more: fn(&InnerTree) -> Option<u64>| {
+            inner.iter().map(more).try_fold(first?, |sum, more| Some(sum.saturating_add(more?)))
+        };
+        let entries = sum(note.entries, |inner| inner.entries);
+        let bytes = sum(note.bytes.map(Bytes::get), |inner| inner.bytes.map(Bytes::get)).map(Bytes::new);
         // A volume may have been moved since; what is in its own trash went with it.
         let (home, path) = match &tree.place {
             TrashPlace::DataRoot(_) => (TrashHome::DataRoot, &note.path),
@@ -122,22 +164,22 @@ impl Look {
             volume: note.volume.clone(),
             uuid: note.uuid.to_string(),
             path,
-            entries: note.entries,
-            bytes: note.bytes,
+            entries,
+            bytes,
+            inner,
         };
         let id = record.map_or(note.tx, |record| record.bundle);
         if let Some(bundle) = self.list.bundles.iter_mut().find(|bundle| bundle.id == id) {
             bundle.trees.push(view);
             return;
         }
-        let time = |seconds: u64| Time::of_unix(i64::try_from(seconds).unwrap_or(i64::MAX), 0);
-        let until = note.until.map(|until| time(until.get()));
+        let until = note.until.map(time);
         self.list.bundles.push(TrashView {
             id,
             reason: record.map_or_else(|| reason(note.kind), |record| record.reason),
             instance: note.instance.clone(),
             port: note.port.clone(),
-            since: record.map_or_else(|| time(note.since.get()), |record| record.since.clone()),
+            since: record.map_or_else(|| time(note.since), |record| record.since.clone()),
             until: record.map(|record| record.until.clone()).or(until),
             snapshot: record.and_then(|record| record.snapshot),
             trees: vec![view],
@@ -158,11 +200,15 @@ impl Look {
         .remedy(if is_on_its_way {
             format!("an earlier command on `{}` is not finished: the next one finishes it", record.instance)
         } else {
-            "mount the disk that it is on; where it is gone for good, `homeport trash empty` forgets it".to_owned()
+            "mount the disk that it is on".to_owned()
         });
         self.list.faults.push(fault);
         Ok(())
     }
+}
+
+fn time(at: UnixSeconds) -> Time {
+    Time::of_unix(i64::try_from(at.get()).unwrap_or(i64::MAX), 0)
 }
 
 /// What a note without a ledger says.

@@ -5,5 +5,5 @@ mod list;
 mod put_back;
 
 pub use empty::{Emptied, EmptyPlan, trash_empty};
-pub use list::{TrashList, TrashView, TreeView, trash_list};
+pub use list::{InnerTree, TrashList, TrashView, TreeView, trash_list};
 pub use put_back::{PutBack, PutBackPlan, trash_restore};

@@ -57,7 +57,7 @@ pub fn trash_restore(
     enter(host, kind, &view.instance.clone(), |writer, root| {
         // What was cut off was brought to its end on the way in here, and may have been just this.
         let look = Look::at(host, writer)?;
-        let what = pick(&look, &request.what)?;
+        let what = wanted(writer, pick(&look, &request.what)?, &request.what)?;
         let trees = trees(&look, &what)?;
         match kind {
             Kind::PutBack => put_back(host, writer, root, request.execution, what, &trees),
@@ -81,6 +81,34 @@ pub(super) fn pick(look: &Look, wanted: &TrashRef) -> Result<TrashView, Operatio
             Err(DataError::Ambiguous { wanted: wanted.to_string(), found }.into())
         }
     }
+}
+
+/// What is taken out: all that one command put there, or the one tree that was named by its own id.
+fn wanted(ledger: &Ledger, mut what: TrashView, named: &TrashRef) -> Result<TrashView, OperationError> {
+    if !named.names(what.id) {
+        what.trees.retain(|tree| named.names(tree.tx));
+        return Ok(what);
+    }
+    let there = what.trees.iter().map(|tree| format!("`homeport trash restore {}`", tree.tx)).collect::<Vec<_>>();
+    let records = ledger.trash()?;
+    let missing =
+        records.iter().filter(|record| record.bundle == what.id && !what.trees.iter().any(|tree| tree.tx == record.tx));
+    let faults: Vec<Fault> = missing
+        .map(|record| {
+            let message = format!("what `{}` of `{}` was is not in the trash", record.name, record.instance);
+            Fault::new("HP-DAT-010", format!("volumes.{}", record.name), message)
+                .expected(format!("tree {} in the trash of `{}`", record.tx, record.path.display()))
+                .actual("nothing there: its disk is not mounted, or it went with a purge of the whole volume")
+                .remedy(format!(
+                    "mount the disk that it is on, and repeat the command; to have only what is there back: {}",
+                    there.join(", ")
+                ))
+        })
+        .collect();
+    if faults.is_empty() {
+        return Ok(what);
+    }
+    Err(OperationError::Refused { what: format!("taking `{}` out of the trash", what.id), faults })
 }
 
 fn trees(look: &Look, what: &TrashView) -> Result<Vec<TrashedTree>, OperationError> {
