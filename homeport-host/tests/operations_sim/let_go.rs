@@ -1,5 +1,6 @@
 //! Volumes of which nothing is left, and trees in the trash that lie in others: what is told is what happens.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use homeport_core::unit::Bytes;
@@ -9,6 +10,7 @@ use homeport_host::operation::{self, Execution, OperationError, Outcome, PurgePl
 use homeport_host::request::{EmptyRequest, PurgeRequest, SnapshotRef, TrashChoice, TrashRestoreRequest};
 
 use crate::data::{done, restore, snapshot};
+use crate::port::tree;
 use crate::stage::{Command, Ground, Stage, Trouble, alice};
 use crate::view::Now;
 
@@ -42,6 +44,13 @@ fn comes_back_after(ruin: fn(&std::path::Path), is_blank: bool) {
     stage.does(snapshot);
     stage.must(Command::Stop);
     let (before, home) = (stage.home(), stage.home_dir());
+    let trees: BTreeMap<_, _> = stage
+        .ledger()
+        .volumes(&alice())
+        .unwrap()
+        .into_iter()
+        .map(|volume| (volume.name, tree(&volume.path.join("data")).unwrap()))
+        .collect();
     ruin(&home);
     let refused = stage.run(Command::Start, &Trouble::default());
     let Err(OperationError::Refused { faults, .. }) = &refused.result else { panic!("{}", refused.text()) };
@@ -61,6 +70,10 @@ fn comes_back_after(ruin: fn(&std::path::Path), is_blank: bool) {
     let list = stage.does(operation::trash_list);
     assert_eq!((list.bundles.len(), list.faults.len()), (1, 0), "only what was there is in the trash");
     stage.must(Command::Deploy);
+    // The new volumes are to be what the old ones were.
+    for volume in stage.ledger().volumes(&alice()).unwrap() {
+        stage.port.deeds().set(&volume.uuid, &trees[&volume.name]);
+    }
     stage.does(|host| restore(host, SnapshotRef::Number(homeport_volumes::store::Sequence::new(1).unwrap())));
     assert_eq!(stage.settled("restored"), Now::running("hello"));
     assert!(before.keys().all(|name| stage.home().contains_key(name)));
@@ -163,6 +176,7 @@ fn a_bundle_of_which_a_tree_is_missing_is_not_taken_out_as_if_it_were_whole() {
     // What is there comes back by its own id, and the rest with the bundle as soon as it is there again.
     stage.does(|host| take_out(host, &keys.tx.to_string()));
     assert_eq!(stage.ledger().all_volumes().unwrap().len(), 1);
+    fs::create_dir_all(there.parent().unwrap()).unwrap();
     fs::rename(&away, &there).unwrap();
     stage.does(|host| take_out(host, &bundle));
     assert_eq!(stage.home(), before);

@@ -58,7 +58,11 @@ impl Judge<'_> {
                     fault
                         .expected(format!("`{disk}` mounted at `{point}`"))
                         .actual(format!("nothing mounted at `{point}`"))
-                        .remedy(format!("mount the disk at `{point}` and repeat the command; {}", self.letting_go())),
+                        .remedy(format!(
+                            "mount the disk at `{point}` and repeat the command; where it is gone for good, look at \
+                             `homeport purge {} --dry-run`",
+                            request.instance
+                        )),
                 );
                 return Reach::Elsewhere;
             }

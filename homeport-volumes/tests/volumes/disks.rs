@@ -51,7 +51,9 @@ fn a_known_volume_on_an_unmounted_disk_is_never_made_anew() {
             words,
             format!(
                 "HP-VOL-002 the disk that volume `home` lives on is not mounted: found nothing mounted at `/disk`, \
-                 wanted `{fs}` mounted at `/disk`; mount the disk at `/disk` and repeat the command"
+                 wanted `{fs}` mounted at `/disk`; mount the disk at `/disk` and repeat the command; \
+                 where it is gone for good, look at `homeport purge {} --dry-run`",
+                request.instance
             )
         );
         // Old files below the mount point make no difference.
