@@ -39,6 +39,7 @@ mod collection;
 mod disk;
 mod effort;
 mod exchange;
+mod failing;
 #[path = "../restore/memory.rs"]
 #[expect(dead_code, reason = "the snapshots are those of the restore's own tests, and not all of it is needed here")]
 mod memory;

@@ -64,6 +64,10 @@ impl Record {
         self.events.iter().filter(|event| matches!(event, Event::Flush)).count()
     }
 
+    pub(crate) fn writes(&self) -> usize {
+        self.events.iter().filter(|event| matches!(event, Event::Write { .. })).count()
+    }
+
     pub(crate) fn promises(&self) -> usize {
         self.marks(Cut { at: self.events.len(), keep: Keep::All })
     }
