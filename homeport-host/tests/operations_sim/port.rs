@@ -192,9 +192,9 @@ impl Deeds {
             return Ok(());
         }
         let found = tree(data)?;
-        let is_known = found.is_empty()
-            || found == self.own
-            || self.history.get(uuid).is_some_and(|history| history.contains(&found));
+        // What another volume of that name was may be restored into this one.
+        let is_known =
+            found.is_empty() || found == self.own || self.history.values().flatten().any(|tree| *tree == found);
         if !is_known {
             return Err(format!("{uuid} holds {:?}, which it never did", found.keys()));
         }
