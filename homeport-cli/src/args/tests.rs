@@ -286,7 +286,7 @@ fn the_whole_help() {
       export       Write a snapshot into one tar file
       import       Take a snapshot into the store from a file that `export` wrote
       rehearse     Restore a snapshot into a scratch place, compare every byte, and throw it away
-      acknowledge  Confirm that a volume is meant to be as small as a snapshot found it
+      acknowledge  Confirm that volumes are meant to be as small as snapshots found them
 
     Options:
       -h, --help  Print help
@@ -447,13 +447,13 @@ fn the_whole_help() {
       -h, --help  Print help
 
     ==== homeport snapshot acknowledge
-    Confirm that a volume is meant to be as small as a snapshot found it
+    Confirm that volumes are meant to be as small as snapshots found them
 
     Usage: homeport snapshot acknowledge [OPTIONS] <NAME> [SNAPSHOT]
 
     Arguments:
       <NAME>      The instance
-      [SNAPSHOT]  The snapshot: `latest`, a number, or the beginning of its uuid [default: latest]
+      [SNAPSHOT]  The snapshot; every one with an open alarm where it is left out
 
     Options:
           --note <TEXT>  Say why, for whoever reads the list [default: ""]

@@ -67,8 +67,8 @@ fn comes_back_after(ruin: fn(&std::path::Path), is_blank: bool) {
     stage.does(|host| operation::purge(host, &purge_request(Some(token), Execution::Real)).map(done));
     assert_eq!(stage.ledger().all_volumes().unwrap(), []);
     assert_eq!(stage.does(|host| operation::snapshot_list(host, None)).snapshots.len(), 1);
-    let list = stage.does(operation::trash_list);
-    assert_eq!((list.bundles.len(), list.faults.len()), (1, 0), "only what was there is in the trash");
+    let listed = stage.does(operation::trash_list);
+    assert_eq!((listed.bundles.len(), listed.faults.len()), (1, 0), "only what was there is in the trash");
     stage.must(Command::Deploy);
     stage.port.deeds().set(&shown.lost[0].uuid, &BTreeMap::new());
     // The new volumes are to be what the old ones were.

@@ -53,10 +53,10 @@ impl<'a, S: Source> Part<'a, S> {
                     let flags = entry.meta.attributes.flags;
                     part.fixed = flags.without(FileFlags::ALL.without(FIXED));
                 }
-                Line::HardLink(link) if part.has(&link.path) => {
+                Line::HardLink(name) if part.has(&name.path) => {
                     found = true;
-                    if !part.has(&link.first) {
-                        part.outside.insert(link.first);
+                    if !part.has(&name.first) {
+                        part.outside.insert(name.first);
                     }
                 }
                 Line::Entry(_) | Line::HardLink(_) | Line::Piece(_) => {}
