@@ -25,11 +25,33 @@ pub(super) fn open_for_reading(file: &Path) -> Result<Option<Connection>, Ledger
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(unreadable(file, source)),
     }
-    let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    match known_kind(file, &connection)? {
-        0 => Ok(None),
-        version if version < schema::NEWEST => Err(unreadable(file, outdated(version))),
-        _ => Ok(Some(connection)),
+    match reader(file)? {
+        (_, 0) => Ok(None),
+        (_, version) if version < schema::NEWEST => Err(unreadable(file, outdated(version))),
+        (connection, _) => Ok(Some(connection)),
+    }
+}
+
+/// A connection that only reads, and the schema that it found.
+///
+/// Who was killed while the file was made can leave a journal that has to be rolled back first, which only a connection
+/// that may write does.
+fn reader(file: &Path) -> Result<(Connection, i64), LedgerError> {
+    let open = || {
+        let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let version = known_kind(file, &connection)?;
+        Ok((connection, version))
+    };
+    match open() {
+        Err(LedgerError::Failed { source: rusqlite::Error::SqliteFailure(failure, _), .. })
+            if failure.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK =>
+        {
+            let writer = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            known_kind(file, &writer)?;
+            drop(writer);
+            open()
+        }
+        other => other,
     }
 }
 
@@ -40,8 +62,7 @@ pub(super) fn open_for_writing(file: &Path) -> Result<Connection, LedgerError> {
     let sqlite = |source| LedgerError::of(file, source);
     let made = make(file).map_err(|source| unreadable(file, source))?;
     let version = {
-        let reader = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let version = known_kind(file, &reader)?;
+        let (reader, version) = reader(file)?;
         check_health(file, &reader)?;
         version
     };
