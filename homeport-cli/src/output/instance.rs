@@ -184,6 +184,15 @@ impl InstanceReport {
                 volume.uuid
             ));
         }
+        if let Some(schedule) = &view.schedule {
+            match &schedule.last {
+                Some((at, what)) => page.line(format_args!("  snapshots: {what} ({at})")),
+                None => page.line(format_args!("  snapshots: none yet; the first is due at {}", schedule.next)),
+            }
+            if schedule.missed > 0 {
+                page.line(format_args!("  snapshots missed: {}", schedule.missed));
+            }
+        }
         let Some(status) = &view.status else { return };
         if !status.text.is_empty() {
             page.line(format_args!("  the port says: {}", status.text));

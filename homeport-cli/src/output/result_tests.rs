@@ -9,9 +9,10 @@ use homeport_core::manifest;
 use homeport_core::unit::Seconds;
 use homeport_host::daemon::DaemonStatus;
 use homeport_host::image::PortImage;
+use homeport_host::ledger::ScheduleState;
 use homeport_host::operation::{
-    ConfigView, DeployPlan, InstanceView, LifecycleOutcome, Reconfigured, Removed, RouteView, Running, ValueOrigin,
-    VolumeView,
+    ConfigView, DeployPlan, InstanceView, LifecycleOutcome, Reconfigured, Removed, RouteView, Running, ScheduleView,
+    ValueOrigin, VolumeView,
 };
 use homeport_host::plan::{Kind, Plan, Step};
 use homeport_host::routes::RouteStatus;
@@ -88,6 +89,7 @@ fn view() -> InstanceView {
             uuid: "8f26b100-39e8-47c6-a6ee-cb9a58b63eb1".to_owned(),
             format: 1,
         }],
+        schedule: None,
         status: Some(status()),
     }
 }
@@ -196,6 +198,25 @@ fn an_instance_that_was_stopped() {
       "outcome": "unchanged"
     }
     "#);
+}
+
+#[test]
+fn an_instance_whose_snapshots_fail_says_so() {
+    let schedule = ScheduleView {
+        instance: "alice".parse().unwrap(),
+        every_seconds: Seconds::new(86_400),
+        keep: None,
+        state: ScheduleState::Enabled,
+        next: "2026-01-03T03:04:05.000Z".parse().unwrap(),
+        last: Some(("2026-01-02T03:04:05.000Z".parse().unwrap(), "failed: there is no store".to_owned())),
+        missed: 2,
+        rehearsal: None,
+    };
+    let instance = InstanceView { schedule: Some(schedule), ..view() };
+    let text = render(Format::Text, &StatusReport::one(instance, &public())).unwrap();
+    assert!(text.contains("  snapshots: failed: there is no store (2026-01-02T03:04:05.000Z)\n"), "{text}");
+    assert!(text.contains("  snapshots missed: 2\n"), "{text}");
+    assert!(!render(Format::Text, &StatusReport::one(view(), &public())).unwrap().contains("snapshots"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use homeport_router::{ListenAddress, RouteStatus};
 
 use super::enter::known;
 use super::error::OperationError;
+use super::schedule::ScheduleView;
 use super::survey::recorded_image;
 use crate::container::LABEL_ROOT;
 use crate::engine::{ContainerId, ContainerRef, ContainerState, LabelFilter};
@@ -45,6 +46,9 @@ pub struct InstanceView {
     pub protocols: BTreeMap<EndpointName, String>,
     /// Where its data is.
     pub volumes: Vec<VolumeView>,
+    /// Its periodic snapshots and what came of the last one, where it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleView>,
     /// What the port says of itself.
     pub status: Option<Status>,
 }
@@ -169,6 +173,7 @@ fn view(
         .map(|image| image.manifest.endpoints.into_iter().map(|(name, endpoint)| (name, endpoint.protocol)).collect());
     let volumes = ledger.volumes(&record.name)?.into_iter().filter(|volume| volume.state == VolumeState::Attached);
     Ok(InstanceView {
+        schedule: ledger.schedule(&record.name)?.map(ScheduleView::of),
         routes: routes
             .iter()
             .filter_map(|route| Some((route.endpoint.clone(), records::listen_address(route)?)))

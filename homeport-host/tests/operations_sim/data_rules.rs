@@ -237,6 +237,8 @@ fn the_clock_takes_snapshots_prunes_rehearses_and_says_what_was_missed() {
     fs::rename(store.with_extension("gone"), &store).unwrap();
     let list = stage.does(operation::schedule_list);
     assert!(list.schedules[0].last.clone().unwrap().1.starts_with("failed: there is no store"), "{list:?}");
+    let shown = stage.does(|host| operation::status(host, &alice())).schedule.unwrap();
+    assert_eq!(shown.last, list.schedules[0].last, "`status` says so too");
     stage.clock.forward(40);
     tick(&stage);
     let list = stage.does(operation::schedule_list);

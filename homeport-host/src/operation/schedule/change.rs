@@ -42,7 +42,7 @@ pub struct ScheduleView {
 }
 
 impl ScheduleView {
-    fn of(record: ScheduleRecord) -> Self {
+    pub(crate) fn of(record: ScheduleRecord) -> Self {
         Self {
             instance: record.instance,
             every_seconds: record.every,
