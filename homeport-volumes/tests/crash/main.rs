@@ -36,6 +36,7 @@ macro_rules! on_each_file_system {
 mod adopt;
 mod calls;
 mod collection;
+mod discipline;
 mod disk;
 mod effort;
 mod exchange;

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod crash;
+mod differs;
 mod disk;
 mod disks;
 mod exchange;
