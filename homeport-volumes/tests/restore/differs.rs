@@ -62,7 +62,7 @@ fn every_difference_from_the_snapshot_is_found_and_named() {
             run("cp", &["-p", data.join("mail/1").to_str().unwrap(), data.join("mail/3").to_str().unwrap()]);
         }),
         ("something more", "mail", |data| {
-            quietly(&data.join("mail"), |mail| fs::write(mail.join("4"), "more").unwrap())
+            quietly(&data.join("mail"), |mail| fs::write(mail.join("4"), "more").unwrap());
         }),
         ("something missing", "mail/2", |data| {
             quietly(&data.join("mail"), |mail| fs::remove_file(mail.join("2")).unwrap());
