@@ -592,7 +592,9 @@ fn the_words_say_what_is_wrong_wanted_and_next() {
         "the disk that volume `home` lives on is not mounted: found nothing mounted at `/mnt/disk`, wanted \
          `ext4 00000000-0000-0000-0000-000000000001` mounted at `/mnt/disk`"
     );
-    assert_eq!(faults[0].remedy, "mount the disk at `/mnt/disk` and repeat the command");
+    let purge = "homeport purge alice --dry-run";
+    let wanted = "mount the disk at `/mnt/disk` and repeat the command; where it is gone for good, look at";
+    assert_eq!(faults[0].remedy, format!("{wanted} `{purge}`"));
     let mut case = good();
     case.request.format = Format::new(4);
     case.request.min_format = Format::new(3);
