@@ -321,6 +321,7 @@ fn the_daemon() {
     let status = DaemonStatus {
         pid: 4711,
         version: "0.1.0".to_owned(),
+        ledger: 2,
         since: "2026-01-02T03:04:05.000Z".parse().unwrap(),
         routes: vec![route_status()],
     };
@@ -334,6 +335,7 @@ fn the_daemon() {
       "running": true,
       "pid": 4711,
       "version": "0.1.0",
+      "ledger": 2,
       "since": "2026-01-02T03:04:05.000Z",
       "routes": [
         {

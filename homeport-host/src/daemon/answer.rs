@@ -13,7 +13,7 @@ use super::control::{Answer, DaemonStatus, LINE_LIMIT, Refusal, Request};
 use super::mend;
 use super::serve::say;
 use crate::host::Host;
-use crate::ledger::Time;
+use crate::ledger::{NEWEST_SCHEMA, Time};
 
 /// What the daemon has in its hands.
 pub(super) struct Daemon {
@@ -63,6 +63,7 @@ impl Daemon {
             Request::Status => Answer::Status(Box::new(DaemonStatus {
                 pid: std::process::id(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
+                ledger: NEWEST_SCHEMA,
                 since: self.since.clone(),
                 routes: self.router.status(),
             })),

@@ -123,8 +123,13 @@ impl DaemonClient {
 
 impl Routes for DaemonClient {
     fn ensure(&self) -> Result<(), RoutesError> {
-        if self.daemon_status()?.is_some() {
-            return Ok(());
+        match self.daemon_status()? {
+            Some(status) if status.is_outdated() => {
+                // It would neither find its instances nor start them again; the next one takes every address up.
+                self.stop()?;
+            }
+            Some(_) => return Ok(()),
+            None => {}
         }
         spawn::start(&self.layout, &self.program, &self.arguments, || matches!(self.daemon_status(), Ok(Some(_))))
     }

@@ -6,6 +6,7 @@ use homeport_router::{RouteId, RouteStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::ContainerId;
+use crate::ledger::NEWEST_SCHEMA;
 use crate::plan::ListenHostText;
 
 /// The most bytes of one line.
@@ -89,8 +90,22 @@ pub struct DaemonStatus {
     pub pid: u32,
     /// The version of HomePort that it was started with.
     pub version: String,
+    /// The newest schema of the ledger that it can read; one that does not say so knows the first.
+    #[serde(default = "first_schema")]
+    pub ledger: i64,
     /// Since when it runs.
     pub since: crate::ledger::Time,
     /// Every route.
     pub routes: Vec<RouteStatus>,
+}
+
+const fn first_schema() -> i64 {
+    1
+}
+
+impl DaemonStatus {
+    /// Whether it is of an older HomePort, which cannot read what this one writes.
+    pub fn is_outdated(&self) -> bool {
+        self.ledger < NEWEST_SCHEMA
+    }
 }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::OFlags;
 
 use super::error::LedgerError;
+use super::older;
 use super::schema::{self, Kind};
 
 /// How long a read or write waits for the file. Writes take milliseconds; only a foreign tool can hold it longer.
@@ -18,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The log is cut to this when it is empty again.
 const LOG_BYTES: i64 = 4 << 20;
 
-/// Opens the ledger for reading; `None` where there is none yet. Creates no file and changes no row.
+/// Opens the ledger for reading; `None` where there is none yet. Creates no file and changes no row. An older one is read as
+/// what it will be once something is written.
 pub(super) fn open_for_reading(file: &Path) -> Result<Option<Connection>, LedgerError> {
     match fs::symlink_metadata(file) {
         Ok(facts) => check_regular(file, facts.is_file())?,
@@ -27,7 +29,7 @@ pub(super) fn open_for_reading(file: &Path) -> Result<Option<Connection>, Ledger
     }
     match reader(file)? {
         (_, 0) => Ok(None),
-        (_, version) if version < schema::NEWEST => Err(unreadable(file, outdated(version))),
+        (connection, version) if version < schema::NEWEST => older::as_of_today(file, &connection, version).map(Some),
         (connection, _) => Ok(Some(connection)),
     }
 }
@@ -64,6 +66,9 @@ pub(super) fn open_for_writing(file: &Path) -> Result<Connection, LedgerError> {
     let version = {
         let (reader, version) = reader(file)?;
         check_health(file, &reader)?;
+        if (1..schema::NEWEST).contains(&version) {
+            older::keep(file, &reader, version)?;
+        }
         version
     };
     let mut connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -150,24 +155,20 @@ fn check_regular(file: &Path, is_file: bool) -> Result<(), LedgerError> {
     if is_file { Ok(()) } else { Err(unreadable(file, io::Error::other("it is not a regular file"))) }
 }
 
-fn sync_parent(file: &Path) -> io::Result<()> {
+pub(super) fn sync_parent(file: &Path) -> io::Result<()> {
     file.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
-fn beside(file: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-fn outdated(found: i64) -> io::Error {
-    io::Error::other(format!("it has schema {found}, which the next command that changes something brings up to date"))
 }
 
 fn no_wal(mode: &str) -> io::Error {
     io::Error::other(format!("its file system gives no shared memory for a log: journal mode is `{mode}`"))
 }
 
-fn unreadable(file: &Path, source: io::Error) -> LedgerError {
+pub(super) fn unreadable(file: &Path, source: io::Error) -> LedgerError {
     LedgerError::Unreadable { file: file.to_owned(), source }
 }

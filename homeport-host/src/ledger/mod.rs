@@ -22,6 +22,7 @@ mod file;
 mod id;
 mod instance;
 mod instance_config;
+mod older;
 mod operation;
 mod read;
 mod read_kept;
@@ -59,6 +60,8 @@ pub use operation::{NewOperation, OperationEnd, OperationRecord, OperationState}
 pub use read::Ledger;
 pub use refusal::Refusal;
 pub use route::{RouteChoice, RouteRecord};
+pub(crate) use schema::NEWEST as NEWEST_SCHEMA;
+
 pub use schedule::{ScheduleRecord, ScheduleState};
 pub use snapshot_mark::{MarkKind, SnapshotMark};
 pub use step::{NewStep, StepRecord, StepState};

@@ -12,7 +12,7 @@ pub(super) const APPLICATION_ID: i64 = 0x486d_5074;
 const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
 
 /// The newest schema that this build knows.
-pub(super) const NEWEST: i64 = MIGRATIONS.len().cast_signed() as i64;
+pub(crate) const NEWEST: i64 = MIGRATIONS.len().cast_signed() as i64;
 
 /// Unique keys are indexes and not parts of tables, so that a later migration can replace one without copying rows.
 /// A volume has no reference to its instance: it outlives it.

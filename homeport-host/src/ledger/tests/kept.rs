@@ -242,8 +242,14 @@ fn a_ledger_of_the_first_schema_becomes_one_of_the_second_and_nothing_is_lost() 
         (id, begun)
     };
     to_first_schema(&root);
-    let error = Ledger::open(&root.layout).unwrap_err();
-    assert_eq!(error.code(), "HP-LED-004", "{error}");
+    let before = std::fs::read(root.layout.ledger_file()).unwrap();
+    {
+        let read = Ledger::open(&root.layout).unwrap();
+        assert_eq!(read.instances().unwrap(), [instance("alice")]);
+        assert_eq!(read.open_operation().unwrap().unwrap().0.id, begun);
+        assert_eq!((read.store().unwrap(), read.schedules().unwrap()), (None, Vec::new()));
+    }
+    assert_eq!(std::fs::read(root.layout.ledger_file()).unwrap(), before, "reading brings nothing up to date");
     let lock = root.lock();
     let mut writer = LedgerWriter::open(&lock).unwrap();
     assert_eq!(writer.root_id().unwrap(), Some(id));
@@ -257,4 +263,12 @@ fn a_ledger_of_the_first_schema_becomes_one_of_the_second_and_nothing_is_lost() 
     assert_eq!(writer.store().unwrap(), None);
     assert_eq!(writer.put_store(&store(1)).unwrap(), Change::Changed);
     assert_eq!(root.ledger().store().unwrap(), Some(store(1)));
+    // The way back: what the older HomePort had is there, whole, and nobody else can read it.
+    let kept = root.layout.state_dir().join("ledger.sqlite.schema-1");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&kept.metadata().unwrap().permissions()) & 0o777, 0o600);
+    let kept = rusqlite::Connection::open(kept).unwrap();
+    let number = |sql: &str| kept.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(number("PRAGMA user_version"), 1);
+    assert_eq!(number("SELECT count(*) FROM instance WHERE name = 'alice'"), 1);
+    assert_eq!(number("SELECT count(*) FROM sqlite_schema WHERE name = 'trash'"), 0);
 }
