@@ -49,7 +49,7 @@ pub(super) struct Site {
 /// `uuid`, and every entry in it is what it was.
 ///
 /// The same call goes on after a crash at any point, and [`finish_adoption`] does without the plan;
-/// [`take_back`](super::take_back) undoes it, also half-way.
+/// [`take_back`](super::take_back()) undoes it, also half-way.
 ///
 /// # Errors
 /// [`VolumeError::Changed`] if something else is there than was planned, or another adoption was begun.

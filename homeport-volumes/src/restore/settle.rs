@@ -93,7 +93,7 @@ pub(super) fn to_trash(held: &mut Held, tx: TxId, which: &str) -> Result<TxId, R
 }
 
 /// Takes the tree of `trashed` out of the trash and stages it as `tx`, in constant time, so that it can be exchanged
-/// with the live one: this is how a restore is undone. [`super::discard`] puts it back. [spec: VOL-48]
+/// with the live one: this is how a restore is undone. [`super::discard()`] puts it back. [spec: VOL-48]
 ///
 /// # Errors
 /// [`RestoreError::NotReady`] if there is no such tree, or it is none that an exchange took out;

@@ -51,7 +51,7 @@ pub struct Purge {
 /// Puts the volume into the trash. When this returns, it is there on the disk, and its place is free of it.
 ///
 /// The volume must not be mounted anywhere. After a crash, [`finish_purge`] brings the rest to its end, and
-/// [`put_back`](super::put_back) takes everything back.
+/// [`put_back`](super::put_back()) takes everything back.
 ///
 /// # Errors
 /// What the operating system refused; the volume is then where [`finish_purge`] goes on.

@@ -19,7 +19,7 @@ pub(crate) fn write(bytes: &[u8], text: &mut Vec<u8>) {
     text.extend_from_slice(rest);
 }
 
-/// The bytes that an escaped text stands for; `None` unless the text is exactly what [`write`] makes of them: each
+/// The bytes that an escaped text stands for; `None` unless the text is exactly what [`write()`] makes of them: each
 /// string of bytes has one text, so that equal entries have equal names. [spec: STO-15]
 pub(crate) fn read(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());

@@ -17,7 +17,7 @@ pub(crate) fn write(number: u64, text: &mut Vec<u8>) {
     text.extend_from_slice(&digits[at..]);
 }
 
-/// The number that [`write`] makes this text of, if it fits.
+/// The number that [`write()`] makes this text of, if it fits.
 pub(crate) fn read<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
     radix(text, 10)
 }
