@@ -1,9 +1,10 @@
-//! The port protocol of HomePort as values and rules: manifest, configuration, entrypoint, versions and faults.
+//! The port protocol of HomePort as values and rules: manifest, configuration, entrypoint, versions,
+//! upgrades and faults.
 //!
 //! This crate does no IO: it reads no file, no clock and no environment. Bytes, `now`, paths and limits come in as
 //! arguments; what comes out are values. Everything else in HomePort, PID 1 of a port included, is built on it.
 //!
-//! The five documents of the contract, and where they stand here:
+//! The documents of the contract, and where they stand here:
 //!
 //! | document | here |
 //! |---|---|
@@ -11,6 +12,7 @@
 //! | what values its keys take | [`config`] |
 //! | what host and init tell each other | [`entrypoint`] |
 //! | which version speaks to which | [`version`] |
+//! | what changes between two versions of a port | [`upgrade`] |
 //! | what is wrong, and what to do | [`fault`] |
 //!
 //! A manifest is read whole or not at all, with every fault at once:
@@ -34,4 +36,5 @@ pub mod manifest;
 pub mod name;
 pub mod text;
 pub mod unit;
+pub mod upgrade;
 pub mod version;

@@ -26,6 +26,11 @@ impl ProtocolVersion {
         Self { major, minor }
     }
 
+    /// The first part: what a reader of another one does not understand.
+    pub const fn major(self) -> u16 {
+        self.major
+    }
+
     /// Whether a reader that speaks `self` understands a document written for `document`:
     /// the major is the same and the document's minor is not newer. [spec: MAN-2]
     pub const fn understands(self, document: Self) -> bool {

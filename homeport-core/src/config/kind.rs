@@ -105,6 +105,23 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The type's name, as manifests write it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::String { .. } => "string",
+            Self::Text { .. } => "text",
+            Self::Bool => "bool",
+            Self::Int(_) => "int",
+            Self::Bytes(_) => "bytes",
+            Self::Duration(_) => "duration",
+            Self::Hostname => "hostname",
+            Self::Email => "email",
+            Self::Url => "url",
+            Self::Enum(_) => "enum",
+            Self::List { .. } => "list",
+        }
+    }
+
     /// What is accepted, in words: what stands after "wanted".
     pub fn wanted(&self) -> String {
         let matching = |pattern: &Option<Pattern>| {

@@ -11,7 +11,7 @@ use crate::schema::{complaints, validator};
 /// Wrong type, unknown, missing, beyond a bound: what a schema can say as well.
 const SHAPE: [&str; 4] = ["HP-MAN-004", "HP-MAN-006", "HP-MAN-007", "HP-MAN-008"];
 
-fn good() -> Vec<Value> {
+pub(crate) fn good() -> Vec<Value> {
     files("vectors/manifest/good", "json")
         .iter()
         .map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
@@ -20,7 +20,7 @@ fn good() -> Vec<Value> {
 
 /// One change of one member, chosen among all members of the document.
 #[derive(Debug, Clone)]
-enum Change {
+pub(crate) enum Change {
     Delete,
     Rename(String),
     Retype(Value),
@@ -45,7 +45,7 @@ fn a_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn a_change() -> impl Strategy<Value = Change> {
+pub(crate) fn a_change() -> impl Strategy<Value = Change> {
     prop_oneof![
         Just(Change::Delete),
         Just(Change::Twice),
@@ -70,7 +70,7 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-fn apply(document: &mut Value, at: Index, change: &Change) {
+pub(crate) fn apply(document: &mut Value, at: Index, change: &Change) {
     let mut all = Vec::new();
     pointers(document, "", &mut all);
     let Some(pointer) = (!all.is_empty()).then(|| at.get(&all)) else { return };
