@@ -1,13 +1,28 @@
-//! Upgrades as values: what changed between two manifests, and which version that asks for.
+//! Upgrades as values: what changed between two manifests, whether an instance may go from one to the other, how its
+//! data and its configuration get there, and how they get back.
 //!
-//! Nothing here acts, and nothing is asked of a clock or a disk.
+//! | question | answer |
+//! |---|---|
+//! | what changed, and which version does that ask for? | [`compare`] gives a [`Change`] for each difference, by its [`Rule`] |
+//! | may this instance go there? | [`verdict`] on a [`Proposal`] gives a [`Verdict`] with every reason |
+//! | how does its data get there, and back? | [`plan`] gives a [`MigrationPlan`] with its [`WayBack`] |
+//!
+//! Nothing here acts, and nothing is asked of a clock or a disk: what is installed comes in as values.
 
 mod bump;
 mod change;
 mod compare;
+mod plan;
+mod proposal;
 mod rule;
+mod verdict;
+mod way_back;
 
 pub use bump::{Bump, is_same_version, newest};
 pub use change::Change;
 pub use compare::compare;
+pub use plan::{Image, MigrationPlan, Move, Step, plan};
+pub use proposal::{Direction, Formats, Proposal, Release};
 pub use rule::{Rule, rules};
+pub use verdict::{Verdict, verdict};
+pub use way_back::{Loss, WayBack};

@@ -11,3 +11,5 @@ mod laws;
 mod manifest;
 mod phase;
 mod schema;
+mod upgrade;
+mod upgrade_laws;

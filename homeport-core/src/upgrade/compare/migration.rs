@@ -50,7 +50,7 @@ declare_rules! {
 }
 
 /// The oldest format of a volume that a version takes, as it is or by migrating it; `None` where it has no such volume.
-fn oldest_taken(manifest: &Manifest, volume: &VolumeName) -> Option<Format> {
+pub(in super::super) fn oldest_taken(manifest: &Manifest, volume: &VolumeName) -> Option<Format> {
     let as_it_is = manifest.volumes.get(volume)?.min_format;
     let first = manifest.migrations.iter().filter(|step| step.volume == *volume).map(|step| step.from).min();
     Some(first.map_or(as_it_is, |first| first.min(as_it_is)))

@@ -47,3 +47,5 @@ pub fn compare(old: &Manifest, new: &Manifest) -> Vec<Change> {
     port::compare(old, new, &mut found);
     found.into_changes()
 }
+
+pub(super) use migration::oldest_taken;

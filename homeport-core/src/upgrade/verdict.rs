@@ -1,0 +1,192 @@
+//! Owns the verdict on a proposal: allowed, to be approved or refused, with every reason.
+//! Never acts, and never approves for anybody.
+
+use std::collections::BTreeMap;
+
+use semver::{Prerelease, Version};
+
+use super::bump::{Bump, is_same_version};
+use super::change::Change;
+use super::compare::compare;
+use super::plan::{Move, moves, subject};
+use super::proposal::{Direction, Proposal};
+use super::rule::TOO_SMALL;
+use super::way_back::{Loss, WayBack, needs_snapshot, way_back};
+use crate::fault::Fault;
+use crate::manifest::Reversible;
+use crate::name::VolumeName;
+
+/// Whether an instance may go from one version to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may, and there is a way back that loses nothing.
+    Allowed,
+    /// It may if an operator agrees to each of these.
+    NeedsApproval(Vec<Fault>),
+    /// It may not: every reason. What would have to be approved beside them stands last.
+    Refused(Vec<Fault>),
+}
+
+/// Judges a proposal. Nothing is left out because of something else that was found. [spec: UPG-7]
+pub fn verdict(proposal: &Proposal<'_>) -> Verdict {
+    let mut refused = versions(proposal);
+    refused.extend(protocol(proposal));
+    if proposal.direction == Direction::Up {
+        refused.extend(range(proposal));
+        refused.extend(changes(proposal));
+    }
+    let (volumes, faults) = moves(proposal);
+    refused.extend(faults);
+    let approvals = approvals(proposal, &volumes);
+    match (refused.is_empty(), approvals.is_empty()) {
+        (true, true) => Verdict::Allowed,
+        (true, false) => Verdict::NeedsApproval(approvals),
+        (false, _) => {
+            refused.extend(approvals);
+            Verdict::Refused(refused)
+        }
+    }
+}
+
+/// Another port, or a version on the wrong side. [spec: UPG-1, UPG-6]
+fn versions(proposal: &Proposal<'_>) -> Vec<Fault> {
+    let (installed, candidate) = (&proposal.installed.manifest.port, &proposal.candidate.manifest.port);
+    let mut faults = Vec::new();
+    if installed.id != candidate.id {
+        faults.push(
+            Fault::new("HP-UPG-001", "/port/id", format!("`{}` is another port", candidate.id))
+                .actual(format!("`{}`", candidate.id))
+                .expected(format!("a version of `{}`", installed.id))
+                .remedy("deploy it as an instance of its own")
+                .clause("UPG-6"),
+        );
+    }
+    let (old, new) = (&installed.version, &candidate.version);
+    let fault = |code, message: String| Fault::new(code, "/port/version", message).actual(format!("`{new}`"));
+    if is_same_version(old, new)
+        && (proposal.installed.image != proposal.candidate.image
+            || proposal.installed.manifest != proposal.candidate.manifest)
+    {
+        faults.push(
+            fault("HP-UPG-002", format!("version `{new}` is that of another image"))
+                .expected("one image for each version")
+                .remedy("the port's author has to give the new image a version of its own")
+                .clause("UPG-1"),
+        );
+        return faults;
+    }
+    let (right, wanted, remedy) = match proposal.direction {
+        Direction::Up => (Bump::between(old, new).is_some(), "above", "name a newer version, or go back to this one"),
+        Direction::Down => {
+            (Bump::between(new, old).is_some(), "below", "name an older version, or upgrade to this one")
+        }
+    };
+    if !right {
+        faults.push(
+            fault("HP-UPG-003", format!("version `{new}` is not {wanted} the installed one"))
+                .expected(format!("a version {wanted} `{old}`"))
+                .remedy(remedy)
+                .clause("UPG-6"),
+        );
+    }
+    faults
+}
+
+/// A protocol that the host does not speak. [spec: MAN-2]
+fn protocol(proposal: &Proposal<'_>) -> Option<Fault> {
+    let needs = proposal.candidate.manifest.protocol;
+    let fault = || {
+        Fault::new("HP-UPG-006", "/protocol", format!("the port needs protocol `{needs}`"))
+            .actual(format!("`{needs}`"))
+            .expected(format!("one that a reader of `{}` understands", proposal.speaks))
+            .remedy(format!("upgrade HomePort to one that speaks protocol {needs} first"))
+            .clause("MAN-2")
+    };
+    (!proposal.speaks.understands(needs)).then(fault)
+}
+
+/// A version from which the candidate cannot be reached. [spec: MAN-44, UPG-5]
+fn range(proposal: &Proposal<'_>) -> Option<Fault> {
+    let candidate = proposal.candidate.manifest;
+    let installed = &proposal.installed.manifest.port.version;
+    let range = candidate.upgrade_from.as_ref().filter(|range| !range.matches(&released(installed)))?;
+    let message = format!("version `{}` cannot be reached from `{installed}`", candidate.port.version);
+    Some(
+        Fault::new("HP-UPG-005", "/upgrade/from", message)
+            .actual(format!("`{installed}`"))
+            .expected(format!("a version in `{range}`"))
+            .remedy("go up to a version in that range first")
+            .clause("MAN-44"),
+    )
+}
+
+/// The version that a pre-release leads to: ranges are asked about that one.
+fn released(version: &Version) -> Version {
+    Version { pre: Prerelease::EMPTY, ..version.clone() }
+}
+
+/// Every change that the version does not allow. [spec: UPG-11, UPG-12]
+fn changes(proposal: &Proposal<'_>) -> Vec<Fault> {
+    let (old, new) = (proposal.installed.manifest, proposal.candidate.manifest);
+    let made = Bump::between(&old.port.version, &new.port.version);
+    // What `versions` says with better words.
+    let said = ["HP-UPG-001", "HP-UPG-002", "HP-UPG-003"];
+    compare(old, new)
+        .iter()
+        .filter(|change| match change.rule.bump {
+            Bump::Forbidden => !said.contains(&change.rule.code),
+            wanted => made.is_some_and(|made| made < wanted),
+        })
+        .map(|change| refuse(change, made, proposal))
+        .collect()
+}
+
+fn refuse(change: &Change, made: Option<Bump>, proposal: &Proposal<'_>) -> Fault {
+    let rule = change.rule;
+    let fault = Fault::new(rule.code, change.subject.as_str(), change.to_string());
+    let (old, new) = (&proposal.installed.manifest.port.version, &proposal.candidate.manifest.port.version);
+    match made {
+        Some(made) if rule.code == TOO_SMALL => fault
+            .actual(format!("{made} (`{old}`, then `{new}`)"))
+            .expected(format!("{} or more", rule.bump))
+            .remedy(format!("the port's author has to give it a greater version: {}", rule.witness))
+            .clause("UPG-11"),
+        _ => fault.remedy(format!("the port's author has to take the change back: {}", rule.witness)).clause("UPG-12"),
+    }
+}
+
+/// What cannot be undone without a loss. [spec: UPG-23, UPG-26]
+fn approvals(proposal: &Proposal<'_>, volumes: &BTreeMap<VolumeName, Move>) -> Vec<Fault> {
+    let mut asked = Vec::new();
+    let needing = volumes.iter().filter(|(name, moved)| needs_snapshot(proposal, name, moved));
+    for (name, moved) in needing {
+        match moved {
+            Move::Migrate(steps) => {
+                for step in steps.iter().filter(|step| step.back == Reversible::No) {
+                    let message =
+                        format!("the step of `{name}` from format {} to {} cannot be taken back", step.from, step.to);
+                    asked.push(
+                        Fault::new("HP-UPG-101", subject(name), message)
+                            .remedy("approve it: going back later loses what was written since the upgrade")
+                            .clause("UPG-23"),
+                    );
+                }
+            }
+            _ => asked.push(
+                Fault::new("HP-UPG-103", subject(name), format!("the data of `{name}` goes back to the snapshot's"))
+                    .remedy("approve it: what was written since that snapshot is not there afterwards")
+                    .clause("UPG-26"),
+            ),
+        }
+    }
+    if let WayBack::BySnapshot { lost } = way_back(proposal, volumes) {
+        for (name, _) in lost.iter().filter(|(_, loss)| **loss == Loss::Everything) {
+            asked.push(
+                Fault::new("HP-UPG-102", subject(name), format!("no snapshot holds `{name}`"))
+                    .remedy("approve it: going back later loses all that is in it")
+                    .clause("UPG-23"),
+            );
+        }
+    }
+    asked
+}

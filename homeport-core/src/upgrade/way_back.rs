@@ -1,0 +1,64 @@
+//! Owns how one gets back from where a plan leads, said before the plan is carried out.
+//! Never goes back itself: that is a proposal and a plan of its own.
+
+use std::collections::BTreeMap;
+
+use super::plan::Move;
+use super::proposal::{Direction, Proposal};
+use crate::manifest::{Backup, Reversible};
+use crate::name::VolumeName;
+
+/// How one gets back once the candidate has run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WayBack {
+    /// By steps alone, or by nothing: what was written meanwhile is kept.
+    Reversible,
+    /// By the snapshot that is taken before.
+    BySnapshot {
+        /// What that would lose of each volume that it is about.
+        lost: BTreeMap<VolumeName, Loss>,
+    },
+}
+
+/// What going back loses of a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// What was written since the snapshot that is taken before.
+    SinceSnapshot,
+    /// All of it: no snapshot holds the volume.
+    Everything,
+}
+
+/// A snapshot is one state of the whole instance: where one volume needs it, all that it holds go back. [spec: UPG-23]
+pub(super) fn way_back(proposal: &Proposal<'_>, volumes: &BTreeMap<VolumeName, Move>) -> WayBack {
+    let needed = volumes.iter().any(|(name, moved)| needs_snapshot(proposal, name, moved));
+    if !needed {
+        return WayBack::Reversible;
+    }
+    let installed = &proposal.installed.manifest.volumes;
+    let lost = volumes.iter().filter_map(|(name, moved)| {
+        let held = installed.get(name)?.backup != Backup::Never;
+        let loss = match (held, needs_snapshot(proposal, name, moved)) {
+            (true, _) => Loss::SinceSnapshot,
+            (false, true) => Loss::Everything,
+            (false, false) => return None,
+        };
+        Some((name.clone(), loss))
+    });
+    WayBack::BySnapshot { lost: lost.collect() }
+}
+
+/// Whether nothing but a snapshot gives the installed version a format of this volume that it works with.
+pub(super) fn needs_snapshot(proposal: &Proposal<'_>, name: &VolumeName, moved: &Move) -> bool {
+    match (proposal.direction, moved) {
+        (_, Move::Restore { .. }) => true,
+        // Only as far down as the installed version needs it.
+        (Direction::Up, Move::Migrate(steps)) => {
+            proposal.installed.manifest.volumes.get(name).is_some_and(|before| {
+                steps.iter().any(|step| step.from >= before.format && step.back == Reversible::No)
+            })
+        }
+        _ => false,
+    }
+}
