@@ -6,23 +6,28 @@
 //! | what changed, and which version does that ask for? | [`compare`] gives a [`Change`] for each difference, by its [`Rule`] |
 //! | may this instance go there? | [`verdict`] on a [`Proposal`] gives a [`Verdict`] with every reason |
 //! | how does its data get there, and back? | [`plan`] gives a [`MigrationPlan`] with its [`WayBack`] |
+//! | and its configuration? | [`carry`] gives what is [`Stored`] from then on, or every fault |
 //!
 //! Nothing here acts, and nothing is asked of a clock or a disk: what is installed comes in as values.
 
 mod bump;
+mod carry;
 mod change;
 mod compare;
 mod plan;
 mod proposal;
 mod rule;
+mod stored;
 mod verdict;
 mod way_back;
 
 pub use bump::{Bump, is_same_version, newest};
+pub use carry::{Carried, Note, WhyNot, carry};
 pub use change::Change;
 pub use compare::compare;
 pub use plan::{Image, MigrationPlan, Move, Step, plan};
 pub use proposal::{Direction, Formats, Proposal, Release};
 pub use rule::{Rule, rules};
+pub use stored::{Kept, Origin, Parked, Replacement, Stored};
 pub use verdict::{Verdict, verdict};
 pub use way_back::{Loss, WayBack};
