@@ -9,6 +9,26 @@
 //! | and its configuration? | [`carry`] gives what is [`Stored`] from then on, or every fault |
 //!
 //! Nothing here acts, and nothing is asked of a clock or a disk: what is installed comes in as values.
+//!
+//! ```
+//! use homeport_core::upgrade::{Bump, compare};
+//!
+//! let version = |version: &str, port: u16| {
+//!     let text = format!(
+//!         r#"{{
+//!             "protocol": "1.0",
+//!             "port": {{ "id": "hello", "version": "{version}", "title": "Says hello" }},
+//!             "endpoints": {{ "web": {{ "port": {port}, "protocol": "http" }} }}
+//!         }}"#
+//!     );
+//!     homeport_core::manifest::parse(text.as_bytes())
+//! };
+//! let (old, new) = (version("1.0.0", 80)?, version("1.0.1", 8080)?);
+//! let changes = compare(&old, &new);
+//! assert_eq!((changes[0].rule.id, changes[0].subject.as_str()), ("endpoint-port-changed", "/endpoints/web/port"));
+//! assert!(Bump::between(&old.port.version, &new.port.version) < Some(changes[0].rule.bump));
+//! # Ok::<(), homeport_core::manifest::ManifestError>(())
+//! ```
 
 mod bump;
 mod carry;

@@ -140,6 +140,10 @@ fn by_steps(
             Direction::Down => down(proposal.installed.manifest, name, volume, found),
         };
     }
+    // On the way down nothing goes up that need not: the version to come back to knows the lower format.
+    if proposal.direction == Direction::Down && found >= volume.min_format {
+        return Ok(Move::Stay(found));
+    }
     let steps = chain(proposal.candidate.manifest, name, found);
     if !steps.is_empty() {
         return Ok(Move::Migrate(steps));

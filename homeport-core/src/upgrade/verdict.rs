@@ -11,9 +11,8 @@ use super::compare::compare;
 use super::plan::{Move, moves, subject};
 use super::proposal::{Direction, Proposal};
 use super::rule::TOO_SMALL;
-use super::way_back::{Loss, WayBack, needs_snapshot, way_back};
+use super::way_back::{Loss, WayBack, is_one_way, needs_snapshot, way_back};
 use crate::fault::Fault;
-use crate::manifest::Reversible;
 use crate::name::VolumeName;
 
 /// Whether an instance may go from one version to another.
@@ -162,7 +161,7 @@ fn approvals(proposal: &Proposal<'_>, volumes: &BTreeMap<VolumeName, Move>) -> V
     for (name, moved) in needing {
         match moved {
             Move::Migrate(steps) => {
-                for step in steps.iter().filter(|step| step.back == Reversible::No) {
+                for step in steps.iter().filter(|step| is_one_way(proposal, name, step)) {
                     let message =
                         format!("the step of `{name}` from format {} to {} cannot be taken back", step.from, step.to);
                     asked.push(

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::Move;
+use super::plan::{Move, Step};
 use super::proposal::{Direction, Proposal};
 use crate::manifest::{Backup, Reversible};
 use crate::name::VolumeName;
@@ -51,14 +51,17 @@ pub(super) fn way_back(proposal: &Proposal<'_>, volumes: &BTreeMap<VolumeName, M
 
 /// Whether nothing but a snapshot gives the installed version a format of this volume that it works with.
 pub(super) fn needs_snapshot(proposal: &Proposal<'_>, name: &VolumeName, moved: &Move) -> bool {
-    match (proposal.direction, moved) {
-        (_, Move::Restore { .. }) => true,
-        // Only as far down as the installed version needs it.
-        (Direction::Up, Move::Migrate(steps)) => {
-            proposal.installed.manifest.volumes.get(name).is_some_and(|before| {
-                steps.iter().any(|step| step.from >= before.format && step.back == Reversible::No)
-            })
-        }
-        _ => false,
+    match moved {
+        Move::Restore { .. } => true,
+        Move::Migrate(steps) => steps.iter().any(|step| is_one_way(proposal, name, step)),
+        Move::Create(_) | Move::Stay(_) | Move::SetAside(_) => false,
     }
+}
+
+/// Whether the way back would have to go over this step and cannot: only as far down as the installed version needs it.
+pub(super) fn is_one_way(proposal: &Proposal<'_>, name: &VolumeName, step: &Step) -> bool {
+    let before = proposal.installed.manifest.volumes.get(name);
+    proposal.direction == Direction::Up
+        && step.back == Reversible::No
+        && before.is_some_and(|before| step.from >= before.format)
 }
