@@ -3,10 +3,10 @@
 //!
 //! | question | answer |
 //! |---|---|
-//! | what changed, and which version does that ask for? | [`compare`] gives a [`Change`] for each difference, by its [`Rule`] |
-//! | may this instance go there? | [`verdict`] on a [`Proposal`] gives a [`Verdict`] with every reason |
-//! | how does its data get there, and back? | [`plan`] gives a [`MigrationPlan`] with its [`WayBack`] |
-//! | and its configuration? | [`carry`] gives what is [`Stored`] from then on, or every fault |
+//! | what changed, and which version does that ask for? | [`compare()`] gives a [`Change`] for each difference, by its [`Rule`] |
+//! | may this instance go there? | [`verdict()`] on a [`Proposal`] gives a [`Verdict`] with every reason |
+//! | how does its data get there, and back? | [`plan()`] gives a [`MigrationPlan`] with its [`WayBack`] |
+//! | and its configuration? | [`carry()`] gives what is [`Stored`] from then on, or every fault |
 //!
 //! Nothing here acts, and nothing is asked of a clock or a disk: what is installed comes in as values.
 //!
