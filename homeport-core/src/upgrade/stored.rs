@@ -79,6 +79,14 @@ impl Stored {
         Self { values: given.into_iter().map(kept).collect(), parked: BTreeMap::new() }.settled(manifest)
     }
 
+    /// What an instance keeps of which it is known what was given and what is in force: the rest came by default.
+    pub fn of_instance(given: &BTreeMap<ConfigKey, Value>, in_force: &BTreeMap<ConfigKey, Value>) -> Self {
+        let by_default = in_force.iter().filter(|(key, _)| !given.contains_key(*key)).map(|one| (one, Origin::Default));
+        let all = given.iter().map(|one| (one, Origin::Given)).chain(by_default);
+        let values = all.map(|((key, value), origin)| (key.clone(), Kept { value: value.clone(), origin }));
+        Self { values: values.collect(), parked: BTreeMap::new() }
+    }
+
     /// The same, with the defaults of keys that have no value yet: from then on another default changes nothing here.
     /// Done once a version is there to stay. [spec: UPG-30]
     #[must_use]
@@ -124,6 +132,34 @@ impl fmt::Debug for Replacement {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_given_came_by_default() {
+        let text = r#"{
+            "protocol": "1.0",
+            "port": { "id": "hello", "version": "1.0.0", "title": "Says hello" },
+            "config": {
+                "greeting": { "type": "string", "default": "Hello" },
+                "name": { "type": "string", "default": "World" },
+                "password": { "type": "string", "secret": true }
+            }
+        }"#;
+        let manifest = crate::manifest::parse(text.as_bytes()).unwrap();
+        let given = BTreeMap::from([("name".parse().unwrap(), Value::Text("Ann".into()))]);
+        let made = Stored::new(given.clone(), &manifest);
+        assert_eq!(made.values[&"greeting".parse().unwrap()].origin, Origin::Default);
+        assert_eq!(made.values[&"name".parse().unwrap()].origin, Origin::Given);
+        assert_eq!(made.values.len(), 2);
+        let effective = crate::config::effective(&manifest.config, &given).unwrap();
+        assert_eq!(Stored::of_instance(&given, &effective.open), made);
+        let mut changed = made.clone();
+        changed.unset(&"name".parse().unwrap());
+        let changed = changed.settled(&manifest);
+        assert_eq!(changed.values[&"name".parse().unwrap()].origin, Origin::Default);
+        let mut again = changed;
+        again.set("name".parse().unwrap(), Value::Text("Ann".into()));
+        assert_eq!(again, made);
+    }
 
     #[test]
     fn debug_output_shows_keys_and_no_value() {
