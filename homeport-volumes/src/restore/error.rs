@@ -10,7 +10,7 @@ use crate::identity::{TxId, VolumeUuid};
 use crate::path::VolumePath;
 use crate::record::RecordFault;
 use crate::store::{EntriesId, StoreError};
-use crate::tree::TreePath;
+use crate::tree::{TreeFault, TreePath};
 
 /// One thing that is not as the snapshot has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +156,9 @@ pub enum RestoreError {
         #[source]
         source: std::io::Error,
     },
+    /// A tree that was changed cannot be looked through.
+    #[error("cannot look through the new tree")]
+    Tree(#[source] TreeFault),
     /// A sync failed earlier.
     #[error("a sync of the volume `{path}` failed before: nothing is certain until it is looked at anew")]
     Unsure {
@@ -192,6 +195,7 @@ impl Advice for RestoreError {
             Self::Exists { .. } => "HP-RST-013",
             Self::NotThere { .. } => "HP-RST-014",
             Self::NoDirectory { .. } => "HP-RST-015",
+            Self::Tree(fault) => fault.code(),
         }
     }
 
@@ -202,6 +206,7 @@ impl Advice for RestoreError {
             }
             Self::Volume(error) => return error.help(),
             Self::Store(error) => return error.help(),
+            Self::Tree(fault) => return fault.help(),
             Self::Exists { .. } => "name a place where nothing is; nothing is ever replaced".into(),
             Self::NotThere { .. } => {
                 "names are spelled exactly, from the volume's top; take the directory above it out and look there, or \
@@ -238,7 +243,7 @@ impl Advice for RestoreError {
             Self::Precious { .. } => "report this: nothing was thrown away".into(),
             Self::NoExchange { .. } => {
                 "move the volume to ext4, XFS or btrfs; the data is as it was, and a snapshot can be taken out beside \
-                 it with `homeport snapshot take-out`"
+                 it with `homeport snapshot extract`"
                     .into()
             }
             Self::Unsure { .. } => {

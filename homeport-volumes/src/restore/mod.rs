@@ -4,7 +4,8 @@
 //! ```text
 //! survey -> judge                                   nothing is touched
 //! Held -> prepare -> exchange -> settle             built, compared, live; the old tree is in the trash
-//!             \-> discard  \-> exchange_back        the old tree is live again
+//!             |-> discard  \-> exchange_back        the old tree is live again
+//!             \-> lend -> take_back                 a migration changes the staged tree before the exchange
 //! stage_trashed -> exchange -> settle               a restore is undone, in constant time
 //! hold_for_restore -> recover                       after a crash at any point
 //! ```
@@ -19,6 +20,7 @@ pub(crate) mod erase;
 mod error;
 mod exchange;
 pub(crate) mod journal;
+mod lend;
 mod observe;
 mod one;
 mod part;
@@ -35,6 +37,7 @@ pub use compare::{Compared, Top, compare};
 pub use discard::{Discarded, discard, leftovers};
 pub use error::{Difference, RestoreError};
 pub use exchange::{Back, Exchange, Keeping, exchange, exchange_back};
+pub use lend::{Lent, lend, take_back};
 pub use one::take_out;
 pub use plan::{Reading, Room, Survey, survey};
 pub use recover::{Recovered, hold_for_restore, recover};

@@ -11,6 +11,7 @@ mod disks;
 mod exchange;
 mod hostile;
 mod house;
+mod lend;
 mod memory;
 #[path = "../support/odd_tree.rs"]
 #[expect(dead_code, reason = "the tree brings more than each test uses")]
