@@ -4,18 +4,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use homeport_core::entrypoint::{ENV_INSTANCE, ENV_PHASE, ENV_PROTOCOL, Phase, RUN_DIR};
+use homeport_core::entrypoint::{ENV_INSTANCE, ENV_PHASE, ENV_PROTOCOL, ENV_SNAPSHOT, Phase, RUN_DIR};
 use homeport_core::manifest::{Manifest, RootFs};
 use homeport_core::name::{InstanceName, VolumeName};
 use homeport_core::unit::{Gid, Seconds, Uid};
 use homeport_core::version::PROTOCOL;
+use homeport_volumes::store::SnapshotUuid;
 
 use crate::engine::{
     self, BindMount, Capability, ContainerName, ContainerSpec, ContainerUser, EngineNameError, Entrypoint, Exec,
     Hostname, Labels, Limits, LogLimit, MountPath, MountPathError, NetworkId, NetworkMode, OpenFiles, PidLimit,
     TmpfsMount,
 };
-use crate::ledger::RootId;
+use crate::ledger::{RootId, Slot};
 
 /// The label that says which HomePort made a container or network.
 pub const LABEL_ROOT: &str = "io.homeport.root";
@@ -49,21 +50,30 @@ pub struct ContainerParts<'a> {
     pub manifest: &'a Manifest,
     /// The image, by its id.
     pub image: homeport_core::digest::Digest,
-    /// The network that it is attached to.
-    pub network: NetworkId,
+    /// The slot of the instance that it has.
+    pub slot: Slot,
+    /// The network that it is attached to; one that only checks or migrates has none. [spec: ENT-12]
+    pub network: Option<NetworkId>,
     /// The host directory that it sees as `/run/port`.
     pub run_dir: &'a Path,
     /// The host directory of each volume: the checked one, never the operator's path.
     pub volumes: &'a BTreeMap<VolumeName, std::path::PathBuf>,
+    /// Whether it may write to them.
+    pub access: engine::Access,
     /// The most open files that the host allows a process.
     pub open_files_hard: u64,
     /// What it is to do.
     pub phase: &'a Phase,
+    /// The snapshot that was made before; only a migration is told. [spec: ENT-5]
+    pub snapshot: Option<SnapshotUuid>,
 }
 
-/// The name of an instance's container: `homeport-<instance>-<root>`.
-pub fn container_name(root: &RootId, instance: &InstanceName) -> Result<ContainerName, EngineNameError> {
-    format!("homeport-{instance}-{root}").parse()
+/// The name of an instance's container: `homeport-<instance>-<root>`, and `-b` behind it in the second slot.
+pub fn container_name(root: &RootId, instance: &InstanceName, slot: Slot) -> Result<ContainerName, EngineNameError> {
+    match slot {
+        Slot::First => format!("homeport-{instance}-{root}").parse(),
+        Slot::Second => format!("homeport-{instance}-{root}-b").parse(),
+    }
 }
 
 /// Describes the container. [spec: MAN-21, MAN-22, MAN-23]
@@ -76,10 +86,10 @@ pub fn container_spec(parts: &ContainerParts<'_>) -> Result<ContainerSpec, Conta
     if !privileges.devices.is_empty() || !privileges.sysctls.is_empty() {
         return Err(ContainerError::Unsupported("devices or kernel settings"));
     }
-    let mut binds = vec![bind(parts.run_dir, RUN_DIR)?];
+    let mut binds = vec![bind(parts.run_dir, RUN_DIR, engine::Access::ReadWrite)?];
     for (name, volume) in &manifest.volumes {
         if let Some(source) = parts.volumes.get(name) {
-            binds.push(bind(source, &volume.path)?);
+            binds.push(bind(source, &volume.path, parts.access)?);
         }
     }
     let tmpfs = privileges.tmpfs.iter().map(tmpfs).collect::<Result<_, MountPathError>>()?;
@@ -92,15 +102,15 @@ pub fn container_spec(parts: &ContainerParts<'_>) -> Result<ContainerSpec, Conta
         limits.shm = shm;
     }
     Ok(ContainerSpec {
-        name: container_name(parts.root, parts.instance)?,
+        name: container_name(parts.root, parts.instance, parts.slot)?,
         image: parts.image,
         entrypoint: Entrypoint::OfImage,
         args: parts.phase.to_args(),
-        env: environment(parts.instance, parts.phase),
+        env: environment(parts.instance, parts.phase, parts.snapshot),
         user: ContainerUser { uid: Uid::new(0), gid: Gid::new(0) },
         labels: labels(parts.root).with(LABEL_INSTANCE, parts.instance.as_str()),
         hostname: parts.instance.as_str().parse::<Hostname>()?,
-        network: NetworkMode::Attached(parts.network.clone()),
+        network: parts.network.clone().map_or(NetworkMode::None, NetworkMode::Attached),
         extra_hosts: Vec::new(),
         binds,
         tmpfs,
@@ -121,16 +131,18 @@ pub fn labels(root: &RootId) -> Labels {
 }
 
 /// The environment of an init. Configuration is never in it: `inspect` shows an environment. [spec: ENT-7]
-pub fn environment(instance: &InstanceName, phase: &Phase) -> BTreeMap<String, String> {
-    BTreeMap::from([
+pub fn environment(instance: &InstanceName, phase: &Phase, snapshot: Option<SnapshotUuid>) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::from([
         (ENV_PROTOCOL.to_owned(), PROTOCOL.to_string()),
         (ENV_PHASE.to_owned(), phase.name().to_owned()),
         (ENV_INSTANCE.to_owned(), instance.to_string()),
-    ])
+    ]);
+    environment.extend(snapshot.map(|snapshot| (ENV_SNAPSHOT.to_owned(), snapshot.to_string())));
+    environment
 }
 
-fn bind(source: &Path, target: &str) -> Result<BindMount, MountPathError> {
-    Ok(BindMount { source: MountPath::try_from(source)?, target: target.parse()?, access: engine::Access::ReadWrite })
+fn bind(source: &Path, target: &str, access: engine::Access) -> Result<BindMount, MountPathError> {
+    Ok(BindMount { source: MountPath::try_from(source)?, target: target.parse()?, access })
 }
 
 fn tmpfs(tmpfs: &homeport_core::manifest::Tmpfs) -> Result<TmpfsMount, MountPathError> {
@@ -165,7 +177,10 @@ mod tests {
             instance: &"alice".parse().unwrap(),
             manifest,
             image: homeport_core::digest::Digest::new([1; 32]),
-            network: "e".repeat(64).parse().unwrap(),
+            slot: Slot::First,
+            network: Some("e".repeat(64).parse().unwrap()),
+            access: engine::Access::ReadWrite,
+            snapshot: None,
             run_dir: Path::new("/run/homeport/instances/alice/port"),
             volumes: &BTreeMap::from([("home".parse().unwrap(), "/run/homeport/mnt/u".into())]),
             open_files_hard: 4096,

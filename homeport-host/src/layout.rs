@@ -10,7 +10,7 @@
 //!   <instance>/<volume>/
 //! RUN/                       0755; gone after a reboot
 //!   mnt/<uuid>               what volumes are bound to, so that the engine never gets an operator's path
-//!   instances/<name>/port/   mounted at /run/port in the container
+//!   instances/<name>/port/   mounted at /run/port in the container; `port-b` in the second one, during an upgrade
 //!   daemon.sock  daemon.pid
 //! ```
 
@@ -25,6 +25,8 @@ use std::path::{Component, Path, PathBuf};
 
 use homeport_core::entrypoint;
 use homeport_core::name::{InstanceName, VolumeName};
+
+use crate::ledger::Slot;
 
 /// What the kernel takes as the name of a socket: `sun_path` less its final zero.
 const MAX_SOCKET_BYTES: usize = 107;
@@ -136,14 +138,14 @@ impl Layout {
         self.run.join("mnt")
     }
 
-    /// The directory that is mounted at `/run/port` in the instance's container.
-    pub fn instance_run_dir(&self, instance: &InstanceName) -> PathBuf {
-        self.run.join("instances").join(instance.as_str()).join("port")
+    /// The directory that is mounted at `/run/port` in the instance's container in this slot.
+    pub fn instance_run_dir(&self, instance: &InstanceName, slot: Slot) -> PathBuf {
+        self.run.join("instances").join(instance.as_str()).join(port_dir(slot))
     }
 
     /// The socket to which the instance's init says that it is ready. [spec: ENT-9]
-    pub fn notify_socket(&self, instance: &InstanceName) -> PathBuf {
-        self.instance_run_dir(instance).join(notify_name())
+    pub fn notify_socket(&self, instance: &InstanceName, slot: Slot) -> PathBuf {
+        self.instance_run_dir(instance, slot).join(notify_name())
     }
 
     /// The socket on which the daemon takes requests.
@@ -158,7 +160,12 @@ impl Layout {
 
     /// The bytes of the longest name that a socket can have.
     fn longest_socket(&self) -> usize {
-        let notify = self.run.join("instances").join("i".repeat(MAX_INSTANCE_BYTES)).join("port").join(notify_name());
+        let notify = self
+            .run
+            .join("instances")
+            .join("i".repeat(MAX_INSTANCE_BYTES))
+            .join(port_dir(Slot::Second))
+            .join(notify_name());
         notify.as_os_str().len().max(self.control_socket().as_os_str().len())
     }
 }
@@ -166,6 +173,14 @@ impl Layout {
 /// The name that the notify socket has in the directory that is mounted at `/run/port`.
 fn notify_name() -> &'static str {
     entrypoint::NOTIFY_SOCKET.rsplit('/').next().unwrap_or_default()
+}
+
+/// The directory of a slot.
+const fn port_dir(slot: Slot) -> &'static str {
+    match slot {
+        Slot::First => "port",
+        Slot::Second => "port-b",
+    }
 }
 
 #[cfg(test)]
@@ -189,8 +204,8 @@ mod tests {
             (layout.volume_dir(&alice, &home), "/srv/hp/data/alice/home"),
             (layout.run_dir().to_owned(), "/srv/hp/run"),
             (layout.mounts_dir(), "/srv/hp/run/mnt"),
-            (layout.instance_run_dir(&alice), "/srv/hp/run/instances/alice/port"),
-            (layout.notify_socket(&alice), "/srv/hp/run/instances/alice/port/notify"),
+            (layout.instance_run_dir(&alice, Slot::First), "/srv/hp/run/instances/alice/port"),
+            (layout.notify_socket(&alice, Slot::First), "/srv/hp/run/instances/alice/port/notify"),
             (layout.control_socket(), "/srv/hp/run/daemon.sock"),
             (layout.daemon_pid_file(), "/srv/hp/run/daemon.pid"),
         ];
@@ -217,7 +232,7 @@ mod tests {
         assert!("i".repeat(MAX_INSTANCE_BYTES + 1).parse::<InstanceName>().is_err());
         let root = |length: usize| PathBuf::from(format!("/{}", "r".repeat(length - 1)));
         let fits = (1..MAX_SOCKET_BYTES).rev().find(|length| Layout::under(&root(*length)).is_ok()).unwrap();
-        let socket = Layout::under(&root(fits)).unwrap().notify_socket(&longest);
+        let socket = Layout::under(&root(fits)).unwrap().notify_socket(&longest, Slot::Second);
         assert_eq!(socket.as_os_str().len(), MAX_SOCKET_BYTES);
         rustix::net::SocketAddrUnix::new(&socket).unwrap();
         let error = Layout::under(&root(fits + 7)).unwrap_err();

@@ -1,12 +1,14 @@
 //! Owns what a person can ask of the host, as values. Never looks anything up.
 
 mod snapshot;
+mod version;
 mod volume;
 
 pub use snapshot::{
     Depth, DeviceNodes, DiffRequest, ExportRequest, PruneRequest, PruneWish, RestoreRequest, SnapshotChoice,
     SnapshotRef, SnapshotRefError, SnapshotRequest, TakeOutRequest, VerifyRequest,
 };
+pub use version::{RollbackRequest, UpgradeRequest, VersionChoice, VersionChoiceError, VersionPrefix};
 pub use volume::{
     AdoptRequest, EmptyRequest, Interval, IntervalError, MoveRequest, PurgeRequest, ScheduleRequest, TrashChoice,
     TrashRef, TrashRefError, TrashRestoreRequest,

@@ -85,7 +85,7 @@ impl RunDir {
         Ok(())
     }
 
-    /// Removes it with all that is in it, and the instance's own directory around it. Nothing there is fine.
+    /// Removes it with all that is in it, and the instance's own directory around it where nothing else is there. Nothing there is fine.
     pub fn remove(&self) -> Result<(), RunDirError> {
         let gone = |done: io::Result<()>, path: &Path| match done {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path, error)),
@@ -93,7 +93,11 @@ impl RunDir {
         };
         gone(fs::remove_dir_all(&self.0), &self.0)?;
         match self.0.parent() {
-            Some(parent) => gone(fs::remove_dir(parent), parent),
+            Some(parent) => match fs::remove_dir(parent) {
+                // The other slot's directory is in it.
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+                done => gone(done, parent),
+            },
             None => Ok(()),
         }
     }

@@ -146,6 +146,12 @@ impl Ready {
 }
 
 impl CheckedData {
+    /// What init is told to find at `path` in the container, where it has this format. [spec: VOL-20]
+    pub fn expected(&self, path: String, format: homeport_core::unit::Format) -> ExpectedVolume {
+        let (device, inode) = (self.device, self.inode);
+        ExpectedVolume { path, uuid: self.uuid.to_string(), format, device, inode, new: false }
+    }
+
     /// The volume.
     pub fn uuid(&self) -> VolumeUuid {
         self.uuid

@@ -10,6 +10,7 @@ use homeport_router::{RouteId, Router};
 
 use super::answer::end_all;
 use super::mend;
+use super::retire;
 use super::serve::say;
 use super::supervise::{Decision, Down, Mark, Supervisor, Tried};
 use super::watch::Notice;
@@ -32,6 +33,8 @@ pub(super) struct Keeper {
     supervisor: Supervisor,
     next_round: Instant,
     resuming: Resuming,
+    /// Instances of which a container that retires is being ended.
+    retiring: BTreeSet<InstanceName>,
     said: BTreeMap<String, String>,
 }
 
@@ -55,6 +58,7 @@ impl Keeper {
             supervisor: Supervisor::default(),
             next_round: now,
             resuming: Resuming::From(now),
+            retiring: BTreeSet::new(),
             said: BTreeMap::new(),
         }
     }
@@ -125,6 +129,17 @@ impl Keeper {
                 return Ok(());
             }
             Did::Start(name, tried, why) => (name, tried, why),
+            Did::Retire(name, why) => {
+                self.retiring.remove(&name);
+                match why {
+                    Some(why) => self.say_once(
+                        &format!("retire {name}"),
+                        format!("`{name}`: a container that retires is still there: {why}"),
+                    ),
+                    None => self.be_silent_about(&format!("retire {name}")),
+                }
+                return Ok(());
+            }
         };
         // What it changed in the ledger itself is no sign of somebody else.
         let record = Ledger::open(&self.host.layout).and_then(|ledger| ledger.instance(&name));
@@ -168,7 +183,29 @@ impl Keeper {
         for record in records.iter().filter(|record| !busy.contains_key(&record.name)) {
             self.look(&ledger, record)?;
         }
+        self.retire(&ledger, &busy)?;
         self.mend(&ledger)
+    }
+
+    /// Orders the end of containers whose last client has left, or whose time is over.
+    fn retire(&mut self, ledger: &Ledger, busy: &mend::Busy) -> Result<(), LedgerError> {
+        let retiring = ledger.all_retiring()?;
+        if retiring.is_empty() {
+            return Ok(());
+        }
+        self.soon();
+        let routes = self.router.status();
+        for name in retire::due(&retiring, &routes, &self.host.now()) {
+            if busy.contains_key(&name) || !self.retiring.insert(name.clone()) {
+                continue;
+            }
+            let now = self.host.now();
+            let own = retiring.iter().filter(|record| record.instance == name);
+            let over = own.filter(|record| retire::is_due(record, &routes, &now));
+            let containers = over.map(|record| record.container.clone()).collect();
+            self.tasks.send(Task::Retire(name, containers)).ok();
+        }
+        Ok(())
     }
 
     /// Looks at an instance that should run, and does what is decided about it.
@@ -221,9 +258,14 @@ impl Keeper {
 
     /// Lets the instance's clients wait, and ends their connections: a killed container says nothing to its peers.
     fn hold(&self, ledger: &Ledger, record: &InstanceRecord) -> Result<(), LedgerError> {
+        let container = record.container.as_ref().and_then(|container| container.as_str().parse().ok());
         for id in own_routes(ledger, &record.name)? {
             self.router.hold(&id).ok();
-            end_all(&self.router, &id);
+            match &container {
+                // One that retires goes on with its own clients.
+                Some(container) => drop(self.router.end_connections(&id, container)),
+                None => end_all(&self.router, &id),
+            }
         }
         Ok(())
     }

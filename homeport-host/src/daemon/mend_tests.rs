@@ -20,6 +20,7 @@ fn record(desired: Desired, container: Option<ContainerId>) -> InstanceRecord {
         manifest: Vec::new(),
         desired,
         container,
+        slot: crate::ledger::Slot::First,
         created: time.clone(),
         changed: time,
         overrides: serde_json::Value::Null,

@@ -17,6 +17,7 @@ mod due;
 mod error;
 mod keep;
 mod mend;
+mod retire;
 mod serve;
 mod spawn;
 mod supervise;

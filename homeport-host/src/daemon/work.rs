@@ -10,7 +10,7 @@ use super::supervise::Tried;
 use super::watch::Notice;
 use crate::engine::ContainerId;
 use crate::host::Host;
-use crate::operation::{LifecycleOutcome, OperationError, resume_cut_off, start_again};
+use crate::operation::{LifecycleOutcome, OperationError, resume_cut_off, retire, start_again};
 use crate::oplock::LockError;
 use crate::run::{RunError, with_causes};
 
@@ -26,6 +26,8 @@ pub(super) enum Task {
     Resume,
     /// Start an instance whose container ended.
     Start(InstanceName, Option<ContainerId>),
+    /// End these containers of an instance, which only finished what they began.
+    Retire(InstanceName, Vec<ContainerId>),
 }
 
 /// What came of it.
@@ -35,6 +37,8 @@ pub(super) enum Did {
     Resume(Option<String>),
     /// Of a start, and why it failed.
     Start(InstanceName, Tried, Option<String>),
+    /// Of ending a container that retired, and why it could not be.
+    Retire(InstanceName, Option<String>),
 }
 
 /// Carries out what is ordered until nobody can order any more.
@@ -49,6 +53,10 @@ pub(super) fn work(host: &Host, tasks: &Receiver<Task>, notices: &Sender<Notice>
             Task::Start(name, died) => {
                 let (tried, why) = outcome(&start_again(host, &name, died.as_ref()));
                 Did::Start(name, tried, why)
+            }
+            Task::Retire(name, containers) => {
+                let why = retire(host, &name, &containers).err().map(|error| with_causes(&error));
+                Did::Retire(name, why)
             }
         };
         if notices.send(Notice::Did(did)).is_err() {

@@ -20,6 +20,28 @@ word_enum!(
     }
 );
 
+word_enum!(
+    /// The place of a container among those of its instance. Two versions have one each while one takes over from the
+    /// other; everywhere else the instance's one container has either.
+    Slot, "slot", "`first`, `second`",
+    {
+        /// The one that an instance begins with.
+        First = "first",
+        /// The other one.
+        Second = "second",
+    }
+);
+
+impl Slot {
+    /// The slot that this one is not.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+}
+
 /// One deployment of a port, as it was last put.
 #[derive(Clone, PartialEq)]
 pub struct InstanceRecord {
@@ -39,6 +61,8 @@ pub struct InstanceRecord {
     pub desired: Desired,
     /// The container that was made for it last, if any.
     pub container: Option<ContainerId>,
+    /// The slot of that container, or of the next one.
+    pub slot: Slot,
     /// When the instance was made.
     pub created: Time,
     /// When the record was changed last.
@@ -59,6 +83,7 @@ impl fmt::Debug for InstanceRecord {
             .field("manifest", &format_args!("{} bytes", self.manifest.len()))
             .field("desired", &self.desired)
             .field("container", &self.container)
+            .field("slot", &self.slot)
             .field("created", &self.created)
             .field("changed", &self.changed)
             .field("overrides", &self.overrides)

@@ -11,7 +11,7 @@
 //!                              `--finish_operation(done | undone | stuck)
 //! ```
 //!
-//! What outlives what: an instance's configuration, routes and schedule go with it; its volumes, its snapshots and what is
+//! What outlives what: an instance's configuration, routes, schedule and former version go with it; its volumes, its snapshots and what is
 //! in the trash never do, and history stays.
 
 mod approval;
@@ -19,6 +19,7 @@ mod change;
 mod error;
 mod event;
 mod file;
+mod former;
 mod id;
 mod instance;
 mod instance_config;
@@ -27,6 +28,7 @@ mod operation;
 mod read;
 mod read_kept;
 mod refusal;
+mod retiring;
 mod route;
 mod row;
 mod schedule;
@@ -40,6 +42,7 @@ mod volume;
 mod word;
 mod write_approval;
 mod write_event;
+mod write_former;
 mod write_instance;
 mod write_operation;
 mod write_route;
@@ -53,12 +56,14 @@ pub use approval::ApprovalRecord;
 pub use change::Change;
 pub use error::LedgerError;
 pub use event::EventRecord;
+pub use former::FormerRecord;
 pub use id::{OperationId, RootId};
-pub use instance::{Desired, InstanceRecord};
+pub use instance::{Desired, InstanceRecord, Slot};
 pub use instance_config::InstanceConfig;
 pub use operation::{NewOperation, OperationEnd, OperationRecord, OperationState};
 pub use read::Ledger;
 pub use refusal::Refusal;
+pub use retiring::RetiringRecord;
 pub use route::{RouteChoice, RouteRecord};
 pub(crate) use schema::NEWEST as NEWEST_SCHEMA;
 

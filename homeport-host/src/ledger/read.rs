@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use homeport_core::config::Value;
 use homeport_core::name::{ConfigKey, InstanceName};
 use homeport_core::unit::PortNumber;
+use homeport_core::upgrade::Parked;
 use rusqlite::{Connection, Params, Row};
 
 use super::error::LedgerError;
@@ -92,14 +93,25 @@ impl Ledger {
     pub fn config(&self, instance: &InstanceName) -> Result<InstanceConfig, LedgerError> {
         let rows =
             self.all("SELECT layer, key, value FROM config WHERE instance = ?1", [instance.as_str()], |found| {
-                let value = Value::from_json(&row::json(found, "value")?)
-                    .ok_or_else(|| row::unfit(found, "value", NotAValue))?;
-                Ok((found.get::<_, String>("layer")?, row::parsed::<ConfigKey>(found, "key")?, value))
+                let layer: String = found.get("layer")?;
+                let json = row::json(found, "value")?;
+                let not_a_value = || row::unfit(found, "value", NotAValue);
+                let entry = match layer.as_str() {
+                    "parked" => Layered::Parked(serde_json::from_value(json).map_err(|_| not_a_value())?),
+                    "carried" => Layered::Carried,
+                    "given" => Layered::Given(Value::from_json(&json).ok_or_else(not_a_value)?),
+                    _ => Layered::Effective(Value::from_json(&json).ok_or_else(not_a_value)?),
+                };
+                Ok((row::parsed::<ConfigKey>(found, "key")?, entry))
             })?;
         let mut config = InstanceConfig::default();
-        for (layer, key, value) in rows {
-            let values = if layer == "given" { &mut config.given } else { &mut config.effective };
-            values.insert(key, value);
+        for (key, entry) in rows {
+            match entry {
+                Layered::Given(value) => drop(config.given.insert(key, value)),
+                Layered::Effective(value) => drop(config.effective.insert(key, value)),
+                Layered::Carried => drop(config.carried.insert(key)),
+                Layered::Parked(parked) => drop(config.parked.insert(key, parked)),
+            }
         }
         Ok(config)
     }
@@ -215,6 +227,14 @@ impl Ledger {
     fn fault(&self, source: rusqlite::Error) -> LedgerError {
         LedgerError::of(&self.file, source)
     }
+}
+
+/// One row of a configuration.
+enum Layered {
+    Given(Value),
+    Effective(Value),
+    Carried,
+    Parked(Parked),
 }
 
 /// A stored value that is JSON and no value of a configuration. Says no more: it may be secret.

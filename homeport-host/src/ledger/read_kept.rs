@@ -1,5 +1,5 @@
-//! Owns the questions about what is kept beside the live volumes: the store, marks of snapshots, approvals, the trash and
-//! schedules. Never changes anything.
+//! Owns the questions about what is kept beside the live volumes and the running version: the store, marks of snapshots,
+//! approvals, the trash, schedules, the version from before, and containers that retire. Never changes anything.
 
 use homeport_core::digest::Digest;
 use homeport_core::name::InstanceName;
@@ -7,8 +7,10 @@ use homeport_volumes::TxId;
 
 use super::approval::ApprovalRecord;
 use super::error::LedgerError;
+use super::former::FormerRecord;
 use super::read::Ledger;
-use super::row::{self, APPROVAL, MARK, SCHEDULE, STORE, TRASH};
+use super::retiring::RetiringRecord;
+use super::row::{self, APPROVAL, FORMER, MARK, RETIRING, SCHEDULE, STORE, TRASH};
 use super::schedule::ScheduleRecord;
 use super::snapshot_mark::SnapshotMark;
 use super::store::StoreRecord;
@@ -40,6 +42,28 @@ impl Ledger {
     pub fn trash_of(&self, bundle_or_tx: TxId) -> Result<Vec<TrashRecord>, LedgerError> {
         let sql = format!("SELECT {TRASH} FROM trash WHERE bundle = ?1 OR tx = ?1 ORDER BY instance, name");
         self.all(&sql, [bundle_or_tx.to_string()], row::trash)
+    }
+
+    /// The version that an instance had before; `None` where it never had another, or that is not kept any more.
+    pub fn former(&self, instance: &InstanceName) -> Result<Option<FormerRecord>, LedgerError> {
+        let sql = format!("SELECT {FORMER} FROM former WHERE instance = ?1");
+        self.one(&sql, [instance.as_str()], row::former)
+    }
+
+    /// The version from before of every instance that had one, by instance.
+    pub fn all_former(&self) -> Result<Vec<FormerRecord>, LedgerError> {
+        self.all(&format!("SELECT {FORMER} FROM former ORDER BY instance"), [], row::former)
+    }
+
+    /// The containers of an instance that only finish what they began, the oldest first.
+    pub fn retiring(&self, instance: &InstanceName) -> Result<Vec<RetiringRecord>, LedgerError> {
+        let sql = format!("SELECT {RETIRING} FROM retiring WHERE instance = ?1 ORDER BY since, container");
+        self.all(&sql, [instance.as_str()], row::retiring)
+    }
+
+    /// The same of every instance.
+    pub fn all_retiring(&self) -> Result<Vec<RetiringRecord>, LedgerError> {
+        self.all(&format!("SELECT {RETIRING} FROM retiring ORDER BY instance, since, container"), [], row::retiring)
     }
 
     /// Every schedule, by instance.

@@ -20,7 +20,7 @@ word_enum!(
 );
 
 /// One public address and the endpoint that it leads to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RouteRecord {
     /// The instance.
     pub instance: InstanceName,

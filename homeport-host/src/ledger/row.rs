@@ -9,9 +9,11 @@ use rusqlite::types::Type;
 
 use super::approval::ApprovalRecord;
 use super::event::EventRecord;
+use super::former::FormerRecord;
 use super::id::OperationId;
 use super::instance::InstanceRecord;
 use super::operation::OperationRecord;
+use super::retiring::RetiringRecord;
 use super::route::RouteRecord;
 use super::schedule::ScheduleRecord;
 use super::snapshot_mark::SnapshotMark;
@@ -23,7 +25,7 @@ use super::volume::VolumeRecord;
 use crate::oplock::ProcessId;
 
 pub(super) const INSTANCE: &str =
-    "name, port, version, image, reference, manifest, desired, container, created, changed, overrides";
+    "name, port, version, image, reference, manifest, desired, container, slot, created, changed, overrides";
 pub(super) const VOLUME: &str = "uuid, instance, port, name, path, origin, format, generation, filesystem, \
      must_be_mount, has_data, state, created";
 pub(super) const ROUTE: &str = "instance, endpoint, listen, port, choice, target_port";
@@ -35,6 +37,9 @@ pub(super) const MARK: &str = "snapshot, kind, at, note";
 pub(super) const APPROVAL: &str = "token, command, digest, facts, issued, expires, used";
 pub(super) const TRASH: &str = "tx, bundle, reason, volume, instance, port, name, path, record, snapshot, entries, bytes, \
      since, until";
+pub(super) const FORMER: &str =
+    "instance, version, image, reference, manifest, formats, routes, snapshot, bundle, until";
+pub(super) const RETIRING: &str = "container, instance, slot, version, grace, bundle, since, until";
 pub(super) const SCHEDULE: &str = "instance, every, keep, state, next, last, outcome, missed, rehearsed, rehearsal";
 
 /// The value of a text column, read by its own rule.
@@ -82,9 +87,40 @@ pub(super) fn instance(row: &Row<'_>) -> rusqlite::Result<InstanceRecord> {
         manifest: row.get("manifest")?,
         desired: parsed(row, "desired")?,
         container: parsed_option(row, "container")?,
+        slot: parsed(row, "slot")?,
         created: parsed(row, "created")?,
         changed: parsed(row, "changed")?,
         overrides: json(row, "overrides")?,
+    })
+}
+
+pub(super) fn former(row: &Row<'_>) -> rusqlite::Result<FormerRecord> {
+    let formats = serde_json::from_value(json(row, "formats")?).map_err(|error| unfit(row, "formats", error))?;
+    let routes = serde_json::from_value(json(row, "routes")?).map_err(|error| unfit(row, "routes", error))?;
+    Ok(FormerRecord {
+        instance: parsed(row, "instance")?,
+        version: parsed(row, "version")?,
+        image: parsed(row, "image")?,
+        reference: row.get("reference")?,
+        manifest: row.get("manifest")?,
+        formats,
+        routes,
+        snapshot: parsed_option(row, "snapshot")?,
+        bundle: parsed(row, "bundle")?,
+        until: parsed(row, "until")?,
+    })
+}
+
+pub(super) fn retiring(row: &Row<'_>) -> rusqlite::Result<RetiringRecord> {
+    Ok(RetiringRecord {
+        container: parsed(row, "container")?,
+        instance: parsed(row, "instance")?,
+        slot: parsed(row, "slot")?,
+        version: parsed(row, "version")?,
+        grace: Seconds::new(row.get("grace")?),
+        bundle: parsed(row, "bundle")?,
+        since: parsed(row, "since")?,
+        until: parsed(row, "until")?,
     })
 }
 

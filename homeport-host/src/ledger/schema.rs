@@ -9,7 +9,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i64 = 0x486d_5074;
 
 /// The migrations, oldest first.
-const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
+const MIGRATIONS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 /// The newest schema that this build knows.
 pub(crate) const NEWEST: i64 = MIGRATIONS.len().cast_signed() as i64;
@@ -167,6 +167,70 @@ const SECOND: &str = "
         rehearsed TEXT,
         rehearsal TEXT
     ) STRICT;
+";
+
+/// What going from one version to another needs: the slot of a container, so that two can be there at once, the version
+/// that was there before, containers that only finish what they began, and values of keys that the version does not know.
+const THIRD: &str = "
+    ALTER TABLE instance ADD COLUMN slot TEXT NOT NULL DEFAULT 'first' CHECK (slot IN ('first', 'second'));
+
+    CREATE TABLE config_now (
+        instance TEXT NOT NULL REFERENCES instance (name) ON DELETE CASCADE,
+        layer TEXT NOT NULL CHECK (layer IN ('given', 'effective', 'carried', 'parked')),
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (instance, layer, key)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO config_now SELECT instance, layer, key, value FROM config;
+    DROP TABLE config;
+    ALTER TABLE config_now RENAME TO config;
+
+    CREATE TABLE trash_now (
+        tx TEXT PRIMARY KEY,
+        bundle TEXT NOT NULL,
+        reason TEXT NOT NULL CHECK (reason IN ('purge', 'restore', 'undo', 'upgrade')),
+        volume TEXT NOT NULL,
+        instance TEXT NOT NULL,
+        port TEXT NOT NULL,
+        name TEXT NOT NULL,
+        path TEXT NOT NULL,
+        record TEXT,
+        snapshot TEXT,
+        entries INTEGER NOT NULL CHECK (entries >= 0),
+        bytes INTEGER NOT NULL CHECK (bytes >= 0),
+        since TEXT NOT NULL,
+        until TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO trash_now SELECT tx, bundle, reason, volume, instance, port, name, path, record, snapshot, entries, bytes,
+        since, until FROM trash;
+    DROP TABLE trash;
+    ALTER TABLE trash_now RENAME TO trash;
+    CREATE INDEX trash_bundle ON trash (bundle);
+
+    CREATE TABLE former (
+        instance TEXT PRIMARY KEY REFERENCES instance (name) ON DELETE CASCADE,
+        version TEXT NOT NULL,
+        image TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        manifest BLOB NOT NULL,
+        formats TEXT NOT NULL,
+        routes TEXT NOT NULL,
+        snapshot TEXT,
+        bundle TEXT NOT NULL,
+        until TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE retiring (
+        container TEXT PRIMARY KEY,
+        instance TEXT NOT NULL REFERENCES instance (name) ON DELETE CASCADE,
+        slot TEXT NOT NULL CHECK (slot IN ('first', 'second')),
+        version TEXT NOT NULL,
+        grace INTEGER NOT NULL CHECK (grace >= 0),
+        bundle TEXT NOT NULL,
+        since TEXT NOT NULL,
+        until TEXT NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX retiring_slot ON retiring (instance, slot);
 ";
 
 /// What a file is, by its own word.

@@ -13,7 +13,7 @@ use super::word::word_enum;
 
 word_enum!(
     /// Why something is in the trash.
-    TrashReason, "reason in the trash", "`purge`, `restore`, `undo`",
+    TrashReason, "reason in the trash", "`purge`, `restore`, `undo`, `upgrade`",
     {
         /// The volume was purged: it is no volume of its instance any more.
         Purge = "purge",
@@ -21,6 +21,8 @@ word_enum!(
         Restore = "restore",
         /// A restore was taken back, and this is what it had put there.
         Undo = "undo",
+        /// Another version of the port got a migrated copy, and this is what it was copied from.
+        Upgrade = "upgrade",
     }
 );
 

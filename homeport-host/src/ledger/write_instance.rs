@@ -30,11 +30,11 @@ impl LedgerWriter<'_> {
             }
             connection
                 .prepare_cached(
-                    "INSERT INTO instance (name, port, version, image, reference, manifest, desired, container,
+                    "INSERT INTO instance (name, port, version, image, reference, manifest, desired, container, slot,
                          created, changed, overrides)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
                      ON CONFLICT (name) DO UPDATE SET version = ?3, image = ?4, reference = ?5, manifest = ?6,
-                         desired = ?7, container = ?8, created = ?9, changed = ?10, overrides = ?11",
+                         desired = ?7, container = ?8, slot = ?9, created = ?10, changed = ?11, overrides = ?12",
                 )?
                 .execute((
                     record.name.as_str(),
@@ -45,6 +45,7 @@ impl LedgerWriter<'_> {
                     &record.manifest,
                     record.desired.as_str(),
                     record.container.as_ref().map(ContainerId::as_str),
+                    record.slot.as_str(),
                     record.created.as_str(),
                     record.changed.as_str(),
                     record.overrides.to_string(),
@@ -112,6 +113,17 @@ impl LedgerWriter<'_> {
                 for (key, value) in values {
                     insert.execute((instance.as_str(), layer, key.as_str(), value.to_json().to_string()))?;
                 }
+            }
+            for key in &config.carried {
+                insert.execute((instance.as_str(), "carried", key.as_str(), "null"))?;
+            }
+            for (key, parked) in &config.parked {
+                let text = serde_json::to_string(parked).map_err(|error| Refusal::Unstorable {
+                    what: "a value that is kept aside",
+                    found: error.to_string(),
+                    wanted: "a value that can be written as JSON",
+                })?;
+                insert.execute((instance.as_str(), "parked", key.as_str(), text))?;
             }
             Ok(Change::Changed)
         })

@@ -13,7 +13,7 @@ use super::lifecycle::bring_back_in;
 use super::survey::{Surveyor, recorded_image};
 use crate::container::stop_grace;
 use crate::host::Host;
-use crate::ledger::{Desired, Ledger, LedgerWriter, RootId};
+use crate::ledger::{Desired, InstanceConfig, Ledger, LedgerWriter, RootId};
 use crate::plan::{self, Kind};
 use crate::request::ConfigRequest;
 use crate::run::{RunError, Session};
@@ -95,11 +95,11 @@ fn change(
     let record = known(writer, name)?;
     let image = recorded_image(&record)?;
     let specs = &image.manifest.config;
-    let stored = writer.config(name)?;
-    let mut given = stored.given.clone();
+    let before = writer.config(name)?;
+    let mut stored = before.stored();
     let mut faults = Vec::new();
     match parse_given(specs, &request.set) {
-        Ok(values) => given.extend(values),
+        Ok(values) => values.into_iter().for_each(|(key, value)| stored.set(key, value)),
         Err(bad) => faults.extend(bad),
     }
     for text in &request.unset {
@@ -108,9 +108,7 @@ fn change(
                 Fault::new("HP-CFG-006", format!("config.{key}"), format!("`{key}` is both set and unset"))
                     .expected("one of the two"),
             ),
-            Some(key) => {
-                given.remove(key);
-            }
+            Some(key) => stored.unset(key),
             None => faults.push(
                 Fault::new(
                     "HP-CFG-002",
@@ -123,7 +121,9 @@ fn change(
     }
     // Values that were stored stay effective also where the port's default has changed since; what was unset goes back to
     // the default of the version that is deployed.
-    let next = match effective(specs, &given) {
+    let stored = stored.settled(&image.manifest);
+    let given = InstanceConfig::of(&stored).given;
+    let next = match effective(specs, &stored.in_force()) {
         Ok(next) => next,
         Err(bad) => {
             faults.extend(bad);
@@ -133,8 +133,8 @@ fn change(
     if !faults.is_empty() {
         return Err(OperationError::Refused { what, faults });
     }
-    let changed = differences(&stored.effective, &next);
-    if changed.is_empty() && given == stored.given {
+    let changed = differences(&before.effective, &next);
+    if changed.is_empty() && given == before.given {
         return Ok(Reconfigured { changed, restarted: false });
     }
     let runs = record.desired == Desired::Running;
@@ -143,7 +143,7 @@ fn change(
     let survey = if needs_container {
         surveyor.existing(what, &image, given, next)?
     } else {
-        surveyor.configuration_only(&image, given, next)
+        surveyor.configuration_only(&image, given, next)?
     };
     let plan = plan::reconfigure(&survey.blueprint, needs_container.then(|| stop_grace(&image.manifest)));
     let done = Session::new(host, writer, root.clone(), Kind::Config, name.clone())

@@ -109,7 +109,7 @@ pub fn stop(host: &Host, name: &InstanceName) -> Result<LifecycleOutcome, Operat
         if record.desired == Desired::Stopped && !super::observe::is_running(host, &record)? {
             return Ok(LifecycleOutcome::Unchanged);
         }
-        let plan = plan::stop(name, grace(&record));
+        let plan = plan::stop(name, grace(&record), &writer.retiring(name)?);
         Session::new(host, writer, root.clone(), Kind::Stop, name.clone()).run(&plan)?;
         Ok(LifecycleOutcome::Changed)
     })
@@ -194,7 +194,7 @@ pub(super) fn running(host: &Host, ledger: &Ledger, name: &InstanceName) -> Resu
             routes.insert(route.endpoint, (address, protocol));
         }
     }
-    let status = RunDir::new(host.layout.instance_run_dir(name)).status();
+    let status = RunDir::new(host.layout.instance_run_dir(name, record.slot)).status();
     Ok(Running {
         instance: record.name,
         port: record.port,

@@ -18,10 +18,12 @@ mod purge;
 mod remove;
 mod replace;
 mod restore;
+mod retire;
 mod schedule;
 mod snapshot;
 mod survey;
 mod trash;
+mod version;
 mod volume;
 
 pub use homeport_volumes::snapshot::{Change, LeftOut};
@@ -39,6 +41,7 @@ pub use outcome::Outcome;
 pub use purge::{LostVolume, PurgePlan, PurgeVolume, Purged, purge};
 pub use remove::{Execution, Removed, remove};
 pub use restore::{RestorePlan, RestoreVolume, Restored, snapshot_restore};
+pub use retire::retire;
 pub(crate) use schedule::schedule_ran;
 pub use schedule::{ScheduleList, ScheduleView, schedule_list, schedule_set, schedule_unset};
 pub(crate) use snapshot::make;
@@ -51,6 +54,10 @@ pub use snapshot::{
 pub use trash::{
     Emptied, EmptyPlan, InnerTree, PutBack, PutBackPlan, TrashList, TrashView, TreeView, trash_empty, trash_list,
     trash_restore,
+};
+pub use version::{
+    ChangeView, ClientsView, HistoryLine, MigrationView, MigrationWay, Repaired, VersionChanged, VersionPlan,
+    WayBackView, history, repair, rollback, upgrade,
 };
 pub use volume::{
     AdoptPlan, Adopted, CheckedVolume, MovePlan, Moved, OwnerRule, VolumeEntry, volume_adopt, volume_check,

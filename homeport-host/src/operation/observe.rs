@@ -156,7 +156,7 @@ fn view(
     container_states: &BTreeMap<ContainerId, String>,
 ) -> Result<InstanceView, OperationError> {
     let found = record.container.as_ref().and_then(|id| container_states.get(id));
-    let status = RunDir::new(host.layout.instance_run_dir(&record.name)).status();
+    let status = RunDir::new(host.layout.instance_run_dir(&record.name, record.slot)).status();
     let state = match (record.desired, found) {
         (Desired::Stopped, None) => "stopped".to_owned(),
         (Desired::Stopped, Some(found)) if found.starts_with("ended") => "stopped".to_owned(),

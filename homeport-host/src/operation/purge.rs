@@ -178,10 +178,12 @@ fn prepare(host: &Host, ledger: &Ledger, root: &RootId, request: &PurgeRequest) 
     }
     let snapshots = find::catalog(ledger)?
         .map_or(0, |(_, catalog)| catalog.snapshots.iter().filter(|head| head.body.instance == *instance).count());
+    let retiring = ledger.retiring(instance)?;
+    let going = record.as_ref().map(|record| (grace(record), retiring.as_slice()));
     let plan = PurgePlan {
         instance: instance.clone(),
         instance_goes: record.is_some(),
-        plan: plan::purge(instance, bundle, &steps, &forgotten, record.as_ref().map(grace)),
+        plan: plan::purge(instance, bundle, &steps, &forgotten, going),
         volumes: shown,
         lost: gone,
         snapshots,

@@ -58,7 +58,7 @@ pub fn remove(host: &Host, name: &InstanceName, execution: Execution) -> Result<
 fn removal(ledger: &Ledger, name: &InstanceName) -> Result<Removed, OperationError> {
     let record = known(ledger, name)?;
     let kept = ledger.volumes(name)?.into_iter().map(|record| (record.name, record.path)).collect();
-    Ok(Removed { instance: name.clone(), kept, plan: plan::remove(name, grace(&record)) })
+    Ok(Removed { instance: name.clone(), kept, plan: plan::remove(name, grace(&record), &ledger.retiring(name)?) })
 }
 
 /// What an earlier command that was to remove the instance has not finished.

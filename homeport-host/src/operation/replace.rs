@@ -16,9 +16,8 @@ use super::survey::{Survey, recorded_image};
 use super::{data_error::DataError, observe};
 use crate::approval::TokenUse;
 use crate::container::stop_grace;
-use crate::engine::{ContainerRef, ContainerState};
 use crate::host::Host;
-use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId, Time, VolumeRecord};
+use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RetiringRecord, RootId, Time, VolumeRecord};
 use crate::plan::{Around, Kind, Plan, Replacing};
 use crate::run::{RunError, Session, known, with_causes};
 
@@ -33,6 +32,8 @@ pub(super) struct Surroundings {
     /// Whether it should run, and can be started only when the data is there again.
     starts_later: bool,
     hook: Option<(CommandName, Seconds)>,
+    /// Containers of an earlier version that still have clients.
+    retiring: Vec<RetiringRecord>,
     /// The volumes that can be read: a snapshot is made of them before.
     pub(super) readable: Vec<VolumeName>,
     /// Those that hold something that cannot be read, and why.
@@ -65,6 +66,7 @@ impl Surroundings {
             starts: false,
             starts_later: false,
             hook: None,
+            retiring: ledger.retiring(instance)?,
             readable: Vec::new(),
             unreadable: Vec::new(),
             warnings: Vec::new(),
@@ -156,6 +158,7 @@ impl Surroundings {
             running: blueprint.filter(|_| self.starts),
             hook: self.hook.clone().filter(|_| blueprint.is_some()),
             present: self.readable.clone(),
+            retiring: self.retiring.clone(),
         };
         match kind {
             Kind::Undo => crate::plan::undo(instance, bundle, volumes, &around),
@@ -240,15 +243,6 @@ pub(super) fn is_blank(path: &Path) -> bool {
         Ok(mut names) => names.next().is_none(),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
-}
-
-/// The first process of an instance's container, while it runs: it may see the volumes.
-pub(super) fn running_pid(host: &Host, record: Option<&InstanceRecord>) -> Result<Vec<u32>, OperationError> {
-    let Some(container) = record.and_then(|record| record.container.clone()) else { return Ok(Vec::new()) };
-    Ok(match host.engine.inspect(&ContainerRef::Id(container))?.map(|facts| facts.state) {
-        Some(ContainerState::Running { pid, .. }) => vec![pid],
-        _ => Vec::new(),
-    })
 }
 
 /// What is wrong with a volume, as faults.

@@ -16,7 +16,7 @@ use super::enter::{enter, ready};
 use super::find;
 use super::lifecycle::Running;
 use super::remove::Execution;
-use super::replace::{Surroundings, as_faults, is_blank, running_pid};
+use super::replace::{Surroundings, as_faults, is_blank};
 use super::snapshot::SnapshotView;
 use super::survey::recorded_image;
 use super::{OperationError, Outcome};
@@ -228,7 +228,7 @@ fn look(
         }
     };
     let (mut request, known) = known::ask(host, ledger, root, volume)?;
-    request.tolerated = running_pid(host, record)?;
+    request.tolerated = known::own_processes(host, root, &volume.instance)?;
     let devices = match devices {
         DeviceNodes::Refuse => Devices::Refuse,
         DeviceNodes::Make => Devices::Make,

@@ -2,6 +2,9 @@
 //! the addresses. Everything that is wrong is found at once. Changes nothing but a volume's probe file.
 
 mod routes;
+mod version;
+
+pub(super) use version::{Configuration, Present};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
@@ -10,7 +13,8 @@ use std::path::{Path, PathBuf};
 use homeport_core::config::{Effective, Value, effective, parse_given};
 use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::manifest::{self, Manifest};
-use homeport_core::name::{ConfigKey, InstanceName, VolumeName};
+use homeport_core::name::{ConfigKey, EndpointName, InstanceName, VolumeName};
+use homeport_core::unit::Format;
 use homeport_volumes::{
     Access, Checked, Neighbour, Origin as VolumeOrigin, Owner, Request, Reserve, VolumeError, VolumePath, VolumeUuid,
     check,
@@ -18,10 +22,9 @@ use homeport_volumes::{
 
 use super::error::OperationError;
 use super::place::misplaced;
-use crate::engine::{ContainerRef, ContainerState};
 use crate::host::Host;
 use crate::image::PortImage;
-use crate::ledger::{InstanceRecord, Ledger, Origin, RootId, RouteChoice, VolumeRecord};
+use crate::ledger::{InstanceConfig, InstanceRecord, Ledger, Origin, RootId, RouteChoice, RouteRecord, VolumeRecord};
 use crate::plan::{Blueprint, RoutePlan, VolumePlan, VolumeWay};
 use crate::request::{DeployRequest, PortChoice};
 use crate::run::{known, records};
@@ -39,6 +42,8 @@ pub(super) struct Surveyor<'a> {
     pub(super) root: &'a RootId,
     pub(super) instance: &'a InstanceName,
     pub(super) manifest: &'a Manifest,
+    /// The formats that volumes have now and are not to keep: what is checked has them.
+    formats: BTreeMap<VolumeName, Format>,
     faults: Vec<Fault>,
     engine_directory: String,
 }
@@ -52,7 +57,8 @@ impl<'a> Surveyor<'a> {
         instance: &'a InstanceName,
         manifest: &'a Manifest,
     ) -> Self {
-        Self { host, ledger, root, instance, manifest, faults: Vec::new(), engine_directory: String::new() }
+        let (formats, faults, engine_directory) = (BTreeMap::new(), Vec::new(), String::new());
+        Self { host, ledger, root, instance, manifest, formats, faults, engine_directory }
     }
 
     /// A new instance.
@@ -63,7 +69,8 @@ impl<'a> Surveyor<'a> {
         let routes = self.routes(&request.routes)?;
         let instance = self.instance.clone();
         let what = format!("deploy of `{instance}`");
-        self.finish(what, Blueprint { instance, image: image.clone(), given, effective, volumes, routes }, checked)
+        let (image, carried, parked) = (image.clone(), BTreeSet::new(), BTreeMap::new());
+        self.finish(what, Blueprint { instance, image, given, effective, carried, parked, volumes, routes }, checked)
     }
 
     /// An instance that is there, with this configuration.
@@ -77,27 +84,41 @@ impl<'a> Surveyor<'a> {
         self.ask_engine()?;
         let (volumes, checked) = self.volumes(&BTreeMap::new())?;
         for name in volumes.iter().filter(|(_, plan)| plan.way == VolumeWay::Make).map(|(name, _)| name) {
-            self.faults.push(
-                Fault::new(
-                    "HP-OPN-013",
-                    format!("volumes.{name}"),
-                    format!("volume `{name}` of `{}` is not known any more", self.instance),
-                )
-                .expected("the volume that was made when the instance was deployed")
-                .remedy(format!(
-                    "`homeport remove {}` and deploy it again: a volume that is found is taken up",
-                    self.instance
-                )),
-            );
+            self.unknown_volume(name);
         }
+        let routes = self.kept_routes(&self.ledger.routes(self.instance)?);
+        let instance = self.instance.clone();
+        let (image, InstanceConfig { mut carried, parked, .. }) = (image.clone(), self.ledger.config(&instance)?);
+        carried.retain(|key| !given.contains_key(key));
+        self.finish(what, Blueprint { instance, image, given, effective, carried, parked, volumes, routes }, checked)
+    }
+
+    /// A volume that the instance has, by its manifest, and that the ledger does not know.
+    fn unknown_volume(&mut self, name: &VolumeName) {
+        self.faults.push(
+            Fault::new(
+                "HP-OPN-013",
+                format!("volumes.{name}"),
+                format!("volume `{name}` of `{}` is not known any more", self.instance),
+            )
+            .expected("the volume that was made when the instance was deployed")
+            .remedy(format!(
+                "`homeport remove {}` and deploy it again: a volume that is found is taken up",
+                self.instance
+            )),
+        );
+    }
+
+    /// Addresses that the instance has, leading to where the manifest says.
+    fn kept_routes(&mut self, records: &[RouteRecord]) -> BTreeMap<EndpointName, RoutePlan> {
         let mut routes = BTreeMap::new();
-        for record in self.ledger.routes(self.instance)? {
+        for record in records {
             let choice = match record.choice {
                 RouteChoice::Random => PortChoice::Random,
                 RouteChoice::Fixed => PortChoice::Fixed(record.port),
             };
             let target = self.manifest.endpoints.get(&record.endpoint).map_or(record.target_port, |e| e.port);
-            let Some(address) = records::listen_address(&record) else {
+            let Some(address) = records::listen_address(record) else {
                 self.faults.push(
                     Fault::new(
                         "HP-OPN-014",
@@ -110,10 +131,9 @@ impl<'a> Surveyor<'a> {
                 continue;
             };
             let plan = RoutePlan { host: address.host(), choice, ports: vec![record.port], target };
-            routes.insert(record.endpoint, plan);
+            routes.insert(record.endpoint.clone(), plan);
         }
-        let instance = self.instance.clone();
-        self.finish(what, Blueprint { instance, image: image.clone(), given, effective, volumes, routes }, checked)
+        routes
     }
 
     /// An instance that is there and for which no container is made: nothing but its configuration is of interest.
@@ -122,10 +142,12 @@ impl<'a> Surveyor<'a> {
         image: &PortImage,
         given: BTreeMap<ConfigKey, Value>,
         effective: Effective,
-    ) -> Survey {
+    ) -> Result<Survey, OperationError> {
         let (instance, volumes, routes) = (self.instance.clone(), BTreeMap::new(), BTreeMap::new());
-        let blueprint = Blueprint { instance, image: image.clone(), given, effective, volumes, routes };
-        Survey { blueprint, checked: BTreeMap::new() }
+        let (image, InstanceConfig { mut carried, parked, .. }) = (image.clone(), self.ledger.config(&instance)?);
+        carried.retain(|key| !given.contains_key(key));
+        let blueprint = Blueprint { instance, image, given, effective, carried, parked, volumes, routes };
+        Ok(Survey { blueprint, checked: BTreeMap::new() })
     }
 
     fn finish(
@@ -189,7 +211,7 @@ impl<'a> Surveyor<'a> {
             );
         }
         let records = self.ledger.all_volumes()?;
-        let tolerated = self.running_pid()?;
+        let tolerated = known::own_processes(self.host, self.root, self.instance)?;
         let (mut plans, mut checked) = (BTreeMap::new(), BTreeMap::new());
         let manifest = self.manifest;
         for (name, declared) in &manifest.volumes {
@@ -233,7 +255,13 @@ impl<'a> Surveyor<'a> {
                     continue;
                 }
             };
-            match check(&self.host.machine, &request, known.as_ref()) {
+            // What is going to be migrated is checked as it is.
+            let now = self.formats.get(name).map(|format| Request {
+                format: *format,
+                min_format: *format,
+                ..request.clone()
+            });
+            match check(&self.host.machine, now.as_ref().unwrap_or(&request), known.as_ref()) {
                 Ok(found) => {
                     let (uuid, way) = match &found {
                         Checked::Create(_) => (VolumeUuid::random(), VolumeWay::Make),
@@ -312,16 +340,6 @@ impl<'a> Surveyor<'a> {
         neighbours.extend(planned);
         neighbours.extend(known::engine_directory(&self.engine_directory));
         neighbours
-    }
-
-    /// The first process of the instance's own container, while it runs: it may see the volumes.
-    fn running_pid(&self) -> Result<Vec<u32>, OperationError> {
-        let name = crate::container::container_name(self.root, self.instance);
-        let Ok(name) = name else { return Ok(Vec::new()) };
-        Ok(match self.host.engine.inspect(&ContainerRef::Name(name))?.map(|facts| facts.state) {
-            Some(ContainerState::Running { pid, .. }) => vec![pid],
-            _ => Vec::new(),
-        })
     }
 }
 

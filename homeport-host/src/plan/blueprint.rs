@@ -1,12 +1,13 @@
 //! Owns everything that is decided about an instance before anything is done: image, configuration, volumes, routes.
 //! Pure values; secrets are in it, so it is never written to a journal and its `Debug` shows none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use homeport_core::config::{Effective, Value};
 use homeport_core::name::{ConfigKey, EndpointName, InstanceName, VolumeName};
 use homeport_core::unit::PortNumber;
+use homeport_core::upgrade::Parked;
 use homeport_router::ListenHost;
 use homeport_volumes::{Request, VolumeUuid};
 
@@ -24,6 +25,10 @@ pub struct Blueprint {
     pub given: BTreeMap<ConfigKey, Value>,
     /// The configuration with defaults.
     pub effective: Effective,
+    /// The keys whose value was taken over from another key.
+    pub carried: BTreeSet<ConfigKey>,
+    /// What is kept aside for another version.
+    pub parked: BTreeMap<ConfigKey, Parked>,
     /// Its volumes.
     pub volumes: BTreeMap<VolumeName, VolumePlan>,
     /// Its routes; endpoints without one are left out.

@@ -37,6 +37,12 @@ pub enum Kind {
     Adopt,
     /// A volume is elsewhere from now on.
     Move,
+    /// An instance gets another version of its port, higher or lower.
+    Upgrade,
+    /// An instance gets the version back that it had before.
+    Rollback,
+    /// A container that only finished what it began goes, and trees that were exchanged go to the trash.
+    Retire,
 }
 
 /// Which way an operation goes when it cannot go on, or was cut off.
@@ -49,7 +55,7 @@ pub enum Course {
 }
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 17] = [
         Self::Deploy,
         Self::Start,
         Self::Stop,
@@ -64,6 +70,9 @@ impl Kind {
         Self::Empty,
         Self::Adopt,
         Self::Move,
+        Self::Upgrade,
+        Self::Rollback,
+        Self::Retire,
     ];
 
     /// Which way it goes. What only takes away what can be made again, or what an operator has approved, goes on; what puts
@@ -77,19 +86,29 @@ impl Kind {
             | Self::Restore
             | Self::Undo
             | Self::Adopt
-            | Self::Move => Course::Back,
-            Self::Stop | Self::Remove | Self::Settle | Self::Purge | Self::PutBack | Self::Empty => Course::On,
+            | Self::Move
+            | Self::Upgrade
+            | Self::Rollback => Course::Back,
+            Self::Stop | Self::Remove | Self::Settle | Self::Purge | Self::PutBack | Self::Empty | Self::Retire => {
+                Course::On
+            }
         }
     }
 
     /// Whether it stops the instance's container on its way, so that one that should run may have none when it is cut off.
     pub const fn interrupts(self) -> bool {
         matches!(self, Self::Start | Self::Restart | Self::Config | Self::Restore | Self::Undo)
+            || self.is_change_of_version()
     }
 
     /// Whether it exchanges what is in volumes.
     pub const fn replaces(self) -> bool {
-        matches!(self, Self::Restore | Self::Undo)
+        matches!(self, Self::Restore | Self::Undo) || self.is_change_of_version()
+    }
+
+    /// Whether it puts one version of the port in the place of another.
+    pub const fn is_change_of_version(self) -> bool {
+        matches!(self, Self::Upgrade | Self::Rollback)
     }
 
     /// The word of the command line.
@@ -109,6 +128,9 @@ impl Kind {
             Self::Empty => "empty",
             Self::Adopt => "adopt",
             Self::Move => "move",
+            Self::Upgrade => "upgrade",
+            Self::Rollback => "rollback",
+            Self::Retire => "retire",
         }
     }
 }

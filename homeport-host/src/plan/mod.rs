@@ -5,6 +5,7 @@ mod blueprint;
 mod kind;
 mod sequence;
 mod sequence_data;
+mod sequence_version;
 mod step;
 mod step_text;
 
@@ -14,8 +15,10 @@ pub use sequence::{deploy, reconfigure, remove, restart, start, stop};
 pub use sequence_data::{
     Around, Replacing, adopt, change, empty, purge, put_back, restore, settle, settle_adoption, undo,
 };
+pub use sequence_version::{Going, Manner, Migrating, MigrationStep, change_version, retire, retire_first};
 pub use step::{
-    AdoptedDirectory, ChangeWay, ChangedVolume, ListenHostText, PurgedVolume, Step, TrashHome, TrashedTree,
+    AdoptedDirectory, ChangeWay, ChangedVolume, CheckedPort, Clients, ListenHostText, MigratedTree, Migrator,
+    PurgedVolume, Step, TrashHome, TrashedTree, Writing,
 };
 
 use homeport_core::name::InstanceName;

@@ -5,8 +5,8 @@
 //! start    ──────────────────────┴─> bring up: network, routes, volumes, run dir, container, ready, point, probe, want
 //! restart  hold, stop ───────────────> bring up
 //! config   hold, stop ───────────────> bring up, reconfigure (nothing is noted before it works)
-//! stop     want stopped, close, stop, let go of volumes
-//! remove   want stopped, close, stop, let go of volumes, container, run dir, routes, network, forget
+//! stop     want stopped, close, [retire], stop, let go of volumes
+//! remove   want stopped, close, [retire], stop, let go of volumes, container, run dir, routes, network, forget
 //! ```
 //!
 //! What can fail for a reason outside of the port (an address in use, a volume) comes before the container is made, and
@@ -16,8 +16,10 @@ use homeport_core::name::InstanceName;
 use homeport_core::unit::Seconds;
 
 use super::blueprint::{Blueprint, VolumeWay};
+use super::sequence_version::retire_first;
 use super::step::{ListenHostText, Step};
 use super::{Kind, Plan};
+use crate::ledger::RetiringRecord;
 
 /// A new instance.
 pub fn deploy(blueprint: &Blueprint) -> Plan {
@@ -50,21 +52,21 @@ pub fn reconfigure(blueprint: &Blueprint, grace: Option<Seconds>) -> Plan {
     plan(Kind::Config, &blueprint.instance, steps)
 }
 
-/// A running instance stops; its container stays for its logs.
-pub fn stop(instance: &InstanceName, grace: Seconds) -> Plan {
-    plan(Kind::Stop, instance, take_down(grace))
+/// A running instance stops; its container stays for its logs. Containers that retire have their time to end.
+pub fn stop(instance: &InstanceName, grace: Seconds, retiring: &[RetiringRecord]) -> Plan {
+    plan(Kind::Stop, instance, take_down(grace, retiring))
 }
 
 /// An instance goes; its volumes stay where they are, with everything in them.
-pub fn remove(instance: &InstanceName, grace: Seconds) -> Plan {
-    let mut steps = take_away(grace);
+pub fn remove(instance: &InstanceName, grace: Seconds, retiring: &[RetiringRecord]) -> Plan {
+    let mut steps = take_away(grace, retiring);
     steps.push(Step::Forget);
     plan(Kind::Remove, instance, steps)
 }
 
 /// Everything of an instance but its volumes and the ledger's row.
-pub(super) fn take_away(grace: Seconds) -> Vec<Step> {
-    let mut steps = take_down(grace);
+pub(super) fn take_away(grace: Seconds, retiring: &[RetiringRecord]) -> Vec<Step> {
+    let mut steps = take_down(grace, retiring);
     steps.extend([Step::RemoveOldContainer, Step::RemoveRunDir, Step::ReleaseRoutes, Step::RemoveNetwork]);
     steps
 }
@@ -73,7 +75,7 @@ pub(super) fn plan(kind: Kind, instance: &InstanceName, steps: Vec<Step>) -> Pla
     Plan { kind, instance: instance.clone(), steps }
 }
 
-fn make_volumes(blueprint: &Blueprint) -> Vec<Step> {
+pub(super) fn make_volumes(blueprint: &Blueprint) -> Vec<Step> {
     let made = blueprint.volumes.iter().filter(|(_, volume)| volume.way == VolumeWay::Make);
     made.map(|(name, volume)| Step::MakeVolume {
         volume: name.clone(),
@@ -105,6 +107,9 @@ pub(super) fn bring_up(blueprint: &Blueprint) -> Vec<Step> {
     steps
 }
 
-fn take_down(grace: Seconds) -> Vec<Step> {
-    vec![Step::WantStopped, Step::CloseRoutes, Step::StopContainer { grace }, Step::ReleaseVolumes]
+fn take_down(grace: Seconds, retiring: &[RetiringRecord]) -> Vec<Step> {
+    let mut steps = vec![Step::WantStopped, Step::CloseRoutes];
+    steps.extend(retire_first(retiring));
+    steps.extend([Step::StopContainer { grace }, Step::ReleaseVolumes]);
+    steps
 }

@@ -19,8 +19,10 @@ use homeport_volumes::{TxId, VolumeUuid};
 
 use super::blueprint::Blueprint;
 use super::sequence::{bring_up, plan, take_away};
-use super::step::{AdoptedDirectory, ChangedVolume, PurgedVolume, Step, TrashedTree};
+use super::sequence_version::retire_first;
+use super::step::{AdoptedDirectory, ChangedVolume, PurgedVolume, Step, TrashedTree, Writing};
 use super::{Kind, Plan};
+use crate::ledger::RetiringRecord;
 
 /// One volume whose tree is to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Around<'a> {
     pub hook: Option<(CommandName, Seconds)>,
     /// The volumes of which a snapshot is made before.
     pub present: Vec<VolumeName>,
+    /// Containers of an earlier version that still have clients: they have the volumes too.
+    pub retiring: Vec<RetiringRecord>,
 }
 
 /// Volumes become what they were in a snapshot.
@@ -59,12 +63,12 @@ pub fn undo(instance: &InstanceName, bundle: TxId, volumes: &[Replacing], around
 }
 
 fn replace(bundle: TxId, volumes: &[Replacing], around: &Around<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
+    let mut steps = retire_first(&around.retiring);
     if let Some(grace) = around.stop {
         steps.extend([Step::HoldRoutes, Step::StopContainer { grace }, Step::ReleaseVolumes]);
     }
     if !around.present.is_empty() {
-        steps.push(Step::SnapshotPresent { volumes: around.present.clone() });
+        steps.push(Step::SnapshotPresent { volumes: around.present.clone(), port: Writing::Stopped });
     }
     steps.extend(volumes.iter().map(|one| one.stage.clone()));
     steps.extend(volumes.iter().map(|one| Step::ExchangeTree {
@@ -95,16 +99,17 @@ pub fn settle(instance: &InstanceName, trees: &[(VolumeName, VolumeUuid, TxId)])
     plan(Kind::Settle, instance, trees.iter().map(step).collect())
 }
 
-/// Volumes are given up; `grace` is that of the instance's container, `None` where there is no instance any more.
+/// Volumes are given up; `going` is what there is of the instance's containers and how long they have, `None` where there is
+/// no instance any more.
 /// Of those that are `lost` nothing is there to be put away.
 pub fn purge(
     instance: &InstanceName,
     bundle: TxId,
     volumes: &[PurgedVolume],
     lost: &[VolumeUuid],
-    grace: Option<Seconds>,
+    going: Option<(Seconds, &[RetiringRecord])>,
 ) -> Plan {
-    let mut steps = grace.map(take_away).unwrap_or_default();
+    let mut steps = going.map(|(grace, retiring)| take_away(grace, retiring)).unwrap_or_default();
     steps.extend(volumes.iter().cloned().map(Step::PurgeVolume));
     steps.push(Step::ForgetPurged { bundle, volumes: volumes.to_vec(), lost: lost.to_vec() });
     plan(Kind::Purge, instance, steps)

@@ -1,16 +1,18 @@
 //! Owns the steps of operations as values: what a journal holds, so that each can be undone by whoever comes after a crash.
 //! Never carries a step out, and never holds a secret: the journal is not the place for one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use homeport_core::name::{CommandName, EndpointName, VolumeName};
-use homeport_core::unit::{PortNumber, Seconds};
+use homeport_core::unit::{Format, PortNumber, Seconds};
 use homeport_router::ListenHost;
 use homeport_volumes::store::SnapshotUuid;
 use homeport_volumes::{TxId, VolumeUuid};
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::Time;
+use crate::engine::ContainerId;
+use crate::ledger::{Slot, Time};
 use crate::request::DeviceNodes;
 
 /// One step. Every step can be repeated and can be undone more than once.
@@ -95,6 +97,9 @@ pub enum Step {
     SnapshotPresent {
         /// The volumes.
         volumes: Vec<VolumeName>,
+        /// Whether the port writes to them meanwhile.
+        #[serde(default)]
+        port: Writing,
     },
     /// Builds what a volume was in a snapshot beside what it is, and compares every byte of it. [spec: STO-31]
     BuildTree {
@@ -183,6 +188,112 @@ pub enum Step {
     RecordVolume,
     /// Forgets how an adoption could be taken back.
     SettleAdoption(AdoptedDirectory),
+    /// Goes on with another slot of the instance: the container in the present one stays as it is.
+    TakeSlot {
+        /// The slot.
+        slot: Slot,
+        /// What becomes of clients until the container in it is ready.
+        clients: Clients,
+    },
+    /// Has the port look at its configuration and its volumes, which it can only read, and say everything that is wrong.
+    /// [spec: ENT-12]
+    CheckPort(CheckedPort),
+    /// Builds a copy of a volume from the snapshot that this operation made, and compares every byte of it. [spec: STO-31]
+    CopyTree {
+        /// The volume.
+        volume: VolumeName,
+        /// Its identity.
+        uuid: VolumeUuid,
+        /// Names the copy.
+        tx: TxId,
+    },
+    /// Has the port take a copy from one format to the next.
+    MigrateTree(MigratedTree),
+    /// Stops this container.
+    QuitContainer {
+        /// The container.
+        container: ContainerId,
+        /// How long it may take by itself.
+        grace: Seconds,
+    },
+    /// Looks whether the port goes on working.
+    Soak {
+        /// For how long.
+        within: Seconds,
+    },
+    /// Writes down that the instance has this version from now on. Always the last step.
+    TakeOver {
+        /// The change, as the trash knows it.
+        bundle: TxId,
+        /// How long clients of the container from before may stay; `None` where it has ended.
+        linger: Option<Seconds>,
+    },
+    /// Gives the public address of one endpoint up, which the version that took over does not have.
+    ReleaseRoute {
+        /// The endpoint.
+        endpoint: EndpointName,
+    },
+    /// Ends a container that only finished what it began, and takes it and its `/run/port` away.
+    RetireContainer {
+        /// The container.
+        container: ContainerId,
+        /// Its slot.
+        slot: Slot,
+        /// How long it may take by itself.
+        grace: Seconds,
+        /// The change that replaced it.
+        bundle: TxId,
+    },
+}
+
+/// What becomes of clients until another version is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clients {
+    /// The version from before serves them.
+    Served,
+    /// They wait.
+    Wait,
+}
+
+/// What a port is shown when it is asked whether everything is right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedPort {
+    /// The copies that stand in for volumes.
+    pub copies: BTreeMap<VolumeName, (VolumeUuid, TxId)>,
+    /// The volumes that are still to be migrated: that they have another format is no fault.
+    pub awaited: BTreeSet<VolumeName>,
+    /// How long it may take.
+    pub within: Seconds,
+}
+
+/// One step of a migration of a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigratedTree {
+    /// The volume.
+    pub volume: VolumeName,
+    /// Its identity.
+    pub uuid: VolumeUuid,
+    /// Names the copy.
+    pub tx: TxId,
+    /// The format that the copy has.
+    pub from: Format,
+    /// The format that it gets: one above or one below.
+    pub to: Format,
+    /// Whose step it is.
+    pub by: Migrator,
+    /// How long it may take.
+    pub within: Seconds,
+}
+
+/// Whose steps take data from one format to another. [spec: UPG-21]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Migrator {
+    /// The version that is to be: the way up.
+    Next,
+    /// The version that there is: the way down.
+    Present,
 }
 
 /// A plain directory on its way to be a volume.
@@ -213,6 +324,17 @@ pub struct ChangedVolume {
     pub found: String,
     /// What it is to say.
     pub becomes: String,
+}
+
+/// Whether the port writes to its volumes while they are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Writing {
+    /// It was stopped before.
+    #[default]
+    Stopped,
+    /// It goes on.
+    GoesOn,
 }
 
 /// How a volume comes to where it is to be.

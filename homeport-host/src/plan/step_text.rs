@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::step::{ChangeWay, ChangedVolume, Step};
+use super::step::{ChangeWay, ChangedVolume, Clients, Step};
 
 impl Step {
     /// Whether the step does nothing but write to the ledger, so that it can be one with the end of its operation.
@@ -17,6 +17,7 @@ impl Step {
                 | Self::RecordPutBack { .. }
                 | Self::ForgetTrash { .. }
                 | Self::RecordVolume
+                | Self::TakeOver { .. }
         )
     }
 
@@ -63,6 +64,15 @@ impl Step {
             Self::ChangeVolume(_) => "change_volume",
             Self::RecordVolume => "record_volume",
             Self::SettleAdoption(_) => "settle_adoption",
+            Self::TakeSlot { .. } => "take_slot",
+            Self::CheckPort(_) => "check_port",
+            Self::CopyTree { .. } => "copy_tree",
+            Self::MigrateTree(_) => "migrate_tree",
+            Self::QuitContainer { .. } => "quit_container",
+            Self::Soak { .. } => "soak",
+            Self::TakeOver { .. } => "take_over",
+            Self::ReleaseRoute { .. } => "release_route",
+            Self::RetireContainer { .. } => "retire_container",
         }
     }
 }
@@ -122,6 +132,21 @@ impl fmt::Display for Step {
             },
             Self::RecordVolume => f.write_str("write the volume to the ledger"),
             Self::SettleAdoption(adopted) => write!(f, "forget what `{}` was before", adopted.path.display()),
+            Self::TakeSlot { clients: Clients::Served, .. } => f.write_str("leave the present container as it is"),
+            Self::TakeSlot { clients: Clients::Wait, .. } => f.write_str("make room for another container"),
+            Self::CheckPort(checked) if checked.copies.is_empty() => {
+                f.write_str("ask the new version what it finds wrong")
+            }
+            Self::CheckPort(_) => f.write_str("ask the new version what it finds wrong in the migrated copies"),
+            Self::CopyTree { volume, .. } => write!(f, "copy `{volume}` from the snapshot, and compare every byte"),
+            Self::MigrateTree(step) => {
+                write!(f, "migrate the copy of `{}` from format {} to {}", step.volume, step.from, step.to)
+            }
+            Self::QuitContainer { .. } => f.write_str("stop the present container"),
+            Self::Soak { within } => write!(f, "look whether it goes on working, for {within} s"),
+            Self::TakeOver { .. } => f.write_str("note the version"),
+            Self::ReleaseRoute { endpoint } => write!(f, "give the public address of `{endpoint}` up"),
+            Self::RetireContainer { .. } => f.write_str("end the container of the version from before"),
         }
     }
 }

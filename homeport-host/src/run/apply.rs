@@ -14,20 +14,22 @@ use super::records;
 use super::session::Session;
 use crate::container::{ContainerParts, container_spec, labels, stop_grace};
 use crate::engine::{
-    ContainerId, ContainerRef, ContainerState, EngineError, LabelFilter, NetworkSpec, PeerTraffic, Reach, StopOutcome,
+    Access, ContainerId, ContainerRef, ContainerState, EngineError, LabelFilter, NetworkSpec, PeerTraffic, Reach,
+    StopOutcome,
 };
 use crate::host::{Probing, now};
 use crate::ledger::{Desired, HasData, LedgerError, RouteChoice, RouteRecord};
 use crate::notify::NotifySocket;
-use crate::plan::Step;
+use crate::plan::{Clients, Step};
 use crate::probe::probe;
 use crate::progress::Event;
 use crate::request::PortChoice;
 
 /// How long a container has to stop where its manifest is not known any more.
 const UNKNOWN_GRACE: Seconds = Seconds::new(60);
-/// What the kernel says of a process that is gone (`errno.h`).
+/// What the kernel says of a process that is gone, or going (`errno.h`).
 const ESRCH: i32 = 3;
+const EINVAL: i32 = 22;
 /// How long a public address may take to answer after the port said that it is ready.
 const PROBE_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -57,7 +59,7 @@ impl Session<'_, '_> {
             Step::WantRunning => self.want(Desired::Running),
             Step::WantStopped => self.want(Desired::Stopped),
             Step::ReleaseVolumes => self.release_volumes(),
-            Step::RemoveRunDir => Ok(self.run_dir().remove()?),
+            Step::RemoveRunDir => Ok(self.run_dir()?.remove()?),
             Step::ReleaseRoutes => {
                 self.each_route(|session, endpoint| session.host.routes.release(&session.route_id(endpoint)))
             }
@@ -67,7 +69,7 @@ impl Session<'_, '_> {
                 Err(StepError::Engine(EngineError::Conflict { .. })) => Ok(()),
                 other => other,
             },
-            Step::SnapshotPresent { volumes } => self.snapshot_present(volumes),
+            Step::SnapshotPresent { volumes, port } => self.snapshot_present(volumes, *port),
             Step::BuildTree { volume, uuid, tx, snapshot, devices } => {
                 self.build_tree(volume, *uuid, *tx, *snapshot, *devices)
             }
@@ -81,13 +83,27 @@ impl Session<'_, '_> {
             Step::AdoptDirectory(directory) => self.adopt_directory(directory),
             Step::ChangeVolume(change) => self.change_volume(change),
             Step::SettleAdoption(directory) => adopt::settle_adoption(directory),
+            Step::TakeSlot { slot, clients } => {
+                (self.slot, self.clients) = (Some(*slot), *clients);
+                Ok(())
+            }
+            Step::CheckPort(checked) => self.check_port(checked),
+            Step::CopyTree { volume, uuid, tx } => self.copy_tree(volume, *uuid, *tx),
+            Step::MigrateTree(step) => self.migrate_tree(step),
+            Step::QuitContainer { container, grace } => self.quit_container(container, *grace),
+            Step::Soak { within } => self.soak(*within),
+            Step::ReleaseRoute { endpoint } => Ok(self.host.routes.release(&self.route_id(endpoint))?),
+            Step::RetireContainer { container, slot, grace, bundle } => {
+                self.retire_container(container, *slot, *grace, *bundle)
+            }
             Step::Reconfigure
             | Step::Forget
             | Step::KeepReplaced
             | Step::ForgetPurged { .. }
             | Step::RecordPutBack { .. }
             | Step::ForgetTrash { .. }
-            | Step::RecordVolume => Err(StepError::OutOfOrder {
+            | Step::RecordVolume
+            | Step::TakeOver { .. } => Err(StepError::OutOfOrder {
                 step: step.name(),
                 missing: "the end of its operation, which it belongs to",
             }),
@@ -135,9 +151,12 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    /// Notes which container the instance has, where the ledger knows the instance.
+    /// Notes which container the instance has, where the ledger knows the instance. One in another slot than the ledger's
+    /// is noted when it takes over.
     pub(super) fn note_container(&mut self, container: Option<&ContainerId>) -> Result<(), StepError> {
-        if self.writer.instance(&self.instance)?.is_some() {
+        if let Some(record) = self.writer.instance(&self.instance)?
+            && self.slot.is_none_or(|slot| slot == record.slot)
+        {
             self.writer.set_container(&self.instance, container, &now())?;
         }
         Ok(())
@@ -160,6 +179,11 @@ impl Session<'_, '_> {
         let (choice, target_port) = (plan.choice, plan.target);
         self.host.routes.ensure()?;
         let port = self.host.routes.reserve(&self.route_id(endpoint), host, ports)?;
+        let is_there = self.writer.routes(&self.instance)?.iter().any(|route| route.endpoint == *endpoint);
+        if self.kind.is_change_of_version() && is_there {
+            // Where it leads inside of the container is the version's, and written down when it takes over.
+            return Ok(());
+        }
         self.writer.put_route(&RouteRecord {
             instance: self.instance.clone(),
             endpoint: endpoint.clone(),
@@ -196,12 +220,16 @@ impl Session<'_, '_> {
     }
 
     pub(super) fn stop_container(&self, grace: Seconds) -> Result<(), StepError> {
-        let container = self.container_ref()?;
-        let running = self.host.engine.inspect(&container)?.is_some_and(|facts| facts.state.is_running());
+        self.stop_this(&self.container_ref()?, grace)
+    }
+
+    /// The same for this container.
+    pub(super) fn stop_this(&self, container: &ContainerRef, grace: Seconds) -> Result<(), StepError> {
+        let running = self.host.engine.inspect(container)?.is_some_and(|facts| facts.state.is_running());
         if !running {
             return Ok(());
         }
-        if let StopOutcome::Stopped(exit) = self.host.engine.stop(&container, grace)?
+        if let StopOutcome::Stopped(exit) = self.host.engine.stop(container, grace)?
             && exit.code.get() != 0
         {
             let text = format!("the container ended with {}", super::evidence::exit_meaning(&exit));
@@ -257,7 +285,7 @@ impl Session<'_, '_> {
     }
 
     fn prepare_run_dir(&mut self) -> Result<(), StepError> {
-        let run_dir = self.run_dir();
+        let run_dir = self.run_dir()?;
         run_dir.prepare(&self.blueprint("prepare_run_dir")?.effective, &self.expected)?;
         let socket = NotifySocket::bind(&run_dir.notify_socket());
         self.notify =
@@ -271,17 +299,20 @@ impl Session<'_, '_> {
         let blueprint = self.blueprint("create_container")?;
         let volumes =
             self.mounted.iter().map(|(name, mounted)| (name.clone(), mounted.path.as_path().to_owned())).collect();
-        let run_dir = self.run_dir();
+        let run_dir = self.run_dir()?;
         let spec = container_spec(&ContainerParts {
             root: &self.root,
             instance: &self.instance,
             manifest: &blueprint.image.manifest,
             image: blueprint.image.id,
-            network: self.network.clone().ok_or(missing("the network"))?,
+            slot: self.slot()?,
+            network: Some(self.network.clone().ok_or(missing("the network"))?),
             run_dir: run_dir.path(),
             volumes: &volumes,
+            access: Access::ReadWrite,
             open_files_hard: open_files_hard(),
             phase,
+            snapshot: None,
         })?;
         let created = self.host.engine.create(&spec)?;
         for text in created.warnings {
@@ -312,6 +343,16 @@ impl Session<'_, '_> {
     /// What the container sees is what was checked, also where something was exchanged between check and start.
     /// A container that has ended already is left to the wait for readiness. [spec: VOL-26]
     fn compare_mounts(&self, container: &ContainerRef) -> Result<(), StepError> {
+        self.compare_mounts_of(container, &self.mounted, self.manifest("start_container")?)
+    }
+
+    /// The same for a container that sees these volumes of this manifest.
+    pub(super) fn compare_mounts_of(
+        &self,
+        container: &ContainerRef,
+        mounted: &std::collections::BTreeMap<VolumeName, homeport_volumes::Mounted>,
+        manifest: &homeport_core::manifest::Manifest,
+    ) -> Result<(), StepError> {
         let Some(ContainerState::Running { pid, .. }) = self.host.engine.inspect(container)?.map(|facts| facts.state)
         else {
             return Ok(());
@@ -322,13 +363,16 @@ impl Session<'_, '_> {
         let text = match std::fs::read(self.host.machine.proc.join(pid.to_string()).join("mountinfo")) {
             Ok(text) => text,
             // It has ended meanwhile: the wait for readiness tells how.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH) => {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound
+                    || matches!(error.raw_os_error(), Some(ESRCH | EINVAL)) =>
+            {
                 return Ok(());
             }
             Err(source) => return Err(StepError::Io { action: "read what the container has mounted", source }),
         };
-        for (name, mounted) in &self.mounted {
-            let target = self.manifest("start_container")?.volumes.get(name).map_or("", |volume| volume.path.as_str());
+        for (name, mounted) in mounted {
+            let target = manifest.volumes.get(name).map_or("", |volume| volume.path.as_str());
             if let Err(fault) = compare_mount(&text, target, &mounted.location) {
                 return Err(StepError::OtherMount { volume: name.clone(), found: fault.actual });
             }
@@ -346,7 +390,12 @@ impl Session<'_, '_> {
             progress: &*self.host.progress,
             memory: self.manifest("await_ready")?.resources.memory_limit,
             proc: &self.host.machine.proc,
-            renew: &|| self.each_route(|session, endpoint| session.host.routes.hold(&session.route_id(endpoint))),
+            renew: &|| match self.clients {
+                Clients::Wait => {
+                    self.each_route(|session, endpoint| session.host.routes.hold(&session.route_id(endpoint)))
+                }
+                Clients::Served => Ok(()),
+            },
         }
         .until_ready(within)?;
         self.note_data()
@@ -422,6 +471,6 @@ impl Session<'_, '_> {
 }
 
 /// The most open files that this machine lets a process have; a container's limit cannot be above it.
-fn open_files_hard() -> u64 {
+pub(super) fn open_files_hard() -> u64 {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(u64::MAX)
 }

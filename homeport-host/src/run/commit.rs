@@ -21,6 +21,10 @@ impl Session<'_, '_> {
             Step::Reconfigure => Some(records::config(self.blueprint("reconfigure")?)),
             _ => None,
         };
+        let taking_over = match step {
+            Step::TakeOver { bundle, linger } => Some(self.taking_over(*bundle, *linger)?),
+            _ => None,
+        };
         let (instance, kind) = (self.instance.clone(), self.kind);
         let (replaced, returned) = (std::mem::take(&mut self.replaced), std::mem::take(&mut self.returned));
         let undeleted: Vec<TxId> = self.undeleted.keys().copied().collect();
@@ -29,6 +33,7 @@ impl Session<'_, '_> {
                 let trees: Vec<_> = replaced.iter().map(|one| (one.name.clone(), one.volume, one.tx)).collect();
                 Some(settle(&instance, &trees))
             }
+            Step::TakeOver { .. } => taking_over.as_ref().and_then(|over| over.following(&instance, &replaced)),
             Step::RecordVolume => {
                 self.adopting.as_ref().map(|(_, directory)| settle_adoption(&instance, directory.clone()))
             }
@@ -37,6 +42,9 @@ impl Session<'_, '_> {
         let volume = self.recorded.take();
         let begun = self.writer.together(|writer| -> Result<Option<OperationId>, LedgerError> {
             write(writer, &instance, step, config.as_ref(), (&replaced, &returned))?;
+            if let Some(over) = &taking_over {
+                over.write(writer)?;
+            }
             if let (Step::RecordVolume, Some(volume)) = (step, &volume) {
                 writer.put_volume(volume)?;
             }
@@ -68,7 +76,7 @@ fn write(
             }
         }
         Step::Forget => forget(writer, instance)?,
-        Step::KeepReplaced => {
+        Step::KeepReplaced | Step::TakeOver { .. } => {
             for tx in returned {
                 writer.remove_trash(*tx)?;
             }

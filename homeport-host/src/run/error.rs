@@ -5,7 +5,7 @@ use std::io;
 
 use homeport_core::fault::{Advice, Fault};
 use homeport_core::name::{CommandName, InstanceName, VolumeName};
-use homeport_core::unit::{Bytes, Seconds};
+use homeport_core::unit::{Bytes, Format, Seconds};
 use homeport_volumes::VolumeError;
 use homeport_volumes::restore::RestoreError;
 use homeport_volumes::snapshot::SnapshotError;
@@ -125,6 +125,38 @@ pub enum StepError {
         /// What it sees.
         found: String,
     },
+    /// The version that is to be finds something wrong with what there is.
+    #[error("the new version finds something wrong: {how}")]
+    Unfit {
+        /// How its look ended.
+        how: String,
+    },
+    /// A step of a migration did not succeed.
+    #[error("the migration of `{volume}` from format {from} to {to} did not succeed: {how}")]
+    Migration {
+        /// The volume.
+        volume: VolumeName,
+        /// The format before.
+        from: Format,
+        /// The format that was wanted.
+        to: Format,
+        /// How the step ended.
+        how: String,
+    },
+    /// The port did not get done in time with something that it was asked for.
+    #[error("the port's `{what}` was not done after {within} s")]
+    TooSlow {
+        /// The phase.
+        what: &'static str,
+        /// The time that it has.
+        within: Seconds,
+    },
+    /// The port did not go on working.
+    #[error("the port did not go on working: {how}")]
+    Faltered {
+        /// What was seen.
+        how: String,
+    },
     /// A step needs what an earlier one would have made.
     #[error("step `{step}` has nothing to work on: {missing}")]
     OutOfOrder {
@@ -205,6 +237,10 @@ impl Advice for StepError {
             Self::OtherMount { .. } => "HP-OPN-008",
             Self::OutOfOrder { .. } => "HP-OPN-009",
             Self::NotTakenBack { .. } => "HP-OPN-010",
+            Self::Unfit { .. } => "HP-OPN-030",
+            Self::Migration { .. } => "HP-OPN-031",
+            Self::TooSlow { .. } => "HP-OPN-032",
+            Self::Faltered { .. } => "HP-OPN-033",
             Self::Simulated | Self::Died => "HP-OPN-099",
         }
     }
@@ -232,6 +268,21 @@ impl Advice for StepError {
             Self::OutOfMemory { .. } => Some(
                 "the port needs more memory than its manifest allows (`resources.memory_recommended_bytes`)".to_owned(),
             ),
+            Self::Unfit { .. } => Some(
+                "what the new version reported stands above; nothing was changed: correct it and repeat the command"
+                    .to_owned(),
+            ),
+            Self::Migration { .. } => Some(
+                "only a copy was migrated, and the data is as it was; what the port reported stands above and is for its \
+                 author"
+                    .to_owned(),
+            ),
+            Self::TooSlow { .. } => {
+                Some("the data is as it was; its log stands above, and the time is the port's to declare".to_owned())
+            }
+            Self::Faltered { .. } => {
+                Some("the version from before is back; the log of the new one stands above".to_owned())
+            }
             Self::NotReady { .. } => {
                 Some("its log stands above; the time is `health.ready_seconds` of the port's manifest".to_owned())
             }

@@ -124,9 +124,10 @@ impl Session<'_, '_> {
     /// What the container left behind, where one was made.
     fn evidence(&self, steps: &[Step]) -> Evidence {
         match self.container_ref() {
-            Ok(container) if steps.iter().any(makes_container) => {
-                Evidence::gather(&*self.host.engine, &container, &self.run_dir())
-            }
+            Ok(container) if steps.iter().any(makes_container) => match self.run_dir() {
+                Ok(run_dir) => Evidence::gather(&*self.host.engine, &container, &run_dir),
+                Err(_) => Evidence::default(),
+            },
             _ => Evidence::default(),
         }
     }
@@ -196,7 +197,7 @@ impl Session<'_, '_> {
 }
 
 fn makes_container(step: &Step) -> bool {
-    matches!(step, Step::CreateContainer | Step::PostRestore { .. })
+    matches!(step, Step::CreateContainer | Step::PostRestore { .. } | Step::CheckPort(_) | Step::MigrateTree(_))
 }
 
 /// Writes a plan down before anything of it happens.

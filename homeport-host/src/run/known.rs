@@ -4,6 +4,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use homeport_core::name::InstanceName;
 use homeport_core::unit::{Bytes, Format, Gid, Inodes, Mode, Uid};
 use homeport_volumes::{
     Access, Known, Marker, Neighbour, Origin as VolumeOrigin, Owner, Request, Reserve, VolumePath, VolumeUuid,
@@ -11,8 +12,10 @@ use homeport_volumes::{
 
 use super::error::StepError;
 use super::records;
+use crate::container::container_name;
+use crate::engine::{ContainerRef, ContainerState};
 use crate::host::Host;
-use crate::ledger::{Ledger, Origin, RootId, VolumeRecord};
+use crate::ledger::{Ledger, Origin, RootId, Slot, VolumeRecord};
 
 /// The question for a known volume, and what is known of it. Format and owner are those that are found: whether a port
 /// can work with them is asked when it starts.
@@ -42,6 +45,19 @@ pub(crate) fn ask(
         neighbours: neighbours(host, &ledger.all_volumes()?),
     };
     Ok((request, known))
+}
+
+/// The first processes of the instance's containers that run: they may see its volumes.
+pub(crate) fn own_processes(host: &Host, root: &RootId, instance: &InstanceName) -> Result<Vec<u32>, StepError> {
+    let mut found = Vec::new();
+    for slot in [Slot::First, Slot::Second] {
+        let name = container_name(root, instance, slot).map_err(crate::container::ContainerError::from)?;
+        let facts = host.engine.inspect(&ContainerRef::Name(name))?;
+        if let Some(ContainerState::Running { pid, .. }) = facts.map(|facts| facts.state) {
+            found.push(pid);
+        }
+    }
+    Ok(found)
 }
 
 /// Who chose the place of a known volume.

@@ -28,8 +28,11 @@ pub(crate) mod records;
 mod replace;
 mod resume;
 mod session;
+mod take_over;
+mod task;
 mod trash;
 mod undo;
+mod version;
 
 pub use error::{KeptVolume, RunError, StepError};
 pub use evidence::{Evidence, exit_meaning};

@@ -6,19 +6,30 @@ use homeport_volumes::store::Reason;
 
 use super::error::StepError;
 use super::session::Session;
+use crate::engine::ContainerRef;
+use crate::plan::{Kind, Writing};
 use crate::progress::Event;
-use crate::taking::Taking;
+use crate::taking::{Hook, Taking};
 
 impl Session<'_, '_> {
-    /// Makes a snapshot of these volumes, which nothing writes to.
-    pub(super) fn snapshot_present(&mut self, volumes: &[VolumeName]) -> Result<(), StepError> {
+    /// Makes a snapshot of these volumes. Where the port goes on, it is asked to hold still for it, if it can.
+    pub(super) fn snapshot_present(&mut self, volumes: &[VolumeName], port: Writing) -> Result<(), StepError> {
         let store = crate::store::open_or_make(self.host, self.writer)?;
         let records = self.writer.volumes(&self.instance)?;
         let records: Vec<_> = records.into_iter().filter(|record| volumes.contains(&record.name)).collect();
-        let note = format!(
-            "before a {}",
-            if self.kind == crate::plan::Kind::Undo { "restore was taken back" } else { "restore" }
-        );
+        let (reason, note) = match self.kind {
+            Kind::Undo => (Reason::Restore, "before a restore was taken back".to_owned()),
+            Kind::Upgrade | Kind::Rollback => (Reason::Upgrade, format!("before the {}", self.change_of_version()?)),
+            _ => (Reason::Restore, "before a restore".to_owned()),
+        };
+        let recorded = self.writer.instance(&self.instance)?;
+        let manifest = recorded.as_ref().and_then(|record| homeport_core::manifest::parse(&record.manifest).ok());
+        let hook = match (port, &manifest, recorded.and_then(|record| record.container)) {
+            (Writing::GoesOn, Some(manifest), Some(container)) => {
+                Hook::new(self.host, &self.instance, manifest, ContainerRef::Id(container))
+            }
+            _ => None,
+        };
         let took = Taking {
             host: self.host,
             ledger: self.writer,
@@ -26,10 +37,13 @@ impl Session<'_, '_> {
             store: &store,
             instance: &self.instance,
             volumes: &records,
-            reason: Reason::Restore,
+            reason,
             note: Some(note),
-            mode: Mode::Still,
-            hook: None,
+            mode: match port {
+                Writing::Stopped => Mode::Still,
+                Writing::GoesOn => Mode::Running,
+            },
+            hook,
         }
         .take()?;
         for text in took.warnings {
@@ -39,5 +53,12 @@ impl Session<'_, '_> {
         self.before = Some(head.body.uuid);
         self.counted = head.body.volumes.iter().map(|part| (part.name.clone(), (part.count, part.bytes))).collect();
         Ok(())
+    }
+
+    /// What is being done, in words: `upgrade from 1.0.0 to 1.1.0`.
+    fn change_of_version(&self) -> Result<String, StepError> {
+        let now = self.writer.instance(&self.instance)?.map(|record| record.version.to_string()).unwrap_or_default();
+        let next = &self.manifest("snapshot_present")?.port.version;
+        Ok(format!("{} from {now} to {next}", self.kind))
     }
 }

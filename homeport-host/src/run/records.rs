@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StepError;
 use crate::host::now;
-use crate::ledger::{Desired, HasData, InstanceConfig, InstanceRecord, MustBeMount, Origin, VolumeRecord, VolumeState};
+use crate::ledger::{
+    Desired, HasData, InstanceConfig, InstanceRecord, MustBeMount, Origin, Slot, VolumeRecord, VolumeState,
+};
 use crate::plan::Blueprint;
 
 /// What the ledger remembers of a volume's file system.
@@ -33,6 +35,7 @@ pub(crate) fn instance(blueprint: &Blueprint) -> InstanceRecord {
         manifest: blueprint.image.bytes.clone(),
         desired: Desired::Stopped,
         container: None,
+        slot: Slot::First,
         created: now(),
         changed: now(),
         overrides: serde_json::json!({}),
@@ -43,7 +46,8 @@ pub(crate) fn instance(blueprint: &Blueprint) -> InstanceRecord {
 pub(crate) fn config(blueprint: &Blueprint) -> InstanceConfig {
     let mut effective = blueprint.effective.open.clone();
     effective.extend(blueprint.effective.secret.clone());
-    InstanceConfig { given: blueprint.given.clone(), effective }
+    let (carried, parked) = (blueprint.carried.clone(), blueprint.parked.clone());
+    InstanceConfig { given: blueprint.given.clone(), effective, carried, parked }
 }
 
 /// A volume as its marker says that it is.

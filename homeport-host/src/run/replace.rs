@@ -13,7 +13,7 @@ use homeport_volumes::{Held, TxId, VolumeUuid};
 use super::error::StepError;
 use super::known;
 use super::session::Session;
-use crate::engine::{ContainerState, WaitOutcome};
+use crate::engine::WaitOutcome;
 use crate::ledger::{HasData, TrashReason, TrashRecord, VolumeRecord};
 use crate::plan::Kind;
 use crate::progress::Meter;
@@ -25,7 +25,7 @@ pub(crate) const KEPT: std::time::Duration = std::time::Duration::from_hours(30 
 
 impl Session<'_, '_> {
     /// The record of a volume.
-    fn volume_record(&self, uuid: VolumeUuid) -> Result<VolumeRecord, StepError> {
+    pub(super) fn volume_record(&self, uuid: VolumeUuid) -> Result<VolumeRecord, StepError> {
         let missing = StepError::OutOfOrder { step: "volume", missing: "a volume that the ledger knows" };
         self.writer.volume_by_uuid(&uuid.to_string())?.ok_or(missing)
     }
@@ -37,16 +37,18 @@ impl Session<'_, '_> {
         Ok(hold_for_restore(&self.host.machine, &request, Some(&known))?)
     }
 
-    /// The same where the instance's own container may run on the volume by now: only what is beside `data/` is touched.
-    fn hold_beside_container(&self, uuid: VolumeUuid) -> Result<Held, StepError> {
+    /// The same where the instance's own containers may run on the volume by now: only what is beside `data/` is touched.
+    pub(super) fn hold_beside_container(&self, uuid: VolumeUuid) -> Result<Held, StepError> {
         let record = self.volume_record(uuid)?;
         let (mut request, known) = known::ask(self.host, self.writer, &self.root, &record)?;
-        if let Some(ContainerState::Running { pid, .. }) =
-            self.host.engine.inspect(&self.container_ref()?)?.map(|facts| facts.state)
-        {
-            request.tolerated.push(pid);
-        }
+        request.tolerated = known::own_processes(self.host, &self.root, &self.instance)?;
         Ok(hold_for_restore(&self.host.machine, &request, Some(&known))?)
+    }
+
+    /// Locks a volume for this operation. While one version takes over from another, both may have the volume: what the
+    /// version from before still writes goes on into the tree that it has, which is kept.
+    fn hold_as_is(&self, uuid: VolumeUuid) -> Result<Held, StepError> {
+        if self.kind.is_change_of_version() { self.hold_beside_container(uuid) } else { self.hold(uuid) }
     }
 
     /// Builds a volume's tree from a snapshot, and compares it.
@@ -65,7 +67,7 @@ impl Session<'_, '_> {
         let part = found.body.volume(volume).ok_or(missing("the volume in the snapshot"))?;
         let objects = store.objects()?;
         let source = Stored::new(&store, &objects, part.entries);
-        let mut held = self.hold(uuid)?;
+        let mut held = self.hold_as_is(uuid)?;
         self.clear_way(&mut held)?;
         let devices = match devices {
             DeviceNodes::Refuse => Devices::Refuse,
@@ -104,7 +106,7 @@ impl Session<'_, '_> {
 
     /// Gives a staged tree up: one that was built is deleted, one out of the trash goes back there.
     pub(super) fn unstage(&mut self, uuid: VolumeUuid, tx: TxId) -> Result<(), StepError> {
-        let mut held = self.hold(uuid)?;
+        let mut held = self.hold_as_is(uuid)?;
         match discard(&mut held, tx)? {
             Discarded::Deleted | Discarded::Absent | Discarded::PutBack(_) => Ok(()),
         }
@@ -123,13 +125,18 @@ impl Session<'_, '_> {
         let until = since.after(KEPT);
         let (entries, bytes) = self.counted.get(volume).copied().unzip();
         let keeping = Keeping { entries, bytes: bytes.map(Bytes::new), since: unix(&since), until: Some(unix(&until)) };
-        let mut held = self.hold(uuid)?;
+        let mut held = self.hold_as_is(uuid)?;
+        self.formats.insert(volume.clone(), held.marker().format);
         exchange(&mut held, tx, &keeping)?;
         self.note_tree(&record, &held)?;
         self.replaced.push(TrashRecord {
             tx,
             bundle,
-            reason: if self.kind == Kind::Undo { TrashReason::Undo } else { TrashReason::Restore },
+            reason: match self.kind {
+                Kind::Undo => TrashReason::Undo,
+                kind if kind.is_change_of_version() => TrashReason::Upgrade,
+                _ => TrashReason::Restore,
+            },
             volume: uuid,
             instance: record.instance,
             port: record.port,
@@ -148,7 +155,7 @@ impl Session<'_, '_> {
     /// Puts the tree from before in its place again. What was live meanwhile is in the trash, where it was in use at all.
     pub(super) fn exchange_tree_back(&mut self, uuid: VolumeUuid, tx: TxId, bundle: TxId) -> Result<(), StepError> {
         let record = self.volume_record(uuid)?;
-        let mut held = self.hold(uuid)?;
+        let mut held = self.hold_as_is(uuid)?;
         let back = exchange_back(&mut held, tx)?;
         self.note_tree(&record, &held)?;
         if let Back::Returned(returned) = back

@@ -8,7 +8,7 @@ use super::journal::{ahead, begun, with_causes};
 use super::session::Session;
 use crate::host::Host;
 use crate::ledger::{LedgerError, LedgerWriter, OperationEnd, OperationRecord, RootId, StepRecord};
-use crate::plan::{Course, Kind};
+use crate::plan::{Course, Kind, Step};
 use crate::progress::Event;
 
 /// What became of operations that were cut off.
@@ -62,6 +62,11 @@ fn bring_to_end(
     match kind.course() {
         Course::Back => {
             let steps = begun(steps).map_err(|error| unread(error.to_string()))?;
+            // What was made is in the slot that the operation had taken.
+            session.slot = steps.iter().rev().find_map(|(_, step)| match step {
+                Step::TakeSlot { slot, .. } => Some(*slot),
+                _ => None,
+            });
             let left = session.take_back(operation.id, &steps, "it was cut off")?;
             match left.failed.as_slice() {
                 [] => Ok(kind),

@@ -7,6 +7,7 @@ use homeport_core::entrypoint::ExpectedVolumes;
 use homeport_core::fault::Fault;
 use homeport_core::manifest::Manifest;
 use homeport_core::name::{EndpointName, InstanceName, VolumeName};
+use homeport_core::unit::Format;
 use homeport_router::RouteId;
 use homeport_volumes::adopt::DirectoryPlan;
 use homeport_volumes::store::SnapshotUuid;
@@ -17,9 +18,9 @@ use crate::approval::TokenUse;
 use crate::container::container_name;
 use crate::engine::{ContainerId, ContainerRef, NetworkId, NetworkName};
 use crate::host::Host;
-use crate::ledger::{LedgerWriter, OperationId, RootId, TrashRecord, VolumeRecord};
+use crate::ledger::{LedgerWriter, OperationId, RootId, Slot, TrashRecord, VolumeRecord};
 use crate::notify::NotifySocket;
-use crate::plan::{AdoptedDirectory, Blueprint, Kind, Plan};
+use crate::plan::{AdoptedDirectory, Blueprint, Clients, Kind, Plan};
 use crate::rundir::RunDir;
 
 /// What is known of a directory that is adopted: what is asked of it, and what was found in it.
@@ -44,6 +45,10 @@ pub(crate) struct Session<'a, 'lock> {
     pub(crate) in_use: BTreeMap<VolumeName, InUse>,
     pub(crate) mounted: BTreeMap<VolumeName, Mounted>,
     pub(crate) expected: ExpectedVolumes,
+    /// The slot that this operation works in; `None` for the one that the ledger has.
+    pub(crate) slot: Option<Slot>,
+    /// What becomes of clients until the container is ready.
+    pub(crate) clients: Clients,
     pub(crate) network: Option<NetworkId>,
     pub(crate) container: Option<ContainerId>,
     pub(crate) notify: Option<NotifySocket>,
@@ -52,6 +57,8 @@ pub(crate) struct Session<'a, 'lock> {
     /// The snapshot that was made of what is replaced, and what was counted in each volume.
     pub(crate) before: Option<SnapshotUuid>,
     pub(crate) counted: BTreeMap<VolumeName, (u64, u64)>,
+    /// The formats that volumes had before their trees were exchanged.
+    pub(crate) formats: BTreeMap<VolumeName, Format>,
     /// Trees that were taken out, and those that came back from the trash: noted with the end of the operation.
     pub(crate) replaced: Vec<TrashRecord>,
     pub(crate) returned: Vec<TxId>,
@@ -88,12 +95,15 @@ impl<'a, 'lock> Session<'a, 'lock> {
             in_use: BTreeMap::new(),
             mounted: BTreeMap::new(),
             expected: ExpectedVolumes::new(),
+            slot: None,
+            clients: Clients::Wait,
             network: None,
             container: None,
             notify: None,
             approval: None,
             before: None,
             counted: BTreeMap::new(),
+            formats: BTreeMap::new(),
             replaced: Vec::new(),
             returned: Vec::new(),
             kept: Vec::new(),
@@ -120,14 +130,27 @@ impl<'a, 'lock> Session<'a, 'lock> {
         self
     }
 
-    pub(crate) fn run_dir(&self) -> RunDir {
-        RunDir::new(self.host.layout.instance_run_dir(&self.instance))
+    /// The slot that this operation works in.
+    pub(crate) fn slot(&self) -> Result<Slot, StepError> {
+        match self.slot {
+            Some(slot) => Ok(slot),
+            None => self.recorded_slot(),
+        }
     }
 
-    /// The instance's container, by its name: there is one at a time.
+    /// The slot that the ledger has for the instance.
+    pub(crate) fn recorded_slot(&self) -> Result<Slot, StepError> {
+        Ok(self.writer.instance(&self.instance)?.map_or(Slot::First, |record| record.slot))
+    }
+
+    pub(crate) fn run_dir(&self) -> Result<RunDir, StepError> {
+        Ok(RunDir::new(self.host.layout.instance_run_dir(&self.instance, self.slot()?)))
+    }
+
+    /// The instance's container in this slot, by its name: there is one at a time.
     pub(crate) fn container_ref(&self) -> Result<ContainerRef, StepError> {
-        let name = container_name(&self.root, &self.instance).map_err(crate::container::ContainerError::from)?;
-        Ok(ContainerRef::Name(name))
+        let name = container_name(&self.root, &self.instance, self.slot()?);
+        Ok(ContainerRef::Name(name.map_err(crate::container::ContainerError::from)?))
     }
 
     pub(crate) fn route_id(&self, endpoint: &EndpointName) -> RouteId {

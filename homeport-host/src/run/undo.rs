@@ -1,6 +1,7 @@
 //! Owns how each step is taken back. Every undo can be repeated, and works whether or not the step had its effect.
 //! Never removes a volume in which there is anything.
 
+use homeport_core::name::EndpointName;
 use homeport_core::unit::{Gid, Mode, Uid};
 use homeport_volumes::{Before, Origin as VolumeOrigin, Owner, Removal, VolumePath};
 
@@ -25,20 +26,30 @@ impl Session<'_, '_> {
                 let id = self.route_id(endpoint);
                 match self.kind {
                     Kind::Deploy => self.host.routes.release(&id)?,
+                    Kind::Upgrade | Kind::Rollback => self.unreserve(endpoint)?,
                     _ => self.host.routes.close(&id)?,
                 }
             }
+            Step::PointRoute { endpoint } if self.kind.is_change_of_version() => self.lead_back(endpoint)?,
             Step::PointRoute { endpoint } => self.host.routes.close(&self.route_id(endpoint))?,
             Step::HoldRoutes => self.unhold_routes()?,
             Step::UseVolumes => self.release_volumes()?,
             Step::PrepareRunDir => {
                 self.notify = None;
-                self.run_dir().remove()?;
+                self.run_dir()?.remove()?;
             }
             Step::AdoptDirectory(directory) => adopt::unadopt(directory)?,
             Step::ChangeVolume(change) => adopt::change_volume_back(change)?,
             Step::ExchangeTree { uuid, tx, bundle, .. } => self.exchange_tree_back(*uuid, *tx, *bundle)?,
-            Step::BuildTree { uuid, tx, .. } | Step::StageTrashed { uuid, tx, .. } => self.unstage(*uuid, *tx)?,
+            Step::BuildTree { uuid, tx, .. }
+            | Step::StageTrashed { uuid, tx, .. }
+            | Step::CopyTree { uuid, tx, .. } => {
+                self.unstage(*uuid, *tx)?;
+            }
+            Step::CheckPort(_) | Step::MigrateTree(_) => {
+                let volumes = self.writer.volumes(&self.instance)?;
+                self.end_task(volumes.into_iter().filter_map(|record| record.uuid.parse().ok()))?;
+            }
             Step::CreateContainer | Step::StartContainer | Step::PostRestore { .. } => {
                 self.kill_container()?;
                 // Where it could not be taken away at first, the network may have stayed for it alone.
@@ -68,7 +79,13 @@ impl Session<'_, '_> {
             | Step::Forget
             | Step::SnapshotPresent { .. }
             | Step::KeepReplaced
-            | Step::RecordVolume => {}
+            | Step::RecordVolume
+            | Step::TakeSlot { .. }
+            | Step::QuitContainer { .. }
+            | Step::Soak { .. }
+            | Step::TakeOver { .. }
+            | Step::ReleaseRoute { .. }
+            | Step::RetireContainer { .. } => {}
             // They belong to operations that go on and are never taken back.
             Step::SettleTree { .. }
             | Step::PurgeVolume(_)
@@ -95,7 +112,36 @@ impl Session<'_, '_> {
             let id = self.route_id(&route.endpoint);
             match &container {
                 Some(container) => self.host.routes.point(&id, container, route.target_port)?,
+                // Its clients wait on: the version from before is started again at once.
+                None if self.kind.is_change_of_version() => self.host.routes.hold(&id)?,
                 None => self.host.routes.close(&id)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Leads one route to where it led before; its clients wait where nothing runs.
+    fn lead_back(&self, endpoint: &EndpointName) -> Result<(), StepError> {
+        let container = self.writer.instance(&self.instance)?.and_then(|record| record.container);
+        let id = self.route_id(endpoint);
+        let port = self.writer.routes(&self.instance)?.into_iter().find(|route| route.endpoint == *endpoint);
+        match (container, port.map(|route| route.target_port)) {
+            (Some(container), Some(port)) if self.runs(&ContainerRef::Id(container.clone()))? => {
+                self.host.routes.point(&id, &container, port)?;
+            }
+            _ => self.host.routes.hold(&id)?,
+        }
+        Ok(())
+    }
+
+    /// Gives an address up that only the other version has.
+    fn unreserve(&mut self, endpoint: &EndpointName) -> Result<(), StepError> {
+        let recorded = self.writer.instance(&self.instance)?;
+        let manifest = recorded.and_then(|record| homeport_core::manifest::parse(&record.manifest).ok());
+        if manifest.is_some_and(|manifest| !manifest.endpoints.contains_key(endpoint)) {
+            self.host.routes.release(&self.route_id(endpoint))?;
+            for route in self.writer.routes(&self.instance)?.iter().filter(|route| route.endpoint == *endpoint) {
+                self.writer.remove_route(route)?;
             }
         }
         Ok(())

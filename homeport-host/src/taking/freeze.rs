@@ -136,7 +136,7 @@ pub(crate) fn thaw_forgotten(host: &Host, ledger: &Ledger) -> Vec<(InstanceName,
 }
 
 fn note(host: &Host, instance: &InstanceName) -> PathBuf {
-    let run = host.layout.instance_run_dir(instance);
+    let run = host.layout.instance_run_dir(instance, crate::ledger::Slot::First);
     run.parent().unwrap_or(Path::new("/")).join(NOTE)
 }
 

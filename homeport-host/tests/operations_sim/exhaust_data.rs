@@ -22,25 +22,25 @@ use crate::reach::Contents;
 use crate::stage::{Command, Ground, Ran, Stage, Trouble, alice};
 
 /// Something that is asked of a host.
-type Act = Box<dyn Fn(&Host) -> Result<String, OperationError> + Send + Sync>;
+pub(crate) type Act = Box<dyn Fn(&Host) -> Result<String, OperationError> + Send + Sync>;
 
 /// One operation on data.
-struct Case {
-    name: &'static str,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
     /// Makes the stage ready, and returns what is then done.
-    prepare: fn(&Stage) -> Act,
+    pub(crate) prepare: fn(&Stage) -> Act,
     /// The steps of the plan.
-    steps: &'static [&'static str],
+    pub(crate) steps: &'static [&'static str],
     /// What may be lost by it: only with consent.
-    loses: fn(&Stage) -> Contents,
+    pub(crate) loses: fn(&Stage) -> Contents,
     /// Every how many second troubles are tried; with `HOMEPORT_EXHAUST=1` all are.
-    stride: usize,
+    pub(crate) stride: usize,
 }
 
 /// The names of the files in each volume that is known. That each has its bytes is looked at elsewhere.
 type Live = BTreeMap<String, BTreeSet<String>>;
 
-fn nothing(_: &Stage) -> Contents {
+pub(crate) fn nothing(_: &Stage) -> Contents {
     Contents::new()
 }
 
@@ -75,7 +75,8 @@ fn restore_first(host: &Host) -> Result<String, OperationError> {
 
 /// What was meant by the operation is so: done anew, unless it is so already.
 fn again(case: &Case, stage: &Stage, live_after: &Live, text: &str) {
-    if stage.live_trees() == *live_after && !case.name.starts_with("restore") && case.name != "empty" {
+    let is_other = ["restore", "upgrade", "rollback"].iter().any(|kind| case.name.starts_with(kind));
+    if stage.live_trees() == *live_after && !is_other && case.name != "empty" {
         return;
     }
     let act = redo(case, stage);
@@ -91,6 +92,8 @@ fn redo(case: &Case, stage: &Stage) -> Act {
         "adopt" => adopt_act(stage),
         "undo" | "put back" => put_back_act(stage),
         "move" => move_act(stage),
+        name if name.starts_with("upgrade") => crate::exhaust_version::upgrade_unless_done(stage),
+        name if name.starts_with("rollback") => crate::exhaust_version::rollback_unless_done(stage),
         _ => Box::new(restore_first),
     }
 }
@@ -168,7 +171,7 @@ impl Case {
         (stage, act)
     }
 
-    fn exhaust(&self) {
+    pub(crate) fn exhaust(&self) {
         let began = std::time::Instant::now();
         let ground = Ground::new();
         let (stage, act) = self.stage(&ground);
@@ -183,7 +186,7 @@ impl Case {
         assert!(points >= 2 * steps.len(), "{}: {points} points", self.name);
         let [failed, died, in_calls, twice] = [0; 4].map(AtomicUsize::new);
         let after = stage.live_trees();
-        let context = Context { case: self, before, after, runs: self.name == "restore of a running instance" };
+        let context = Context { case: self, before, after, runs: self.name.contains("running") };
         drop(stage);
 
         let numbers: Vec<usize> = (0..points).collect();

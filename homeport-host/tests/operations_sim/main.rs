@@ -10,6 +10,7 @@ mod data;
 mod data_rules;
 mod exhaust;
 mod exhaust_data;
+mod exhaust_version;
 mod let_go;
 mod model;
 mod places;
@@ -19,6 +20,7 @@ mod reach;
 mod script;
 mod stage;
 mod stuck;
+mod version;
 mod view;
 
 use exhaust::{Course, Subject, Succeeds};

@@ -54,11 +54,38 @@ pub(crate) struct Deeds {
     history: BTreeMap<String, Vec<Tree>>,
     /// What a person has in a directory that may become a volume.
     pub(crate) own: Tree,
+    /// Whether two containers may have the volumes at once.
+    pub(crate) sharing: Sharing,
+    /// How the next steps of migrations go.
+    pub(crate) migrating: Migrating,
     /// The commands that were run in its containers, in their order, and which of them fail.
     pub(crate) commands: Vec<String>,
     pub(crate) failing: Vec<String>,
     starts: u32,
 }
+
+/// Whether two containers of one instance may have its volumes at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    #[default]
+    No,
+    Yes,
+}
+
+/// How a step of a migration goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Migrating {
+    /// It does its work.
+    #[default]
+    Works,
+    /// It changes half of the data and fails.
+    FailsHalfWay,
+    /// It says that it has done its work, and has not.
+    Lies,
+}
+
+/// The file that data of format 2 has and data of format 1 need not have.
+pub(crate) const SECOND_KEY: &str = "second_key";
 
 /// The files of one volume, by name.
 pub(crate) type Tree = BTreeMap<String, Vec<u8>>;
@@ -84,21 +111,34 @@ impl Port {
 
     /// The image of the port. Its containers look at the engine to see whether they are alone.
     pub(crate) fn image(&self, engine: &SimEngine, manifest: &str) -> SimImage {
+        let read: Value = serde_json::from_str(manifest).unwrap();
+        let version = read["port"]["version"].as_str().unwrap().to_owned();
+        let number = version.bytes().fold(7_u8, |sum, byte| sum.wrapping_mul(3).wrapping_add(byte));
         let (port, engine, beside) = (self.clone(), engine.clone(), self.clone());
-        SimImage::new(Digest::new([7; 32]), "homeport/shell:1.0.0".parse().unwrap())
+        let id = if version == "1.0.0" { 7 } else { number };
+        SimImage::new(Digest::new([id; 32]), format!("homeport/shell:{version}").parse().unwrap())
             .label("io.homeport.manifest", manifest)
             .label("io.homeport.protocol", "1.0")
             .entrypoint(&["/port/init"])
             .file("/port/manifest.json", manifest)
-            .program(move |boot| port.start(&engine, boot))
+            .program({
+                let manifest = manifest.to_owned();
+                move |boot| port.start(&engine, &manifest, boot)
+            })
             .exec(move |_, spec, _| {
                 let works = beside.deeds().command(spec.argv.get(2));
                 ExecReply::code(if works { ExitCode::SUCCESS } else { ExitCode::new(9) })
             })
     }
 
-    fn start(&self, engine: &SimEngine, boot: &mut Boot) -> Fate {
+    fn start(&self, engine: &SimEngine, manifest: &str, boot: &mut Boot) -> Fate {
         let mut deeds = self.deeds();
+        boot.pid = std::process::id();
+        match boot.spec.args.first().map(String::as_str) {
+            Some("check") => return Fate::Exits(ExitCode::new(deeds.look(manifest, boot))),
+            Some("migrate") => return Fate::Exits(ExitCode::new(deeds.migrate(boot))),
+            _ => {}
+        }
         if boot.spec.args.first().is_some_and(|phase| phase == "command") {
             boot.pid = std::process::id();
             let works = deeds.command(boot.spec.args.get(1));
@@ -126,7 +166,7 @@ impl Deeds {
         let (run, home, keys) = (bind("/run/port")?, bind("/home/user")?, bind("/var/lib/hostkeys")?);
         for other in engine.containers() {
             let shares = other.mounts.iter().any(|mount| Path::new(&mount.source) == home);
-            if other.id != boot.id && other.state.is_running() && shares {
+            if other.id != boot.id && other.state.is_running() && shares && self.sharing == Sharing::No {
                 return Err(format!("`{}` runs on the same volume as `{}`", other.name, boot.spec.name));
             }
         }
@@ -155,6 +195,71 @@ impl Deeds {
             sent.map_err(|error| format!("the host does not listen: {error}"))?;
         }
         Ok(())
+    }
+
+    /// Looks at everything, changes nothing, and says which volumes are not as this version needs them.
+    fn look(&mut self, manifest: &str, boot: &Boot) -> i64 {
+        let manifest = homeport_core::manifest::parse(manifest.as_bytes()).unwrap();
+        let bind = |target: &str| {
+            let found = boot.spec.binds.iter().find(|bind| bind.target.to_string() == target).unwrap();
+            assert!(target == "/run/port" || found.access == homeport_host::engine::Access::ReadOnly, "{target}");
+            found.source.as_path().to_owned()
+        };
+        let run = bind("/run/port");
+        let expected = json(&run.join("volumes.json")).unwrap();
+        let (mut code, mut errors) = (0, Vec::new());
+        for (name, volume) in &manifest.volumes {
+            let data = bind(&volume.path);
+            let format = expected[name.as_str()]["format"].as_u64().unwrap();
+            let needs_key = name.as_str() == "hostkeys" && volume.format.get() == 2 && data.join(HOST_KEY).exists();
+            let (found, message) = match () {
+                () if format > volume.format.get().into() => (80, "newer"),
+                () if format < volume.min_format.get().into() => (81, "older"),
+                () if needs_key && !data.join(SECOND_KEY).exists() => (65, "there is no second key"),
+                () => continue,
+            };
+            code = code.max(found);
+            errors.push(serde_json::json!({
+                "hp": 1, "ts": "2026-01-01T00:00:00Z", "phase": "check", "level": "error", "code": "X-shell-001",
+                "subject": format!("volumes.{name}"), "message": message, "expected": "", "actual": "", "remedy": "",
+                "retry": "never",
+            }));
+        }
+        if code != 0 {
+            let said = serde_json::json!({"hp": 1, "exit": code, "phase": "check", "errors": errors, "omitted": 0});
+            fs::write(run.join("termination.json"), said.to_string()).unwrap();
+        }
+        code
+    }
+
+    /// Takes a copy from one format to the next: format 2 has a second key, which the way down keeps.
+    fn migrate(&mut self, boot: &Boot) -> i64 {
+        if !boot.spec.env.contains_key("HOMEPORT_SNAPSHOT") || boot.spec.binds.len() != 2 {
+            self.wrongs.push(format!("a migration was run without a snapshot, or with {:?}", boot.spec.binds));
+        }
+        let target = "/var/lib/hostkeys";
+        let data = boot.spec.binds.iter().find(|bind| bind.target.to_string() == target).unwrap();
+        let data = data.source.as_path().to_owned();
+        let is_up = boot.spec.args.ends_with(&["--to".to_owned(), "2".to_owned()]);
+        match self.migrating {
+            Migrating::Lies => return 0,
+            Migrating::FailsHalfWay => {
+                fs::write(data.join(HOST_KEY), "half").unwrap();
+                return 83;
+            }
+            Migrating::Works => {}
+        }
+        if is_up && !data.join(SECOND_KEY).exists() {
+            let bytes = format!("{SECOND_KEY} of {}\n", uuid(&data)).into_bytes();
+            fs::write(data.join(SECOND_KEY), bytes).unwrap();
+        }
+        // What comes of it is one of the trees that the volume may be.
+        let made = tree(&data).unwrap();
+        let history = self.history.entry(uuid(&data)).or_insert_with(|| vec![Tree::new()]);
+        if !history.contains(&made) {
+            history.push(made);
+        }
+        0
     }
 
     fn write(&mut self, volume: &Path, name: &str) -> Result<(), String> {

@@ -286,6 +286,11 @@ impl Stage {
         made.unwrap_or_else(|| panic!("{}", ran.text()))
     }
 
+    /// Puts an image of another version of the port into the engine.
+    pub(crate) fn put_version(&self, manifest: &str) {
+        self.engine.put_image(self.port.image(&self.engine, manifest));
+    }
+
     /// A process that only looks.
     pub(crate) fn list(&self) -> Vec<operation::InstanceView> {
         self.engine.restart();

@@ -65,8 +65,12 @@ impl Stage {
         let mut known_containers = BTreeSet::new();
         for (record, shown) in records.into_iter().zip(list) {
             let name = record.name.clone();
-            let own: Vec<_> =
-                containers.iter().filter(|one| one.labels.get(LABEL_INSTANCE) == Some(name.as_str())).collect();
+            let retiring = ledger.retiring(&name).unwrap();
+            let is_retiring = |id: &homeport_host::engine::ContainerId| retiring.iter().any(|one| one.container == *id);
+            let of_it = containers.iter().filter(|one| one.labels.get(LABEL_INSTANCE) == Some(name.as_str()));
+            let (old, own): (Vec<_>, Vec<_>) = of_it.partition(|one| is_retiring(&one.id));
+            assert_eq!(old.len(), retiring.len(), "{case}: {name} has lost a container that retires");
+            known_containers.extend(old.iter().map(|one| one.id.clone()));
             assert!(own.len() <= 1, "{case}: {name} has {} containers", own.len());
             let container = own.first().map(|one| one.id.clone());
             assert_eq!(record.container, container, "{case}: ledger and engine differ about {name}");
@@ -76,10 +80,21 @@ impl Stage {
             let Some(Value::Text(greeting)) = config.effective.get(&"motd".parse().unwrap()).cloned() else {
                 panic!("{case}: {name} has no greeting")
             };
+            assert!(
+                own.iter().all(|one| one.image == record.image),
+                "{case}: {name} runs another version than is noted"
+            );
+            self.check_formats(&record, case);
+            let shown_greeting = greeting.clone();
+            let greeting = if record.version == semver::Version::new(1, 0, 0) {
+                greeting
+            } else {
+                format!("{greeting}@{}", record.version)
+            };
             let now = match (record.desired, runs) {
                 (Desired::Running, true) => {
                     let told = self.port.deeds().greetings[&container.clone().unwrap().to_string()].clone();
-                    assert_eq!(told, greeting, "{case}: {name} runs with another configuration than is stored");
+                    assert_eq!(told, shown_greeting, "{case}: {name} runs with another configuration than is stored");
                     assert!(["running", "ready"].contains(&shown.state.as_str()), "{case}: {}", shown.state);
                     Now::Running(greeting)
                 }
@@ -110,7 +125,7 @@ impl Stage {
             }
             assert_eq!(ledger.volumes(&name).unwrap().len(), 2, "{case}");
             if runs {
-                assert!(self.layout.instance_run_dir(&name).join("config.json").exists(), "{case}");
+                assert!(self.layout.instance_run_dir(&name, record.slot).join("config.json").exists(), "{case}");
             }
             seen.insert(name, now);
         }
@@ -124,12 +139,25 @@ impl Stage {
         for dir in run_dirs.filter_map(Result::ok) {
             let name = dir.file_name().into_string().unwrap();
             let is_known = seen.keys().any(|known| known.as_str() == name);
-            assert!(is_known || !dir.path().join("port").exists(), "{case}: the run directory of {name} is left");
+            let is_left = ["port", "port-b"].iter().any(|port| dir.path().join(port).exists());
+            assert!(is_known || !is_left, "{case}: the run directory of {name} is left");
         }
         for volume in ledger.all_volumes().unwrap().iter().filter(|one| !seen.contains_key(&one.instance)) {
             assert_eq!(volume.state, VolumeState::Kept, "{case}: {}", volume.name);
         }
         seen
+    }
+
+    /// Each volume has a format that the recorded version works with.
+    fn check_formats(&self, record: &homeport_host::ledger::InstanceRecord, case: &str) {
+        let manifest = homeport_core::manifest::parse(&record.manifest).unwrap();
+        for volume in self.ledger().volumes(&record.name).unwrap() {
+            let marker = Marker::parse(&fs::read(volume.path.join(".homeport/marker.json")).unwrap()).unwrap();
+            assert_eq!(marker.format, volume.format, "{case}: ledger and disk differ about {}", volume.name);
+            let declared = &manifest.volumes[&volume.name];
+            let works = declared.min_format..=declared.format;
+            assert!(works.contains(&volume.format), "{case}: {} has format {}", volume.name, volume.format);
+        }
     }
 
     /// Data, at any moment: every volume that was ever written to is known, marked, and holds every byte; a volume that

@@ -67,6 +67,16 @@ pub fn lend(held: &mut Held, tx: TxId) -> Result<Lent, RestoreError> {
     Ok(Lent { tx, format: staged.format, flags: staged.flags, dir, data })
 }
 
+/// The staged tree of `tx`, to be mounted for whoever only looks at it, and its format.
+///
+/// # Errors
+/// [`RestoreError::NotReady`] if there is no such tree that may become live.
+pub fn show(held: &Held, tx: TxId) -> Result<(CheckedData, Format), RestoreError> {
+    let dir = staging_of(held, tx)?;
+    let staged = staged::read(held, &dir, tx)?;
+    Ok((open(held, &dir, tx, staged.inode)?, staged.format))
+}
+
 /// Takes the tree back: it has `format` now and may become live. Everything in it is on the disk when this returns.
 ///
 /// # Errors

@@ -220,7 +220,110 @@ fn to_first_schema(root: &Root) {
     for table in tables {
         connection.execute_batch(&format!("DROP TABLE {table};")).unwrap();
     }
+    without_third_schema(&connection);
     connection.pragma_update(None, "user_version", 1).unwrap();
+}
+
+/// Takes away what the third schema added.
+fn without_third_schema(connection: &rusqlite::Connection) {
+    connection.execute_batch("DROP TABLE former; DROP TABLE retiring; ALTER TABLE instance DROP COLUMN slot;").unwrap();
+}
+
+#[test]
+fn a_ledger_of_the_second_schema_becomes_one_of_the_third_and_nothing_is_lost() {
+    let root = Root::new();
+    let name = "alice".parse().unwrap();
+    {
+        let lock = root.lock();
+        let mut writer = LedgerWriter::open(&lock).unwrap();
+        writer.create_root(&now()).unwrap();
+        writer.put_instance(&instance("alice")).unwrap();
+        writer.put_config(&name, &config(3)).unwrap();
+        writer.put_trash(&in_trash(11, None)).unwrap();
+    }
+    let connection = rusqlite::Connection::open(root.layout.ledger_file()).unwrap();
+    without_third_schema(&connection);
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    drop(connection);
+    let lock = root.lock();
+    let mut writer = LedgerWriter::open(&lock).unwrap();
+    assert_eq!(writer.instances().unwrap(), [instance("alice")], "its slot is the one that it began with");
+    assert_eq!(writer.config(&name).unwrap(), config(3));
+    assert_eq!(writer.trash().unwrap(), [in_trash(11, None)]);
+    let upgraded = TrashRecord { reason: TrashReason::Upgrade, ..in_trash(11, None) };
+    assert_eq!(writer.put_trash(&upgraded).unwrap(), Change::Changed);
+    assert!(root.layout.state_dir().join("ledger.sqlite.schema-2").exists());
+}
+
+#[test]
+fn the_version_from_before_and_containers_that_retire_go_with_their_instance() {
+    let root = Root::new();
+    let lock = root.lock();
+    let mut writer = LedgerWriter::open(&lock).unwrap();
+    let name: homeport_core::name::InstanceName = "alice".parse().unwrap();
+    let former = FormerRecord {
+        instance: name.clone(),
+        version: semver::Version::new(1, 0, 0),
+        image: Digest::new([3; 32]),
+        reference: "homeport/shell:1.0.0".into(),
+        manifest: b"{}".to_vec(),
+        formats: [("home".parse().unwrap(), homeport_core::unit::Format::new(2))].into(),
+        routes: vec![route("alice", "ssh", "*", 22)],
+        snapshot: None,
+        bundle: TxId::from_bytes([4; 16]),
+        until: now(),
+    };
+    assert!(writer.put_former(&former).is_err(), "there is no such instance");
+    writer.put_instance(&instance("alice")).unwrap();
+    assert_eq!(writer.put_former(&former).unwrap(), Change::Changed);
+    assert_eq!(writer.put_former(&former).unwrap(), Change::Unchanged);
+    assert_eq!(root.ledger().former(&name).unwrap(), Some(former.clone()));
+    let next = FormerRecord { version: semver::Version::new(1, 1, 0), ..former };
+    writer.put_former(&next).unwrap();
+    assert_eq!(root.ledger().all_former().unwrap(), [next], "there is one at a time");
+
+    let retiring = |digit: &str, slot| RetiringRecord {
+        container: digit.repeat(64).parse().unwrap(),
+        instance: name.clone(),
+        slot,
+        version: semver::Version::new(1, 0, 0),
+        grace: Seconds::new(15),
+        bundle: TxId::from_bytes([4; 16]),
+        since: now(),
+        until: now(),
+    };
+    let one = retiring("a", Slot::First);
+    assert_eq!(writer.put_retiring(&one).unwrap(), Change::Changed);
+    assert_eq!(writer.put_retiring(&one).unwrap(), Change::Unchanged);
+    assert!(writer.put_retiring(&retiring("b", Slot::First)).is_err(), "a slot has one container");
+    writer.put_retiring(&retiring("c", Slot::Second)).unwrap();
+    assert_eq!(root.ledger().retiring(&name).unwrap().len(), 2);
+    assert_eq!(writer.remove_retiring(&one.container).unwrap(), Change::Changed);
+    assert_eq!(writer.remove_retiring(&one.container).unwrap(), Change::Unchanged);
+    writer.remove_instance(&name).unwrap();
+    assert_eq!((writer.all_former().unwrap().len(), writer.all_retiring().unwrap().len()), (0, 0));
+}
+
+#[test]
+fn what_is_kept_aside_and_taken_over_is_read_back_as_it_was_written() {
+    use homeport_core::config::Value;
+    use homeport_core::upgrade::{Kept, Origin, Parked, Replacement};
+    let root = Root::new();
+    let lock = root.lock();
+    let mut writer = LedgerWriter::open(&lock).unwrap();
+    let name = "alice".parse().unwrap();
+    writer.put_instance(&instance("alice")).unwrap();
+    let over = Some(Value::Whole(7));
+    let replaced = Some(Replacement { by: "n".parse().unwrap(), at: semver::Version::new(1, 1, 0), over });
+    let kept = Kept { value: Value::Text("quiet".into()), origin: Origin::Given };
+    let wanted = InstanceConfig {
+        carried: ["n".parse().unwrap()].into(),
+        parked: [("old".parse().unwrap(), Parked { kept, replaced })].into(),
+        ..config(3)
+    };
+    assert_eq!(writer.put_config(&name, &wanted).unwrap(), Change::Changed);
+    assert_eq!(writer.put_config(&name, &wanted).unwrap(), Change::Unchanged);
+    assert_eq!(root.ledger().config(&name).unwrap(), wanted);
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub(super) fn instance(name: &str) -> InstanceRecord {
         reference: "homeport/shell:1.2.3".into(),
         manifest: b"{\"a\": \xff}".to_vec(),
         desired: Desired::Running,
+        slot: Slot::First,
         container: Some("0a".repeat(32).parse().unwrap()),
         created: now(),
         changed: now(),
@@ -96,6 +97,7 @@ pub(super) fn config(number: i64) -> InstanceConfig {
             ("keys".parse().unwrap(), Value::List(vec!["a".into(), String::new()])),
         ]
         .into(),
+        ..InstanceConfig::default()
     }
 }
 

@@ -8,11 +8,11 @@ use homeport_core::name::{InstanceName, PortId, VolumeName};
 use homeport_volumes::{Owner, Processes, Reserve, RootId, check_among};
 
 use crate::host::Host;
-use crate::ledger::{HasData, InstanceRecord, Ledger, Origin, Time, VolumeRecord, VolumeState};
+use crate::ledger::{HasData, Ledger, Origin, Time, VolumeRecord, VolumeState};
 use crate::operation::OperationError;
 use crate::operation::enter::as_root;
 use crate::operation::find::known_or_kept;
-use crate::operation::replace::{as_faults, running_pid, volume_of};
+use crate::operation::replace::{as_faults, volume_of};
 use crate::operation::survey::recorded_image;
 use crate::run::known;
 
@@ -105,7 +105,7 @@ pub fn volume_check(
             Some(owner) => recorded_image(owner)?.manifest.volumes.get(&record.name).cloned(),
             None => None,
         };
-        let faults = check_one(host, &processes, &ledger, &root, &record, owner.as_ref(), declared.as_ref())?;
+        let faults = check_one(host, &processes, &ledger, &root, &record, declared.as_ref())?;
         let owner_rule = if declared.is_some() { OwnerRule::Port } else { OwnerRule::AtDeploy };
         checked.push(CheckedVolume { volume: record.into(), faults, owner_rule });
     }
@@ -137,7 +137,6 @@ fn check_one(
     ledger: &Ledger,
     root: &RootId,
     record: &VolumeRecord,
-    owner: Option<&InstanceRecord>,
     declared: Option<&manifest::Volume>,
 ) -> Result<Vec<Fault>, OperationError> {
     let (mut request, known) = match known::ask(host, ledger, root, record) {
@@ -145,7 +144,7 @@ fn check_one(
         Err(crate::run::StepError::Volume(error)) => return Ok(as_faults(&record.name, error)),
         Err(error) => return Err(error.into()),
     };
-    request.tolerated = running_pid(host, owner)?;
+    request.tolerated = known::own_processes(host, root, &record.instance)?;
     if let Some(declared) = declared {
         (request.format, request.min_format) = (declared.format, declared.min_format);
         request.owner = Owner { uid: declared.uid, gid: declared.gid, mode: declared.mode };

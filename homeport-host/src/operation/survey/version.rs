@@ -1,0 +1,96 @@
+//! Owns looking at what an instance needs to get another version of its port: volumes as they are now and as that version
+//! has them, addresses that stay, come and go. Changes nothing but a volume's probe file.
+
+use std::collections::BTreeMap;
+
+use homeport_core::config::Effective;
+use homeport_core::fault::Fault;
+use homeport_core::manifest::{Exposure, Manifest};
+use homeport_core::name::{EndpointName, VolumeName};
+use homeport_core::unit::Format;
+
+use super::{Survey, Surveyor};
+use crate::image::PortImage;
+use crate::ledger::{InstanceConfig, RouteChoice, RouteRecord};
+use crate::operation::OperationError;
+use crate::plan::{Blueprint, RoutePlan, VolumeWay};
+use crate::progress::Event;
+use crate::request::{PortChoice, RouteWish};
+use crate::run::records;
+
+/// What the instance is until another version takes over.
+pub(in crate::operation) struct Present<'a> {
+    /// The manifest of the version that there is.
+    pub(in crate::operation) manifest: &'a Manifest,
+    /// The formats of volumes that are migrated or set back: what is checked now has them.
+    pub(in crate::operation) formats: &'a BTreeMap<VolumeName, Format>,
+    /// The addresses that the other version had when it was there before.
+    pub(in crate::operation) former_routes: &'a [RouteRecord],
+}
+
+/// The configuration that the other version gets.
+pub(in crate::operation) struct Configuration {
+    pub(in crate::operation) stored: InstanceConfig,
+    pub(in crate::operation) effective: Effective,
+}
+
+impl Surveyor<'_> {
+    /// Another version of an instance that is there. `faults` are those that were found before.
+    pub(in crate::operation) fn version(
+        mut self,
+        what: String,
+        image: &PortImage,
+        configuration: Configuration,
+        present: &Present<'_>,
+        faults: Vec<Fault>,
+    ) -> Result<Survey, OperationError> {
+        self.faults.extend(faults);
+        self.ask_engine()?;
+        self.formats = present.formats.clone();
+        let (volumes, checked) = self.volumes(&BTreeMap::new())?;
+        for (name, _) in volumes.iter().filter(|(_, plan)| plan.way == VolumeWay::Make) {
+            if present.manifest.volumes.contains_key(name) {
+                self.unknown_volume(name);
+            }
+        }
+        let routes = self.routes_between(present)?;
+        let instance = self.instance.clone();
+        let Configuration { stored: InstanceConfig { given, carried, parked, .. }, effective } = configuration;
+        let image = image.clone();
+        self.finish(what, Blueprint { instance, image, given, effective, carried, parked, volumes, routes }, checked)
+    }
+
+    /// Addresses that are there stay; an endpoint that only the other version has gets one if it should have one.
+    fn routes_between(&mut self, present: &Present<'_>) -> Result<BTreeMap<EndpointName, RoutePlan>, OperationError> {
+        let mut kept = self.ledger.routes(self.instance)?;
+        kept.retain(|route| self.manifest.endpoints.contains_key(&route.endpoint));
+        let mut plans = self.kept_routes(&kept);
+        let mut wished = BTreeMap::new();
+        for (name, endpoint) in &self.manifest.endpoints {
+            let former = present.former_routes.iter().find(|route| route.endpoint == *name);
+            let wish = if present.manifest.endpoints.contains_key(name) || plans.contains_key(name) {
+                RouteWish::None
+            } else if let Some(address) = former.and_then(records::listen_address) {
+                RouteWish::On { host: address.host(), port: PortChoice::Fixed(address.port()) }
+            } else if endpoint.exposure == Exposure::Lan {
+                let text = format!(
+                    "`{name}` is new and for the local network: it has no public address, since nobody said which it is"
+                );
+                self.host.progress.event(&Event::Warning { text });
+                RouteWish::None
+            } else {
+                // What the manifest proposes.
+                continue;
+            };
+            wished.insert(name.clone(), wish);
+        }
+        let added = self.routes(&wished)?;
+        for (name, plan) in added {
+            let was_random =
+                present.former_routes.iter().any(|route| route.endpoint == name && route.choice == RouteChoice::Random);
+            let choice = if was_random { PortChoice::Random } else { plan.choice };
+            plans.insert(name, RoutePlan { choice, ..plan });
+        }
+        Ok(plans)
+    }
+}

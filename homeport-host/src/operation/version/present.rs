@@ -1,0 +1,288 @@
+//! Owns looking at everything before a change of version: the verdict, the configuration, the volumes, the room that copies
+//! need, and the plan that comes of it. Changes nothing but a volume's probe file.
+
+use std::collections::BTreeMap;
+
+use homeport_core::config::Given;
+use homeport_core::fault::Fault;
+use homeport_core::manifest::{Access, Backup, Manifest};
+use homeport_core::name::{InstanceName, VolumeName};
+use homeport_core::unit::{Bytes, Format, Seconds};
+use homeport_core::upgrade::{Change, Loss, Move, WayBack};
+use homeport_volumes::TxId;
+use homeport_volumes::trash::measure;
+
+use super::judge::{Case, Judged};
+use super::view::{ChangeView, ClientsView, MigrationView, MigrationWay, VersionPlan, WayBackView};
+use super::{Prepared, configuration, facts, what};
+use crate::container::stop_grace;
+use crate::host::Host;
+use crate::image::PortImage;
+use crate::ledger::{Desired, FormerRecord, InstanceRecord, Ledger, RetiringRecord, RootId, VolumeRecord};
+use crate::operation::OperationError;
+use crate::operation::consent::Question;
+use crate::operation::data_error::DataError;
+use crate::operation::enter::known;
+use crate::operation::find;
+use crate::operation::observe;
+use crate::operation::survey::{Present, Surveyor, recorded_image};
+use crate::plan::{Going, Kind, Manner, Migrating, change_version};
+use crate::progress::Meter;
+
+/// How long clients may stay with the version from before.
+const LINGER: Seconds = Seconds::new(24 * 3600);
+
+/// What was asked for.
+pub(super) struct Asked<'a> {
+    pub(super) kind: Kind,
+    pub(super) instance: &'a InstanceName,
+    pub(super) given: &'a [Given],
+    /// The version from before, where there was one.
+    pub(super) former: Option<&'a FormerRecord>,
+}
+
+/// What is known of the instance.
+struct Instance {
+    record: InstanceRecord,
+    image: PortImage,
+    volumes: Vec<VolumeRecord>,
+    runs: bool,
+    retiring: Vec<RetiringRecord>,
+}
+
+/// Looks at everything, and plans.
+pub(super) fn prepare(
+    host: &Host,
+    ledger: &Ledger,
+    root: &RootId,
+    asked: &Asked<'_>,
+    next: &PortImage,
+) -> Result<Prepared, OperationError> {
+    let instance = instance(host, ledger, asked.instance)?;
+    let catalog = find::catalog(ledger)?.map(|(_, catalog)| catalog);
+    let case = Case {
+        present: &instance.record,
+        present_manifest: &instance.image.manifest,
+        next,
+        volumes: &instance.volumes,
+        catalog: catalog.as_ref(),
+        former_snapshot: asked.former.and_then(|former| former.snapshot),
+    };
+    let judged = case.judge();
+    let migrating = case.migrating(&judged)?;
+    let stored = ledger.config(&instance.record.name)?;
+    let (configuration, said, config_faults) =
+        configuration::carried(&instance.image.manifest, &next.manifest, &stored, asked.given);
+    let (migrations, space_faults) = measured(host, &instance, &judged, &migrating)?;
+    let mut faults = judged.refused.clone();
+    faults.extend(config_faults);
+    faults.extend(space_faults);
+    let formats: BTreeMap<VolumeName, Format> =
+        migrations.iter().map(|migration| (migration.volume.clone(), migration.from)).collect();
+    let same_version = asked.former.filter(|former| former.image == next.id);
+    let present = Present {
+        manifest: &instance.image.manifest,
+        formats: &formats,
+        former_routes: same_version.map_or(&[], |former| &former.routes),
+    };
+    let name = &instance.record.name;
+    let surveyor = Surveyor::new(host, ledger, root, name, &next.manifest);
+    let survey = surveyor.version(what(asked.kind, name), next, configuration, &present, faults)?;
+    let bundle = TxId::random();
+    let going = Going {
+        bundle,
+        slot: instance.record.slot.other(),
+        manner: manner(&instance, &next.manifest),
+        present: in_snapshot(&instance, &migrating),
+        migrating,
+        retiring: instance.retiring.clone(),
+    };
+    let plan = change_version(asked.kind, &survey.blueprint, &going);
+    let needed = needs_approval(&judged);
+    let seen = facts::Seen { present: &instance.record, next, judged: &judged, migrations: &migrations, going: &going };
+    let command = format!("{} {name}", asked.kind);
+    let facts = facts::facts(&seen);
+    let plan = VersionPlan {
+        instance: name.clone(),
+        port: instance.record.port.clone(),
+        from: instance.record.version.clone(),
+        to: next.manifest.port.version.clone(),
+        image: next.id,
+        direction: judged.direction,
+        changes: judged.changes.iter().map(change_view).collect(),
+        notes: next.manifest.upgrade_notes.clone(),
+        configuration: said,
+        migrations,
+        snapshot: going.present.clone(),
+        clients: clients(&going.manner),
+        way_back: way_back(&judged),
+        needs_approval: needed.clone(),
+        warnings: warnings(&instance),
+        hash: facts.digest(&command),
+        plan,
+    };
+    let question = Question { command, facts, needed };
+    Ok(Prepared { plan, survey, bundle, question, runs: instance.record.desired == Desired::Running })
+}
+
+fn instance(host: &Host, ledger: &Ledger, name: &InstanceName) -> Result<Instance, OperationError> {
+    let record = known(ledger, name)?;
+    let image = recorded_image(&record)?;
+    let runs = observe::is_running(host, &record)?;
+    Ok(Instance { image, volumes: ledger.volumes(name)?, runs, retiring: ledger.retiring(name)?, record })
+}
+
+/// How the other version takes over: beside the present one only if both may hold every volume at once.
+fn manner(instance: &Instance, next: &Manifest) -> Manner {
+    if instance.record.desired != Desired::Running {
+        return Manner::Stopped;
+    }
+    let shared = |manifest: &Manifest| manifest.volumes.values().all(|volume| volume.access == Access::Shared);
+    match &instance.record.container {
+        Some(container) if !(instance.runs && shared(&instance.image.manifest) && shared(next)) => {
+            Manner::Replace { container: container.clone(), grace: stop_grace(&instance.image.manifest) }
+        }
+        _ => Manner::Overlap { linger: LINGER },
+    }
+}
+
+/// The volumes of which a snapshot is made before: those that belong into one, and whatever is migrated.
+fn in_snapshot(instance: &Instance, migrating: &[Migrating]) -> Vec<VolumeName> {
+    let declared = &instance.image.manifest.volumes;
+    let belongs = |record: &&VolumeRecord| {
+        let kept = declared.get(&record.name).is_some_and(|volume| volume.backup != Backup::Never);
+        record.port == instance.record.port
+            && (kept || migrating.iter().any(|one| one.volume == record.name && one.from.is_none()))
+    };
+    instance.volumes.iter().filter(belongs).map(|record| record.name.clone()).collect()
+}
+
+/// What is migrated, with what it needs; and that there is no room for it.
+fn measured(
+    host: &Host,
+    instance: &Instance,
+    judged: &Judged,
+    migrating: &[Migrating],
+) -> Result<(Vec<MigrationView>, Vec<Fault>), OperationError> {
+    let Some(ways) = &judged.ways else { return Ok((Vec::new(), Vec::new())) };
+    let (mut views, mut faults) = (Vec::new(), Vec::new());
+    for one in migrating {
+        let (Some(way), Some(record)) =
+            (ways.volumes.get(&one.volume), instance.volumes.iter().find(|record| record.name == one.volume))
+        else {
+            continue;
+        };
+        let view = match way {
+            Move::Migrate(steps) => {
+                let (entries, bytes) = count(host, record)?;
+                let first = steps.first().map_or(record.format, |step| step.from);
+                let last = steps.last().map_or(record.format, |step| step.to);
+                let is_up = first < last;
+                MigrationView {
+                    volume: one.volume.clone(),
+                    from: first,
+                    to: last,
+                    way: if is_up { MigrationWay::StepsOfNext } else { MigrationWay::StepsOfPresent },
+                    bytes,
+                    entries,
+                    needs: way.space(bytes),
+                    within: way.within(),
+                }
+            }
+            Move::Restore { found, to } => {
+                let part = judged.set_back.as_ref().and_then(|head| head.body.volume(&one.volume));
+                let bytes = Bytes::new(part.map_or(0, |part| part.bytes));
+                MigrationView {
+                    volume: one.volume.clone(),
+                    from: *found,
+                    to: *to,
+                    way: MigrationWay::Snapshot,
+                    bytes,
+                    entries: part.map_or(0, |part| part.count),
+                    needs: bytes,
+                    within: Seconds::new(0),
+                }
+            }
+            Move::Create(_) | Move::Stay(_) | Move::SetAside(_) => continue,
+        };
+        faults.extend(no_room(record, &view)?);
+        views.push(view);
+    }
+    Ok((views, faults))
+}
+
+/// What is in a volume now.
+fn count(host: &Host, record: &VolumeRecord) -> Result<(u64, Bytes), OperationError> {
+    let meter = Meter::new(&*host.progress, format!("look at `{}`", record.name));
+    let data = std::fs::File::open(record.path.join("data"));
+    let data = data.map_err(|source| crate::run::StepError::Io { action: "look into a volume", source })?;
+    let mut done = (0, 0);
+    let mut tell = |counted: &homeport_volumes::trash::Measured| {
+        use homeport_volumes::progress::Progress as _;
+        meter.advance(counted.bytes.get().saturating_sub(done.0), counted.entries.saturating_sub(done.1));
+        done = (counted.bytes.get(), counted.entries);
+    };
+    let counted = measure(&data, &mut tell);
+    let counted = counted.map_err(|fault| DataError::from(homeport_volumes::restore::RestoreError::Tree(fault)))?;
+    Ok((counted.entries, counted.bytes))
+}
+
+/// That a copy does not fit beside the volume. [spec: UPG-25]
+fn no_room(record: &VolumeRecord, view: &MigrationView) -> Result<Option<Fault>, OperationError> {
+    let stat = rustix::fs::statvfs(&record.path);
+    let stat =
+        stat.map_err(|error| crate::run::StepError::Io { action: "ask for free space", source: error.into() })?;
+    let free = Bytes::new(stat.f_bavail.saturating_mul(stat.f_frsize));
+    if free >= view.needs {
+        return Ok(None);
+    }
+    let fault = Fault::new(
+        "HP-VER-004",
+        format!("volumes.{}", view.volume),
+        format!("there is no room for the copy of `{}` that is migrated", view.volume),
+    )
+    .actual(format!("{} bytes free beside `{}`", free.get(), record.path.display()))
+    .expected(format!("{} bytes", view.needs.get()))
+    .remedy("make room on that disk, or move the volume to a larger one, and repeat the command");
+    Ok(Some(fault))
+}
+
+fn change_view(change: &Change) -> ChangeView {
+    ChangeView { rule: change.rule.id, asks_for: change.rule.bump.word(), text: change.to_string() }
+}
+
+const fn clients(manner: &Manner) -> ClientsView {
+    match manner {
+        Manner::Overlap { linger } => ClientsView::Overlap { linger: *linger },
+        Manner::Replace { .. } => ClientsView::Wait,
+        Manner::Stopped => ClientsView::None,
+    }
+}
+
+fn way_back(judged: &Judged) -> WayBackView {
+    match judged.ways.as_ref().map(|ways| &ways.way_back) {
+        Some(WayBack::BySnapshot { lost }) => {
+            let of =
+                |wanted: Loss| lost.iter().filter(|(_, loss)| **loss == wanted).map(|(name, _)| name.clone()).collect();
+            WayBackView::Snapshot { volumes: of(Loss::SinceSnapshot), everything: of(Loss::Everything) }
+        }
+        Some(WayBack::Reversible) | None => WayBackView::Reversible,
+    }
+}
+
+/// Why it needs consent: each step that cannot be taken back, and what is set back. [spec: UPG-23, UPG-26]
+fn needs_approval(judged: &Judged) -> Option<String> {
+    let why: Vec<String> = judged.approvals.iter().map(|fault| fault.message.clone()).collect();
+    (!why.is_empty()).then(|| why.join("; "))
+}
+
+fn warnings(instance: &Instance) -> Vec<String> {
+    let told = instance.retiring.iter().map(|record| {
+        format!(
+            "clients that are still connected with version {} since the last change are disconnected: its container has \
+             the slot that the new one needs",
+            record.version
+        )
+    });
+    told.collect()
+}

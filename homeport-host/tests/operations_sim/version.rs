@@ -1,0 +1,307 @@
+//! Another version of a port: up, down and back, what is refused, what needs consent, and what is found out.
+
+use homeport_core::fault::Advice as _;
+use homeport_host::Host;
+use homeport_host::operation::{
+    self, ClientsView, Execution, OperationError, Outcome, VersionChanged, VersionPlan, WayBackView,
+};
+use homeport_host::request::{RollbackRequest, UpgradeRequest, VersionChoice};
+use homeport_host::run::RunError;
+
+use crate::data::done;
+use crate::port::{MANIFEST, Manner, Migrating, SECOND_KEY, Sharing, tree};
+use crate::stage::{Command, Ground, Stage, Trouble, alice};
+use crate::view::Now;
+
+/// The same port, one version later: its host keys have another format, with a step up and one down.
+pub(crate) fn second() -> String {
+    let migration = r#""migrations":[{"volume":"hostkeys","from":1,"to":2,"down":true}],"#;
+    let text = MANIFEST
+        .replace(r#""version":"1.0.0""#, r#""version":"1.1.0""#)
+        .replace(r#""path":"/var/lib/hostkeys","format":1"#, r#""path":"/var/lib/hostkeys","format":2,"min_format":2"#)
+        .replace(r#""endpoints""#, &format!(r#"{migration}"endpoints""#));
+    assert_ne!(text, MANIFEST);
+    text
+}
+
+/// The same whose step cannot be taken back.
+pub(crate) fn one_way() -> String {
+    second().replace(r#""down":true"#, r#""down":false"#).replace(r#""version":"1.1.0""#, r#""version":"2.0.0""#)
+}
+
+/// A manifest whose volumes two containers may have at once.
+pub(crate) fn shared(manifest: &str) -> String {
+    manifest
+        .replace(r#""path":"/home/user","#, r#""path":"/home/user","access":"shared","#)
+        .replace(r#""path":"/var/lib/hostkeys","#, r#""path":"/var/lib/hostkeys","access":"shared","#)
+}
+
+pub(crate) fn request(to: Option<&str>) -> UpgradeRequest {
+    let to: Option<VersionChoice> = to.map(|to| to.parse().unwrap());
+    UpgradeRequest { instance: alice(), to, given: Vec::new(), approve: None, execution: Execution::Real }
+}
+
+pub(crate) fn upgrade(host: &Host) -> Result<VersionChanged, OperationError> {
+    operation::upgrade(host, &request(None)).map(done)
+}
+
+pub(crate) fn rollback(host: &Host) -> Result<VersionChanged, OperationError> {
+    let request = RollbackRequest { instance: alice(), approve: None, execution: Execution::Real };
+    operation::rollback(host, &request).map(done)
+}
+
+fn planned(host: &Host) -> Result<VersionPlan, OperationError> {
+    match operation::upgrade(host, &UpgradeRequest { execution: Execution::DryRun, ..request(None) })? {
+        Outcome::Planned { plan, .. } => Ok(plan),
+        Outcome::Done(_) => panic!("not asked for"),
+    }
+}
+
+fn codes(error: &OperationError) -> Vec<&'static str> {
+    error.faults().iter().map(|fault| fault.code).collect()
+}
+
+/// A stage with the port deployed and its next version loaded.
+pub(crate) fn two_versions(ground: &Ground) -> Stage {
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.put_version(&second());
+    stage
+}
+
+/// The same where two versions may have the volumes at once.
+pub(crate) fn two_that_share(ground: &Ground) -> Stage {
+    let stage = ground.stage_of(&shared(MANIFEST));
+    stage.port.deeds().sharing = Sharing::Yes;
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.put_version(&shared(&second()));
+    stage
+}
+
+#[test]
+fn an_upgrade_migrates_a_copy_and_a_rollback_takes_it_down_again() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    let keys = stage.volume("hostkeys");
+    let first = tree(&keys.join("data")).unwrap();
+    let changed = stage.does(upgrade);
+    assert_eq!((changed.from.to_string(), changed.to.to_string()), ("1.0.0".into(), "1.1.0".into()));
+    assert!(changed.snapshot.is_some() && changed.trash.is_some() && changed.lingers_until.is_none());
+    assert_eq!(changed.way_back, WayBackView::Reversible);
+    assert_eq!(stage.settled("upgraded"), Now::running("hello@1.1.0"));
+    let second = tree(&keys.join("data")).unwrap();
+    assert!(second.contains_key(SECOND_KEY) && first.iter().all(|(name, bytes)| second.get(name) == Some(bytes)));
+    let list = stage.does(operation::trash_list);
+    assert_eq!((list.bundles.len(), list.faults.len()), (1, 0));
+    assert_eq!(Some(list.bundles[0].id), changed.trash);
+
+    let back = stage.does(rollback);
+    assert_eq!((back.from.to_string(), back.to.to_string()), ("1.1.0".into(), "1.0.0".into()));
+    assert_eq!(stage.settled("rolled back"), Now::running("hello"));
+    let third = tree(&keys.join("data")).unwrap();
+    assert_eq!(third, second, "the way down takes no key away");
+    let again = stage.does(rollback);
+    assert_eq!(again.to.to_string(), "1.1.0", "the version from before is now the higher one");
+    assert_eq!(stage.settled("and up again"), Now::running("hello@1.1.0"));
+}
+
+#[test]
+fn versions_that_share_overlap_and_the_old_one_retires_later() {
+    let ground = Ground::new();
+    let stage = two_that_share(&ground);
+    let old = stage.ledger().instance(&alice()).unwrap().unwrap().container.unwrap();
+    let changed = stage.does(upgrade);
+    assert!(changed.lingers_until.is_some());
+    assert_eq!(stage.settled("upgraded"), Now::running("hello@1.1.0"));
+    let running = |stage: &Stage| stage.engine.containers().iter().filter(|one| one.state.is_running()).count();
+    assert_eq!(running(&stage), 2, "clients of the old version stay");
+    stage.does(|host| operation::retire(host, &alice(), std::slice::from_ref(&old)));
+    assert_eq!(running(&stage), 1);
+    assert_eq!(stage.settled("retired"), Now::running("hello@1.1.0"));
+    // And again while one retires: its slot is needed.
+    stage.does(rollback);
+    assert_eq!(running(&stage), 2);
+    stage.does(rollback);
+    assert_eq!(running(&stage), 2, "the one that retired has made room");
+    assert_eq!(stage.settled("up again"), Now::running("hello@1.1.0"));
+    stage.must(Command::Stop);
+    assert_eq!(running(&stage), 0, "a stop ends both");
+    assert_eq!(stage.settled("stopped"), Now::stopped("hello@1.1.0"));
+    stage.must(Command::Start);
+    stage.must(Command::Remove);
+    assert_eq!(stage.settled("removed"), Now::Absent);
+}
+
+#[test]
+fn a_stopped_instance_is_upgraded_and_stays_stopped() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    stage.must(Command::Stop);
+    let changed = stage.does(upgrade);
+    assert!(changed.running.is_none());
+    assert_eq!(stage.settled("upgraded"), Now::stopped("hello@1.1.0"));
+    stage.must(Command::Start);
+    assert_eq!(stage.settled("started"), Now::running("hello@1.1.0"));
+}
+
+#[test]
+fn the_same_plan_has_the_same_hash_and_tells_what_would_be_done() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    let (one, two) = (stage.does(planned), stage.does(planned));
+    assert_eq!(one.hash, two.hash);
+    assert_eq!(one.needs_approval, None);
+    assert_eq!((one.from.to_string(), one.to.to_string()), ("1.0.0".into(), "1.1.0".into()));
+    assert_eq!(one.migrations.len(), 1);
+    assert_eq!((one.migrations[0].from.get(), one.migrations[0].to.get()), (1, 2));
+    assert_eq!(one.clients, ClientsView::Wait);
+    assert_eq!(one.snapshot.len(), 2);
+    assert!(one.changes.iter().any(|change| change.rule.contains("format")), "{:?}", one.changes);
+    assert_eq!(stage.settled("planned"), Now::running("hello"), "nothing was done");
+}
+
+#[test]
+fn what_cannot_be_taken_back_needs_consent_to_exactly_that() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    stage.put_version(&one_way());
+    let refused = stage.with(&Trouble::default(), upgrade).0;
+    assert!(refused.text().contains("needs"), "{}", refused.text());
+    let ask = UpgradeRequest { execution: Execution::DryRun, ..request(None) };
+    let offer = |stage: &Stage| {
+        stage.does(|host| match operation::upgrade(host, &ask)? {
+            Outcome::Planned { plan, approval } => Ok((plan, approval.unwrap().token)),
+            Outcome::Done(_) => panic!("not asked for"),
+        })
+    };
+    let (plan, token) = offer(&stage);
+    assert!(plan.needs_approval.is_some());
+    assert!(matches!(plan.way_back, WayBackView::Snapshot { .. }), "{:?}", plan.way_back);
+    // The consent to going to another version is worth nothing here.
+    let other = UpgradeRequest { approve: Some(token.clone()), ..request(Some("1.1")) };
+    let (ran, _) = stage.with(&Trouble::default(), |host| operation::upgrade(host, &other));
+    assert!(ran.result.is_err());
+    let with = UpgradeRequest { approve: Some(token.clone()), ..request(None) };
+    stage.does(|host| operation::upgrade(host, &with));
+    assert_eq!(stage.settled("upgraded"), Now::running("hello@2.0.0"));
+    // Back there is only the snapshot, and that needs consent again.
+    let keys = stage.volume("hostkeys");
+    let ran = stage.with(&Trouble::default(), rollback).0;
+    assert!(ran.result.is_err(), "without consent");
+    let back = RollbackRequest { instance: alice(), approve: None, execution: Execution::DryRun };
+    let token = stage.does(|host| match operation::rollback(host, &back)? {
+        Outcome::Planned { approval, .. } => Ok(approval.unwrap().token),
+        Outcome::Done(_) => panic!("not asked for"),
+    });
+    let back = RollbackRequest { approve: Some(token), execution: Execution::Real, ..back };
+    stage.does(|host| operation::rollback(host, &back));
+    assert_eq!(stage.settled("rolled back"), Now::running("hello"));
+    assert!(!tree(&keys.join("data")).unwrap().contains_key(SECOND_KEY), "it is what it was before");
+    let kept = stage.does(operation::trash_list).bundles.iter().any(|bundle| bundle.trees.len() == 2);
+    assert!(kept, "what was written since is in the trash");
+}
+
+#[test]
+fn a_version_that_does_not_get_ready_is_taken_back() {
+    let ground = Ground::new();
+    for make in [two_versions, two_that_share] {
+        let stage = make(&ground);
+        let before = tree(&stage.volume("hostkeys").join("data")).unwrap();
+        stage.port.deeds().manner = Manner::Crashes;
+        let (ran, _) = stage.with(&Trouble::default(), |host| {
+            let host = host.clone();
+            let port = stage.port.clone();
+            // The version from before works again, as it did.
+            let heal = std::thread::spawn(move || {
+                while port.deeds().greetings.len() < 2 {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+                port.deeds().manner = Manner::Works;
+            });
+            let done = upgrade(&host);
+            heal.join().unwrap();
+            done
+        });
+        let Err(OperationError::Run(RunError::Undone { step, .. })) = &ran.result else {
+            panic!("{}", ran.text());
+        };
+        assert_eq!(step.name(), "await_ready");
+        assert_eq!(stage.settled("taken back"), Now::running("hello"));
+        let now = tree(&stage.volume("hostkeys").join("data")).unwrap();
+        assert_eq!(now, before);
+    }
+}
+
+#[test]
+fn a_migration_that_fails_or_lies_changes_nothing() {
+    let ground = Ground::new();
+    for (migrating, step) in [(Migrating::FailsHalfWay, "migrate_tree"), (Migrating::Lies, "check_port")] {
+        let stage = two_versions(&ground);
+        let before = tree(&stage.volume("hostkeys").join("data")).unwrap();
+        stage.port.deeds().migrating = migrating;
+        let ran = stage.with(&Trouble::default(), upgrade).0;
+        let Some((failed, why, _)) = ran.undone() else { panic!("{migrating:?}: {}", ran.text()) };
+        assert_eq!(failed.name(), step, "{why}");
+        assert_eq!(stage.settled("taken back"), Now::running("hello"));
+        assert_eq!(tree(&stage.volume("hostkeys").join("data")).unwrap(), before, "{migrating:?}");
+    }
+}
+
+#[test]
+fn every_reason_against_a_version_is_told_and_nothing_is_done() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    for (manifest, wanted) in [
+        // A chain with a gap: no step leads from format 1 to 3.
+        (second().replace(r#""format":2,"min_format":2"#, r#""format":3,"min_format":3"#), "manifest"),
+        // A key that is needed and has no value, in a version that may not ask for one.
+        (second().replace(r#""config":{"#, r#""config":{"name":{"type":"string","required":true},"#), "HP-CFG-001"),
+        (second().replace(r#""version":"1.1.0""#, r#""version":"1.0.1""#), "HP-UPG-004"),
+        (second().replace(r#""title":"A shell"}"#, r#""title":"A shell"},"upgrade":{"from":">=1.0.5"}"#), "HP-UPG-005"),
+    ] {
+        let stage = two_versions(&ground);
+        stage.put_version(&manifest);
+        let (ran, _) = stage.with(&Trouble::default(), |host| {
+            operation::upgrade(host, &request(Some(if wanted == "HP-UPG-004" { "1.0.1" } else { "1.1.0" })))
+        });
+        let Err(error) = &ran.result else { panic!("{wanted}: it was done") };
+        if wanted != "manifest" {
+            assert!(codes(error).contains(&wanted), "{wanted}: {:?}", error.faults());
+        }
+        assert_eq!(stage.settled("refused"), Now::running("hello"));
+    }
+    // There is no higher version than the one that runs.
+    stage.does(upgrade);
+    let ran = stage.with(&Trouble::default(), upgrade).0;
+    let Err(error) = &ran.result else { panic!("it was done") };
+    assert_eq!(codes(error), ["HP-VER-001"]);
+    let fresh = ground.stage();
+    fresh.must(Command::Deploy);
+    let ran = fresh.with(&Trouble::default(), rollback).0;
+    let Err(error) = &ran.result else { panic!("it was done") };
+    assert_eq!(codes(error), ["HP-VER-002"]);
+}
+
+#[test]
+fn the_history_tells_what_was_done_and_why_it_failed() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    stage.port.deeds().migrating = Migrating::FailsHalfWay;
+    assert!(stage.with(&Trouble::default(), upgrade).0.result.is_err());
+    stage.port.deeds().migrating = Migrating::Works;
+    stage.does(upgrade);
+    let told = stage.does(|host| operation::history(host, &alice(), None));
+    let kinds: Vec<_> = told.iter().map(|line| line.kind.as_str()).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "upgrade").count(), 2, "{told:?}");
+    assert!(told.iter().any(|line| line.text.starts_with("undone") && line.text.contains("migration")), "{told:?}");
+}
+
+impl Stage {
+    /// The directory of a volume of `alice`.
+    pub(crate) fn volume(&self, name: &str) -> std::path::PathBuf {
+        let volumes = self.ledger().volumes(&alice()).unwrap();
+        volumes.into_iter().find(|volume| volume.name.as_str() == name).unwrap().path
+    }
+}
