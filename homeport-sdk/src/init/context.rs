@@ -9,6 +9,7 @@ use homeport_core::config::{Effective, Value};
 use homeport_core::entrypoint::ExpectedVolumes;
 use homeport_core::manifest::Manifest;
 use homeport_core::name::InstanceName;
+use homeport_core::unit::Format;
 
 use super::child::base_env;
 
@@ -28,6 +29,8 @@ pub struct Mounted<'a> {
     pub path: &'a str,
     /// Whether its data has to be there already.
     pub state: VolumeState,
+    /// The format that its data has, by the host's word: one that the manifest accepts. [spec: VOL-20]
+    pub format: Format,
 }
 
 /// The instance, as its init sees it. Values are those that the manifest's rules accepted.
@@ -91,7 +94,7 @@ impl Context {
     pub fn volume(&self, name: &str) -> Option<Mounted<'_>> {
         let expected = self.volumes.get(&name.parse().ok()?)?;
         let state = if expected.new { VolumeState::New } else { VolumeState::Existing };
-        Some(Mounted { path: &expected.path, state })
+        Some(Mounted { path: &expected.path, state, format: expected.format })
     }
 
     /// The environment of every service: `PATH`, `HOME`, `LANG`, `TZ`, and the keys to which the manifest gives an

@@ -21,6 +21,7 @@ mod context;
 pub mod generic;
 mod kernel;
 mod machine;
+mod migrate;
 mod notify;
 mod panic;
 mod phase;

@@ -10,26 +10,26 @@ use std::time::Duration;
 
 use homeport_core::config::Effective;
 use homeport_core::entrypoint::{
-    CONFIG_FILE, ENV_INSTANCE, ENV_PHASE, ENV_PROTOCOL, ENV_SNAPSHOT, ExitStatus, ExpectedVolumes, Level,
-    MANIFEST_FILE, Phase, Retry, SECRETS_DIR, STATUS_FILE, VOLUMES_FILE,
+    CONFIG_FILE, ENV_INSTANCE, ENV_PHASE, ENV_PROTOCOL, ExitStatus, ExpectedVolumes, Level, MANIFEST_FILE, Phase,
+    Retry, SECRETS_DIR, STATUS_FILE, VOLUMES_FILE,
 };
 use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::manifest::{Manifest, parse};
-use homeport_core::name::{CommandName, InstanceName, VolumeName};
-use homeport_core::unit::Format;
+use homeport_core::name::{CommandName, InstanceName};
 use homeport_core::version::ProtocolVersion;
 
 use super::clock;
 use super::configuration;
 use super::context::Context;
 use super::kernel::{SignalQueue, close_on_exec_above_stderr};
+use super::migrate::migrate;
 use super::notify::Notifier;
-use super::port::{CommandEnd, MigrationFailure, Port, Step};
+use super::port::{CommandEnd, Port};
 use super::record::Record;
 use super::remains::Reach;
 use super::report::{Failure, Report};
 use super::supervise::{Parts, probe_patience, supervise};
-use super::volume::{Wanted, guard, guard_all, read_expected};
+use super::volume::{Wanted, guard_all, read_expected};
 
 /// Says to the `health` phase that init itself asks, and that it wants to wait until the port serves.
 pub(crate) const ENV_PROBE: &str = "HOMEPORT_INIT_PROBE";
@@ -81,7 +81,10 @@ fn carry_out<P: Port>(port: &P, phase: Phase, record: &Record) -> Result<u8, Fai
         Phase::Run => run(port, manifest, instance, record),
         Phase::Health => health(port, manifest, instance, record),
         Phase::Command { name, args } => command(port, manifest, instance, &name, &args),
-        Phase::Migrate { volume, from, to } => migrate(port, &manifest, &volume, from, to),
+        Phase::Migrate { volume, from, to } => {
+            record.begin();
+            migrate(port, &manifest, &volume, from, to)
+        }
     }
 }
 
@@ -249,21 +252,13 @@ fn health<P: Port>(port: &P, manifest: Manifest, instance: InstanceName, record:
     if is_probe {
         return Ok(probe(port, &cx, record));
     }
-    let healthy = port.health(&cx).map_err(as_unhealthy);
+    // Whatever it found: the phase knows two answers.
+    let healthy = port.health(&cx).map_err(|failure| as_only(ExitStatus::ServiceFailed, failure));
     if let Some(mut line) = status_line(healthy.as_ref().err()) {
         line.push(b'\n');
         drop(std::io::stdout().lock().write_all(&line));
     }
     healthy.map(|()| 0)
-}
-
-/// Whatever a health check found: the phase knows two answers.
-fn as_unhealthy(failure: Failure) -> Failure {
-    let mut report = Report::default();
-    for problem in failure.problems() {
-        report.error(ExitStatus::ServiceFailed, problem.fault.clone());
-    }
-    report.into_result().err().unwrap_or(failure)
 }
 
 /// What the running init says of itself, and what the check found where that is worse. The file is init's own and is
@@ -320,47 +315,11 @@ fn command<P: Port>(
     }
 }
 
-/// Carries out one step, if it is one that the manifest knows and a snapshot was made. [spec: ENT-5]
-fn migrate<P: Port>(
-    port: &P,
-    manifest: &Manifest,
-    volume: &VolumeName,
-    from: Format,
-    to: Format,
-) -> Result<u8, Failure> {
-    let subject = format!("volumes.{volume}");
-    let clean = |fault: Fault| Failure::new(ExitStatus::MigrationFailedClean, fault.clause("ENT-5"));
-    let snapshot = std::env::var(ENV_SNAPSHOT).ok().filter(|snapshot| !snapshot.is_empty()).ok_or_else(|| {
-        let fault = Fault::new("HP-MIG-001", subject.clone(), "there is no snapshot to go back to");
-        clean(fault.expected(format!("its name in `{ENV_SNAPSHOT}`")).remedy("`homeport upgrade` makes one first"))
-    })?;
-    let is_step = |lower: Format, higher: Format| {
-        higher.get() == lower.get() + 1
-            && manifest.migrations.iter().any(|step| {
-                let reversible = from < to || step.down == homeport_core::manifest::Reversible::Yes;
-                step.volume == *volume && step.from == lower && reversible
-            })
-    };
-    let Some(declared) = manifest.volumes.get(volume).filter(|_| is_step(from.min(to), from.max(to))) else {
-        let message = format!("the manifest has no step for `{volume}` from format {from} to {to}");
-        return Err(clean(Fault::new("HP-MIG-002", subject, message)));
-    };
-    let expected = read_expected(Path::new(VOLUMES_FILE))?;
+/// The same errors, for a phase whose code says one thing about all of them.
+pub(crate) fn as_only(status: ExitStatus, failure: Failure) -> Failure {
     let mut report = Report::default();
-    // The step is judged by the format that it starts from, not by those that the new version runs with.
-    let as_it_is = homeport_core::manifest::Volume { format: from, min_format: from, ..declared.clone() };
-    guard([(volume, &as_it_is)].into_iter(), &expected, Wanted::Writable, &mut report);
-    report.into_result()?;
-    let step = Step { manifest, volume, path: &declared.path, from, to, snapshot: &snapshot };
-    port.migrate(&step).map(|()| 0).map_err(|failure| {
-        let (status, failure) = match failure {
-            MigrationFailure::Unchanged(failure) => (ExitStatus::MigrationFailedClean, failure),
-            MigrationFailure::MayBeChanged(failure) => (ExitStatus::MigrationFailedDirty, failure),
-        };
-        let mut report = Report::default();
-        for problem in failure.problems() {
-            report.error(status, problem.fault.clone());
-        }
-        report.into_result().err().unwrap_or(failure)
-    })
+    for problem in failure.problems() {
+        report.error(status, problem.fault.clone());
+    }
+    report.into_result().err().unwrap_or(failure)
 }

@@ -5,19 +5,10 @@ use std::os::unix::fs::chown;
 
 use serde_json::{Value, json};
 
-use crate::world::{Ended, World, sh};
+use crate::world::{World, assert_ended, sh};
 
 fn world() -> World {
     World::new(&json!({"main": sh("exec sleep 1000")}))
-}
-
-fn assert_ended(ended: &Ended, code: i32, codes: &[&str]) {
-    assert_eq!(
-        (ended.code(), ended.codes()),
-        (code, codes.iter().map(|c| (*c).to_owned()).collect()),
-        "{}",
-        ended.stderr
-    );
 }
 
 #[test]

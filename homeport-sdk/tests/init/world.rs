@@ -138,18 +138,28 @@ impl World {
 
     /// Carries a phase out to its end.
     pub(crate) fn phase(&self, args: &[&str]) -> Ended {
-        let output = self.command(args).output().unwrap();
-        Ended {
-            status: output.status,
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        ended(&mut self.command(args))
+    }
+
+    /// Carries a phase out to its end under `strace`, which writes these system calls down.
+    pub(crate) fn trace(&self, calls: &str, into: &Path, args: &[&str]) -> Ended {
+        let world = self.command(args);
+        let mut command = Command::new("strace");
+        command.args(["--follow-forks", "-e", &format!("trace={calls}"), "-o"]).arg(into).arg(world.get_program());
+        command.args(world.get_args()).env_clear().stdin(Stdio::null());
+        command.envs(world.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        ended(&mut command)
     }
 
     /// Starts the run phase.
     pub(crate) fn run(&self) -> Running<'_> {
+        self.start(&["run"])
+    }
+
+    /// Starts a phase.
+    pub(crate) fn start(&self, args: &[&str]) -> Running<'_> {
         let log = fs::File::create(self.path("log")).unwrap();
-        let mut command = self.command(&["run"]);
+        let mut command = self.command(args);
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
         Running { world: self, child, status: None }
@@ -171,6 +181,15 @@ fn manifest(services: &Value) -> Value {
     })
 }
 
+fn ended(command: &mut Command) -> Ended {
+    let output = command.output().unwrap();
+    Ended {
+        status: output.status,
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
 /// How a phase ended.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
@@ -188,6 +207,12 @@ impl Ended {
         let lines = self.stderr.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
         lines.filter(|line| line["level"] == "error").map(|line| line["code"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// The phase ended with this code and told errors of these codes.
+pub(crate) fn assert_ended(ended: &Ended, code: i32, codes: &[&str]) {
+    let wanted = codes.iter().map(|c| (*c).to_owned()).collect();
+    assert_eq!((ended.code(), ended.codes()), (code, wanted), "{}", ended.stderr);
 }
 
 /// A running init; it and everything below it end with this.
@@ -233,11 +258,17 @@ impl Running<'_> {
         wait_for("the port is ready", || (self.condition() == "ready").then_some(()));
     }
 
+    /// Waits for the end, however that is.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let status = wait_for("init ends", || self.child.try_wait().unwrap());
+        self.status = Some(status);
+        status
+    }
+
     /// Waits for the end; gives the exit code and how long it took.
     pub(crate) fn end(&mut self) -> (i32, Duration) {
         let start = Instant::now();
-        let status = wait_for("init ends", || self.child.try_wait().unwrap());
-        self.status = Some(status);
+        let status = self.wait();
         let code = status.code().unwrap_or_else(|| panic!("ended by a signal: {status:?}\n{}", self.log()));
         (code, start.elapsed())
     }
