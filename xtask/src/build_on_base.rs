@@ -2,26 +2,26 @@
 //! Never pulls by itself: the builder does, if the base is not there.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use homeport_sdk::kit::build::{BaseContext, onto_base};
+use homeport_sdk::kit::build::{BaseContext, Source, onto_base};
 
-use crate::build_port::{docker, explained, read};
+use crate::build_port::{docker, explained};
 use crate::say;
 use crate::static_build::{self, Init};
 use crate::workspace::Workspace;
 
-/// Builds the port in `dir` on `base`.
-pub(crate) fn run(workspace: &Workspace, dir: &Path, base: &str) -> Result<()> {
-    let source = read(dir)?;
+/// Builds a version of a port on `base`.
+pub(crate) fn run(workspace: &Workspace, source: &Source, base: &str) -> Result<()> {
+    let dir = &source.dir;
     let file = dir.join("Dockerfile");
     let dockerfile = fs::read_to_string(&file)
         .with_context(|| format!("cannot read `{}`, which says how to install packages on a base", file.display()))?;
     let init = static_build::build(workspace, &Init::of(dir, source.recipe.init.as_deref()))?;
     let BaseContext { files, labels, tag } =
-        onto_base(&source, &dockerfile, init).map_err(|error| explained(&error, dir))?;
+        onto_base(source, &dockerfile, init).map_err(|error| explained(&error, dir))?;
     let context = Context::new(workspace)?;
     for (name, bytes) in files {
         fs::write(context.0.join(name), bytes).with_context(|| format!("cannot write `{name}` for the builder"))?;

@@ -1,10 +1,11 @@
-//! Builds a port's image from its folder and loads it into the engine.
+//! Builds the images of a port from its folder, one for each version in it, and loads them into the engine.
 //! Never speaks to a registry, and never changes a committed lock unless asked to refresh it.
 
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
@@ -22,6 +23,9 @@ use crate::workspace::Workspace;
 pub(crate) struct BuildPort {
     /// The port's folder, for example `ports/shell`.
     dir: PathBuf,
+    /// Build this version alone: the newest, or one of the folder's `versions/`; all of them where it is not said.
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
     /// Build on this image with the folder's Dockerfile instead of from locked packages.
     #[arg(long, value_name = "REF", conflicts_with_all = ["refresh_lock", "output", "if_gone"])]
     base: Option<String>,
@@ -59,55 +63,96 @@ impl From<IfGone> for LockPolicy {
 
 /// An image that was built.
 #[derive(Debug)]
-pub(crate) struct Built {
+struct Built {
     /// Its id.
-    pub(crate) id: Digest,
+    id: Digest,
     /// The name under which the engine knows it.
-    pub(crate) tag: String,
+    tag: String,
     /// Its archive.
-    pub(crate) archive: PathBuf,
+    archive: PathBuf,
 }
 
 /// Runs the task.
 pub(crate) fn run(args: &BuildPort) -> Result<()> {
     let workspace = Workspace::find()?;
-    if let Some(base) = &args.base {
-        return crate::build_on_base::run(&workspace, &args.dir, base);
-    }
     if args.refresh_lock {
         refresh_lock(&args.dir)?;
     }
-    let built = archive(&workspace, &args.dir, args.if_gone.into(), args.output.as_deref())?;
-    if args.no_load { Ok(()) } else { load(&built) }
-}
-
-/// Builds the image of the port in `dir` and writes its archive: to `output`, else below the target directory.
-pub(crate) fn archive(workspace: &Workspace, dir: &Path, policy: LockPolicy, output: Option<&Path>) -> Result<Built> {
-    let source = read(dir)?;
-    let init = static_build::build(workspace, &Init::of(dir, source.recipe.init.as_deref()))?;
-    let provided = provide(workspace, &source, policy)?;
-    let image = assemble(&source, provided, init)?;
-    for layer in image.layers() {
-        say::line(format_args!("layer {}: {:.1} MB, {}", layer.name, megabytes(layer.size.get()), layer.digest));
+    let sources = read(&args.dir, args.version.as_deref())?;
+    if let Some(base) = &args.base {
+        return sources.iter().try_for_each(|source| crate::build_on_base::run(&workspace, source, base));
     }
-    let archive = match output {
-        Some(file) => file.to_owned(),
-        None => workspace.target().join("images").join(format!("{}.tar", image.tag().replace(['/', ':'], "-"))),
-    };
-    write(&image, &archive)?;
-    say::line(format_args!("image {}: {}, in `{}`", image.tag(), image.id(), archive.display()));
-    Ok(Built { id: image.id(), tag: image.tag().to_owned(), archive })
+    ensure!(
+        args.output.is_none() || sources.len() == 1,
+        "`--output` takes one image and `{}` has {} versions: say which with `--version`",
+        args.dir.display(),
+        sources.len()
+    );
+    let built = archives(&workspace, &sources, args.if_gone.into(), args.output.as_deref())?;
+    if args.no_load { Ok(()) } else { built.iter().try_for_each(load) }
 }
 
-/// Reads a port's folder.
-pub(crate) fn read(dir: &Path) -> Result<Source> {
-    Source::read(dir)
-        .map_err(|error| explained(&error, dir))
-        .with_context(|| format!("cannot build `{}`", dir.display()))
+/// Builds and loads every version of the port in `dir`, and says how long that took.
+pub(crate) fn every_version(workspace: &Workspace, dir: &Path) -> Result<()> {
+    let begun = Instant::now();
+    let built = archives(workspace, &read(dir, None)?, LockPolicy::RefreshIfGone, None)?;
+    built.iter().try_for_each(load)?;
+    let tags: Vec<&str> = built.iter().map(|built| built.tag.as_str()).collect();
+    say::line(format_args!("port: built and loaded {} in {:.1} s", tags.join(", "), begun.elapsed().as_secs_f32()));
+    Ok(())
+}
+
+/// Builds the image of each of these versions of one port and writes its archive: to `output`, else below the target
+/// directory. What the versions share, the init and the packages, is built and read once.
+fn archives(
+    workspace: &Workspace,
+    sources: &[Source],
+    policy: LockPolicy,
+    output: Option<&Path>,
+) -> Result<Vec<Built>> {
+    let first = sources.first().context("the port has no version")?;
+    let init = static_build::build(workspace, &Init::of(&first.dir, first.recipe.init.as_deref()))?;
+    let (debs, date) = unpack(first, provide(workspace, first, policy)?)?;
+    let mut built = Vec::new();
+    for source in sources {
+        let parts = Parts { source, debs: debs.clone(), date, init: init.clone() };
+        let image = build::assemble(parts).map_err(|error| explained(&error, &source.dir))?;
+        for layer in image.layers() {
+            say::line(format_args!("layer {}: {:.1} MB, {}", layer.name, megabytes(layer.size.get()), layer.digest));
+        }
+        let archive = match output {
+            Some(file) => file.to_owned(),
+            None => workspace.target().join("images").join(format!("{}.tar", image.tag().replace(['/', ':'], "-"))),
+        };
+        write(&image, &archive)?;
+        say::line(format_args!("image {}: {}, in `{}`", image.tag(), image.id(), archive.display()));
+        built.push(Built { id: image.id(), tag: image.tag().to_owned(), archive });
+    }
+    Ok(built)
+}
+
+/// Reads a port's folder: this version, or the newest and after it every older one.
+fn read(dir: &Path, version: Option<&str>) -> Result<Vec<Source>> {
+    let whole = || {
+        let newest = Source::read(dir)?;
+        if version.is_some_and(|version| version == newest.manifest.port.version.to_string()) {
+            return Ok(vec![newest]);
+        }
+        if let Some(version) = version {
+            return Ok(vec![Source::read_older(dir, version)?]);
+        }
+        let mut sources = vec![newest];
+        for name in Source::older_versions(dir)? {
+            sources.push(Source::read_older(dir, &name)?);
+        }
+        Ok(sources)
+    };
+    whole().map_err(|error| explained(&error, dir)).with_context(|| format!("cannot build `{}`", dir.display()))
 }
 
 fn refresh_lock(dir: &Path) -> Result<()> {
-    let source = read(dir)?;
+    let newest = Source::read(dir).map_err(|error| explained(&error, dir));
+    let source = newest.with_context(|| format!("cannot build `{}`", dir.display()))?;
     let packages = source.recipe.packages.as_ref();
     let packages =
         packages.with_context(|| format!("`{}` wants no packages: there is nothing to lock", dir.display()))?;
@@ -146,7 +191,8 @@ fn provide(workspace: &Workspace, source: &Source, policy: LockPolicy) -> Result
     Ok(Some(provided))
 }
 
-fn assemble(source: &Source, provided: Option<Provided>, init: Vec<u8>) -> Result<Image> {
+/// The packages as the image gets them, and the date of everything in it.
+fn unpack(source: &Source, provided: Option<Provided>) -> Result<(Vec<(String, Deb)>, Date)> {
     let mut debs = Vec::new();
     let mut date = Date::EPOCH;
     if let Some(Provided { lock, files, .. }) = provided {
@@ -156,7 +202,7 @@ fn assemble(source: &Source, provided: Option<Provided>, init: Vec<u8>) -> Resul
             debs.push((deb.name, read.map_err(|error| explained(&error, &source.dir))?));
         }
     }
-    build::assemble(Parts { source, debs, date, init }).map_err(|error| explained(&error, &source.dir))
+    Ok((debs, date))
 }
 
 /// Writes the archive beside its place and then moves it there: nobody ever sees half of one.
@@ -170,7 +216,7 @@ fn write(image: &Image, archive: &Path) -> Result<()> {
 }
 
 /// Loads the archive into the engine and makes sure that the engine sees the image under its name and id.
-pub(crate) fn load(built: &Built) -> Result<()> {
+fn load(built: &Built) -> Result<()> {
     docker(&["load", "--quiet", "--input", &built.archive.to_string_lossy()])?;
     let id = docker(&["image", "inspect", "--format", "{{.Id}}", &built.tag])?;
     ensure!(id.trim() == built.id.to_string(), "the engine has `{}` as {}, wanted {}", built.tag, id.trim(), built.id);

@@ -7,7 +7,6 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use homeport_sdk::kit::build::debs::LockPolicy;
 use serde_json::Value;
 
 use crate::workspace::Workspace;
@@ -17,6 +16,8 @@ use crate::{build_port, ci, run, say, setup};
 pub(crate) const ROOT: &str = "/var/lib/homeport-demo";
 /// The demo's instance.
 const NAME: &str = "demo";
+/// The version that is deployed: the older of the two.
+const VERSION: &str = "=1.0";
 /// What is written to the home directory and has to be there afterwards.
 const FILE: &str = "hello-from-the-demo";
 
@@ -26,10 +27,9 @@ pub(crate) fn run() -> Result<()> {
     let workspace = Workspace::find()?;
     say::line("demo: 1 of 6: making this machine ready");
     setup::run()?;
-    say::line("demo: 2 of 6: building `homeport` and the shell port (a few minutes the first time)");
+    say::line("demo: 2 of 6: building `homeport` and both versions of the shell port (a few minutes the first time)");
     let homeport = ci::homeport(&workspace)?;
-    let shell = workspace.root().join("ports/shell");
-    build_port::load(&build_port::archive(&workspace, &shell, LockPolicy::RefreshIfGone, None)?)?;
+    build_port::every_version(&workspace, &workspace.root().join("ports/shell"))?;
 
     say::line("demo: 3 of 6: deploying an instance");
     let demo = Demo::new(homeport)?;
@@ -38,7 +38,9 @@ pub(crate) fn run() -> Result<()> {
         demo.homeport(&["remove", NAME])?;
     }
     let keys = format!("authorized_keys={}", demo.key.with_extension("pub").display());
-    demo.homeport(&["deploy", "shell", "--name", NAME, "--set-file", &keys, "--route", "ssh=127.0.0.1:random"])?;
+    let route = ["--route", "ssh=127.0.0.1:random"];
+    let deploy = ["deploy", "shell", "--version", VERSION, "--name", NAME, "--set-file", &keys];
+    demo.homeport(&[&deploy[..], &route].concat())?;
     let login = demo.login()?;
 
     say::line(format_args!("demo: 4 of 6: logging in with `{}`", login.words()));

@@ -15,7 +15,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use homeport_sdk::kit::build::debs::LockPolicy;
 use serde_json::{Value, json};
 
 use super::figure::Figure;
@@ -24,6 +23,8 @@ use crate::{build_port, ci, run, say, setup};
 
 /// How long SSH may take to answer.
 const LIMIT: Duration = Duration::from_mins(1);
+/// What both sides run.
+const SHELL: &str = "homeport/shell:1.0.0";
 /// Ports of the two sides; outside of what HomePort picks by itself.
 const OURS: u16 = 19_022;
 const THEIRS: u16 = 19_023;
@@ -35,8 +36,7 @@ pub(super) fn run(pairs: usize) -> Result<()> {
     let workspace = Workspace::find()?;
     setup::run()?;
     let homeport = ci::homeport(&workspace)?;
-    let shell = workspace.root().join("ports/shell");
-    build_port::load(&build_port::archive(&workspace, &shell, LockPolicy::RefreshIfGone, None)?)?;
+    build_port::every_version(&workspace, &workspace.root().join("ports/shell"))?;
     let place = Place::new(homeport)?;
     place.warm_up()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -124,7 +124,7 @@ impl Place {
     fn deploy(&self) -> Result<()> {
         let keys = format!("authorized_keys={}", self.root.join("key.pub").display());
         let route = format!("ssh=127.0.0.1:{OURS}");
-        self.homeport(&["deploy", "shell", "--name", "bench", "--set-file", &keys, "--route", &route]).map(drop)
+        self.homeport(&["deploy", SHELL, "--name", "bench", "--set-file", &keys, "--route", &route]).map(drop)
     }
 
     /// Deploys once, so that volumes, host keys and the daemon are there; Docker's side starts from copies.
@@ -157,7 +157,7 @@ impl Place {
         self.homeport(&["remove", "bench"])?;
         // Another instance keeps HomePort's network; Docker's side gets one of the same kind.
         let keys = format!("authorized_keys={}", self.root.join("key.pub").display());
-        self.homeport(&["deploy", "shell", "--name", "beside", "--set-file", &keys, "--route", "ssh=none"])?;
+        self.homeport(&["deploy", SHELL, "--name", "beside", "--set-file", &keys, "--route", "ssh=none"])?;
         let quiet = "com.docker.network.bridge.enable_icc=false";
         run::take(Command::new("docker").args(["network", "create", "--opt", quiet, NETWORK])).map(drop)
     }
@@ -215,7 +215,7 @@ impl Place {
         command.arg("--mount").arg(bind(&copy.join("run"), "/run/port"));
         command.arg("--mount").arg(bind(&copy.join("home"), "/home/user"));
         command.arg("--mount").arg(bind(&copy.join("hostkeys"), "/var/lib/hostkeys"));
-        command.args(["--publish", &format!("127.0.0.1:{THEIRS}:22"), "homeport/shell:1.0.0"]);
+        command.args(["--publish", &format!("127.0.0.1:{THEIRS}:22"), SHELL]);
         run::take(&mut command)?;
         let took = self.answered(begun, THEIRS)?;
         run::take(Command::new("docker").args(["rm", "--force", "homeport-bench-docker"]))?;

@@ -13,8 +13,8 @@ use super::tree::{Meta, Node};
 /// The most bytes that a package may unpack to: a bound against an archive that never ends.
 const MAX_UNPACKED: u64 = 1 << 30;
 
-/// A package, unpacked in memory.
-#[derive(Debug)]
+/// A package, unpacked in memory. A copy shares the files' bytes.
+#[derive(Debug, Clone)]
 pub struct Deb {
     /// The package's own description, as it stands in its `control` file.
     pub control: String,

@@ -45,6 +45,17 @@ pub enum BuildError {
         /// The port's folder.
         dir: PathBuf,
     },
+    /// The folder has no such version.
+    #[error("there is no version `{name}`: {}", wanted_one_of(there))]
+    NoVersion {
+        /// What was asked for.
+        name: String,
+        /// The older versions that are there.
+        there: Vec<String>,
+    },
+    /// The manifest in `versions/NAME` is not one of an older version of the port.
+    #[error("an older version's `port.toml` has {} broken rules", .0.len())]
+    Older(Vec<Fault>),
     /// Packages are wanted, but none is locked.
     #[error("`{}` is not there, and `image.toml` wants packages", lock.display())]
     NoLock {
@@ -119,6 +130,13 @@ pub enum BuildError {
     Json(#[from] serde_json::Error),
 }
 
+fn wanted_one_of(there: &[String]) -> String {
+    if there.is_empty() {
+        return "the folder has only the one of `port.toml`".to_owned();
+    }
+    format!("wanted one of `{}`, or none for the newest", there.join("`, `"))
+}
+
 impl BuildError {
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
@@ -134,6 +152,8 @@ impl Advice for BuildError {
             Self::Recipe(_) => "HP-KIT-100",
             Self::Services(_) => "HP-KIT-107",
             Self::Lock(_) => "HP-KIT-108",
+            Self::Older(_) => "HP-KIT-109",
+            Self::NoVersion { .. } => "HP-KIT-014",
             Self::NoInit { .. } => "HP-KIT-002",
             Self::NoLock { .. } => "HP-KIT-003",
             Self::RootfsName { .. } | Self::RootfsKind { .. } => "HP-KIT-004",
@@ -174,6 +194,7 @@ impl Advice for BuildError {
             Self::Recipe(faults)
             | Self::Services(faults)
             | Self::Lock(faults)
+            | Self::Older(faults)
             | Self::Choice(faults)
             | Self::Gone(faults)
             | Self::Image(faults) => faults,

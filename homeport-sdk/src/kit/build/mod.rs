@@ -32,6 +32,7 @@ mod inspect;
 mod layer;
 mod lock;
 mod manifest;
+mod older;
 mod onto_base;
 mod path;
 mod recipe;

@@ -9,6 +9,7 @@ use homeport_core::manifest::Manifest;
 use super::error::BuildError;
 use super::lock::Lock;
 use super::manifest::{compile_manifest, compile_services};
+use super::older;
 use super::recipe::Recipe;
 use super::rootfs;
 use super::tree::Tree;
@@ -18,9 +19,9 @@ use super::tree::Tree;
 pub struct Source {
     /// The folder.
     pub dir: PathBuf,
-    /// `port.toml`, checked.
+    /// `port.toml`, or that of an older version, checked.
     pub manifest: Manifest,
-    /// `port.toml`, compiled: the bytes of `/port/manifest.json` and of the label. [spec: MAN-1]
+    /// The same, compiled: the bytes of `/port/manifest.json` and of the label. [spec: MAN-1]
     pub manifest_bytes: Vec<u8>,
     /// `services.toml`, compiled, for the generic init; absent where the port has an init of its own.
     pub services: Option<Vec<u8>>,
@@ -39,6 +40,33 @@ impl Source {
     /// Every fault of the first file that has any: `port.toml`, then `image.toml`, `services.toml`, `debs.lock`, `rootfs/`.
     pub fn read(dir: &Path) -> Result<Self, BuildError> {
         let (manifest, manifest_bytes) = compile_manifest(&read_text(&dir.join("port.toml"))?)?;
+        Self::with_manifest(dir, manifest, manifest_bytes)
+    }
+
+    /// The names of the older versions that can be built from a port's folder, in order: what stands in `versions/`.
+    ///
+    /// # Errors
+    /// Where the folder cannot be listed.
+    pub fn older_versions(dir: &Path) -> Result<Vec<String>, BuildError> {
+        older::names(dir)
+    }
+
+    /// Reads a port's folder with the manifest of an older version, `versions/NAME/port.toml`; the rest is the same.
+    ///
+    /// # Errors
+    /// As [`Source::read`], and where there is no such version, or its manifest is of another port or not older.
+    pub fn read_older(dir: &Path, name: &str) -> Result<Self, BuildError> {
+        let there = older::names(dir)?;
+        if !there.iter().any(|known| known == name) {
+            return Err(BuildError::NoVersion { name: name.to_owned(), there });
+        }
+        let (newest, _) = compile_manifest(&read_text(&dir.join("port.toml"))?)?;
+        let (manifest, manifest_bytes) = compile_manifest(&read_text(&older::manifest_file(dir, name))?)?;
+        older::check(name, &manifest, &newest)?;
+        Self::with_manifest(dir, manifest, manifest_bytes)
+    }
+
+    fn with_manifest(dir: &Path, manifest: Manifest, manifest_bytes: Vec<u8>) -> Result<Self, BuildError> {
         let recipe = Recipe::parse(&read_text(&dir.join("image.toml"))?).map_err(BuildError::Recipe)?;
         let services = optional(&dir.join("services.toml"))?;
         let services = services.map(|text| compile_services(&text).map_err(BuildError::Services)).transpose()?;
