@@ -24,7 +24,7 @@ use crate::{build_port, ci, run, say, setup};
 /// How long SSH may take to answer.
 const LIMIT: Duration = Duration::from_mins(1);
 /// What both sides run.
-const SHELL: &str = "homeport/shell:1.0.0";
+const SHELL: &str = "homeport/shell:1.1.0";
 /// Ports of the two sides; outside of what HomePort picks by itself.
 const OURS: u16 = 19_022;
 const THEIRS: u16 = 19_023;

@@ -6,11 +6,14 @@ use super::settings::Settings;
 /// The user's number and group, whatever the name is.
 pub(crate) const USER_ID: u32 = 1000;
 
+/// `/etc/passwd` where nobody logs in: root alone, for programs that ask who they are.
+pub(crate) const ROOT: &str = "root:x:0:0:root:/run/shell:/bin/false\n";
+
 /// `/etc/passwd`: the user, and those that sshd and the system need.
 pub(crate) fn passwd(settings: &Settings) -> String {
     let (user, shell) = (&settings.user, settings.shell.path());
     format!(
-        "root:x:0:0:root:/run/shell:/bin/false\n\
+        "{ROOT}\
          {user}:x:{USER_ID}:{USER_ID}::/home/user:{shell}\n\
          sshd:x:100:65534::/run/sshd:/bin/false\n\
          nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
@@ -39,6 +42,7 @@ mod tests {
     fn the_users_name_and_shell_come_from_the_settings() {
         let cx = context(&[("user", Value::Text("ann".into())), ("shell", Value::Text("zsh".into()))]);
         let settings = Settings::read(&cx);
+        assert!(passwd(&settings).starts_with(ROOT));
         assert!(passwd(&settings).contains("\nann:x:1000:1000::/home/user:/bin/zsh\n"));
         assert!(group(&settings).contains("\nann:x:1000:\n"));
         assert!(shadow(&settings).contains("\nann:*:::::::\n"));

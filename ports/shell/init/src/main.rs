@@ -7,7 +7,9 @@
 use std::process::ExitCode;
 
 mod accounts;
+mod host_key;
 mod host_keys;
+mod migration;
 mod place;
 mod probe;
 mod public_key;

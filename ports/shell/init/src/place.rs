@@ -13,6 +13,8 @@ use homeport_sdk::init::Failure;
 pub(crate) const DIR: &str = "/run/shell";
 /// The keys that may log in.
 pub(crate) const AUTHORIZED_KEYS: &str = "/run/shell/authorized_keys";
+/// What sshd shows before a login.
+pub(crate) const BANNER: &str = "/run/shell/banner";
 /// sshd's configuration.
 pub(crate) const SSHD_CONFIG: &str = "/run/shell/sshd_config";
 /// What only root may see: the key of the probe.

@@ -69,6 +69,7 @@ pub(crate) struct Settings {
     pub(crate) agent_forwarding: Offered,
     pub(crate) remote_forwarding: Offered,
     pub(crate) motd: Option<String>,
+    pub(crate) banner: Option<String>,
     pub(crate) idle_minutes: u32,
     pub(crate) max_sessions: u32,
     pub(crate) timezone: String,
@@ -80,6 +81,7 @@ impl Settings {
     pub(crate) fn read(cx: &Context) -> Self {
         let text = |key: &str, fallback: &str| cx.text(key).unwrap_or(fallback).to_owned();
         let number = |key: &str, fallback: u32| cx.whole(key).and_then(|n| u32::try_from(n).ok()).unwrap_or(fallback);
+        let shown = |key: &str| cx.text(key).filter(|text| !text.is_empty()).map(str::to_owned);
         let password_login = Offered::read(cx, "password_login", Offered::No);
         Self {
             user: text("user", "user"),
@@ -91,7 +93,8 @@ impl Settings {
             tcp_forwarding: Offered::read(cx, "tcp_forwarding", Offered::Yes),
             agent_forwarding: Offered::read(cx, "agent_forwarding", Offered::Yes),
             remote_forwarding: Offered::read(cx, "remote_forwarding", Offered::No),
-            motd: cx.text("motd").filter(|text| !text.is_empty()).map(str::to_owned),
+            motd: shown("motd"),
+            banner: shown("banner"),
             idle_minutes: number("idle_minutes", 0),
             max_sessions: number("max_sessions", 10),
             timezone: text("timezone", "UTC"),
@@ -160,9 +163,12 @@ pub(crate) fn check(cx: &Context, zones: &Path, report: &mut Report) {
             "see tzselect(8)",
         );
     }
-    if settings.motd.as_deref().is_some_and(|motd| motd.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t'))) {
-        let message = "`motd` holds control characters".to_owned();
-        wrong("X-shell-007", "motd", message, "plain text", "take colours and other sequences out");
+    for (key, text) in [("motd", &settings.motd), ("banner", &settings.banner)] {
+        let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+        if text.as_deref().is_some_and(|text| text.chars().any(is_odd)) {
+            let message = format!("`{key}` holds control characters");
+            wrong("X-shell-007", key, message, "plain text", "take colours and other sequences out");
+        }
     }
     if !password_login && cx.text("password").is_some() {
         let fault = Fault::new("X-shell-008", "config.password", "`password` is set and cannot be used to log in");
@@ -197,6 +203,7 @@ pub(crate) mod tests {
         "password_login":{"type":"bool","default":false},
         "remote_forwarding":{"type":"bool","default":false},
         "motd":{"type":"text"},
+        "banner":{"type":"text"},
         "timezone":{"type":"string","default":"UTC"}}}"#;
 
     pub(crate) fn context(pairs: &[(&str, Value)]) -> Context {
@@ -244,6 +251,8 @@ pub(crate) mod tests {
             (vec![keys(&[KEY]), text("user", "a:b")], vec!["X-shell-001"]),
             (vec![keys(&[KEY]), text("timezone", "Mars/Base")], vec!["X-shell-006"]),
             (vec![keys(&[KEY]), text("motd", "a\u{1b}[31mb")], vec!["X-shell-007"]),
+            (vec![keys(&[KEY]), text("banner", "for\tmembers\nonly\n")], vec![]),
+            (vec![keys(&[KEY]), text("motd", "\r"), text("banner", "\u{7}")], vec!["X-shell-007", "X-shell-007"]),
             (vec![text("user", "sshd"), text("timezone", "x")], vec!["X-shell-001", "X-shell-005", "X-shell-006"]),
         ];
         for (pairs, wanted) in rows {

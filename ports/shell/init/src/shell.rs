@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use homeport_core::entrypoint::ExitStatus;
 use homeport_core::fault::Fault;
-use homeport_sdk::init::{Context, Failure, Leads, Leftovers, Mounted, OnReload, Port, Report, Service};
+use homeport_sdk::init::{
+    Context, Failure, Leads, Leftovers, MigrationFailure, Mounted, OnReload, Port, Report, Service, Step,
+};
 
-use super::host_keys::{self, HostKey};
+use super::host_key::{self, HostKey};
 use super::settings::{self, Settings};
-use super::{accounts, place, probe, sshd_config, zone};
+use super::{accounts, host_keys, migration, place, probe, sshd_config, zone};
 
 const SSHD: &str = "/usr/sbin/sshd";
 
@@ -26,14 +28,19 @@ fn host_key_volume(cx: &Context) -> Result<Mounted<'_>, Failure> {
 }
 
 fn motd(cx: &Context, settings: &Settings) -> String {
-    let mut text = settings.motd.clone().unwrap_or_else(|| {
+    let told = || {
         format!(
             "This is `{}`, an isolated shell.\n\
              Kept: your home directory, /home/user.\n\
              Lost at each restart: /tmp and running programs. Everything else is read-only.\n",
             cx.instance()
         )
-    });
+    };
+    ended(settings.motd.clone().unwrap_or_else(told))
+}
+
+/// A text whose last line ends.
+fn ended(mut text: String) -> String {
     if !text.ends_with('\n') {
         text.push('\n');
     }
@@ -43,12 +50,14 @@ fn motd(cx: &Context, settings: &Settings) -> String {
 /// The files that are rendered, apart from those that need the host's keys.
 fn rendered(cx: &Context, settings: &Settings) -> Vec<(PathBuf, u32, String)> {
     let at = |name: &str| Path::new(place::DIR).join(name);
-    vec![
+    let mut files = vec![
         (at("passwd"), 0o644, accounts::passwd(settings)),
         (at("group"), 0o644, accounts::group(settings)),
         (at("shadow"), 0o600, accounts::shadow(settings)),
         (at("motd"), 0o644, motd(cx, settings)),
-    ]
+    ];
+    files.extend(settings.banner.clone().map(|text| (place::BANNER.into(), 0o644, ended(text))));
+    files
 }
 
 fn authorized_keys(settings: &Settings, probe: &str) -> String {
@@ -66,8 +75,7 @@ impl Port for Shell {
     }
 
     fn check_volumes(&self, cx: &Context, report: &mut Report) {
-        let keys = host_key_volume(cx).and_then(|volume| host_keys::check(Path::new(volume.path), volume.state));
-        report.keep(keys);
+        report.keep(host_key_volume(cx).and_then(host_keys::check));
     }
 
     fn prepare(&self, cx: &Context) -> Result<Vec<Service>, Failure> {
@@ -77,8 +85,7 @@ impl Port for Shell {
         for (path, mode, text) in rendered(cx, &settings) {
             place::file(&path, mode, &text)?;
         }
-        let volume = host_key_volume(cx)?;
-        let keys = host_keys::load_or_make(Path::new(volume.path), volume.state)?;
+        let keys = host_keys::load_or_make(host_key_volume(cx)?)?;
         let paths: Vec<String> = keys.iter().map(|key| key.path.clone()).collect();
         place::file(Path::new(place::SSHD_CONFIG), 0o644, &sshd_config::render(&settings, &paths))?;
         let probe = probe::key_line()?;
@@ -106,16 +113,17 @@ impl Port for Shell {
 
     fn facts(&self, cx: &Context) -> BTreeMap<String, String> {
         let settings = Settings::read(cx);
-        let keys: Vec<HostKey> = host_key_volume(cx)
-            .and_then(|volume| host_keys::load_or_make(Path::new(volume.path), volume.state))
-            .unwrap_or_default();
+        let keys: Vec<HostKey> = host_key_volume(cx).and_then(host_keys::load_or_make).unwrap_or_default();
         let lines = |parts: Vec<String>| parts.join("\n");
         let mut facts = BTreeMap::new();
         facts.insert("ssh_user".to_owned(), settings.user);
         facts.insert("host_key".to_owned(), lines(keys.iter().map(|key| key.public.clone()).collect()));
+        facts.insert("host_key_fingerprint".to_owned(), lines(keys.iter().filter_map(host_key::fingerprint).collect()));
         facts
-            .insert("host_key_fingerprint".to_owned(), lines(keys.iter().filter_map(host_keys::fingerprint).collect()));
-        facts
+    }
+
+    fn migrate(&self, step: &Step<'_>) -> Result<(), MigrationFailure> {
+        migration::migrate(step)
     }
 }
 
@@ -143,6 +151,18 @@ mod tests {
             assert_eq!(mode, if path.ends_with("shadow") { 0o600 } else { 0o644 });
             assert!(text.ends_with('\n'));
         }
+    }
+
+    #[test]
+    fn a_banner_is_rendered_only_where_one_is_configured() {
+        let rendered = |pairs: &[(&str, Value)]| {
+            let cx = context(pairs);
+            rendered(&cx, &Settings::read(&cx)).into_iter().find(|(path, ..)| path.ends_with("banner"))
+        };
+        assert_eq!(rendered(&[]), None);
+        assert_eq!(rendered(&[("banner", Value::Text(String::new()))]), None);
+        let wanted = (PathBuf::from(place::BANNER), 0o644, "members only\n".to_owned());
+        assert_eq!(rendered(&[("banner", Value::Text("members only".into()))]), Some(wanted));
     }
 
     #[test]

@@ -60,6 +60,9 @@ pub(crate) fn render(settings: &Settings, host_keys: &[String]) -> String {
     if settings.sftp == Offered::Yes {
         line(&mut text, "Subsystem", "sftp internal-sftp");
     }
+    if settings.banner.is_some() {
+        line(&mut text, "Banner", place::BANNER);
+    }
     if settings.idle_minutes > 0 {
         line(&mut text, "ChannelTimeout", &format!("session:*={}m", settings.idle_minutes));
         line(&mut text, "UnusedConnectionTimeout", "30s");
@@ -113,6 +116,8 @@ mod tests {
                 Some("remote"),
             ),
             (Settings { agent_forwarding: No, ..base.clone() }, "AllowAgentForwarding", Some("no")),
+            (base.clone(), "Banner", None),
+            (Settings { banner: Some("hello\n".into()), ..base.clone() }, "Banner", Some(place::BANNER)),
             (base.clone(), "ChannelTimeout", None),
             (Settings { idle_minutes: 15, ..base.clone() }, "ChannelTimeout", Some("session:*=15m")),
             (Settings { max_sessions: 3, ..base.clone() }, "MaxSessions", Some("3")),
