@@ -8,6 +8,7 @@ use std::io::Read as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use homeport_core::config::Need;
 use homeport_sdk::kit::build::debs::{self, Cache, LockPolicy, Provided};
 use homeport_sdk::kit::build::{self, Deb, Image, Parts, Source};
 
@@ -52,6 +53,40 @@ fn each_entry(image: &Image, mut look: impl FnMut(&tar::Header, &str, &[u8])) {
             look(entry.header(), &path, &content);
         }
     }
+}
+
+#[test]
+fn the_older_version_shares_all_layers_but_the_last_with_the_newest() {
+    let folder = workspace().join("ports/shell");
+    assert_eq!(Source::older_versions(&folder).unwrap(), ["1.0"]);
+    let (newest, older) = (Source::read(&folder).unwrap(), Source::read_older(&folder, "1.0").unwrap());
+    let provided = provide(&newest);
+    let images = [build(&newest, &provided), build(&older, &provided)];
+    assert_eq!(images.each_ref().map(Image::tag), ["homeport/shell:1.1.0", "homeport/shell:1.0.0"]);
+    let [new, old] = images.each_ref().map(|image| image.layers().map(|layer| layer.digest).collect::<Vec<_>>());
+    assert_eq!((new.len(), &new[..2]), (3, &old[..2]));
+    assert_ne!(new[2], old[2], "each has its own manifest");
+    for image in &images {
+        let mut bytes = 0;
+        each_entry(image, |_, _, content| bytes += content.len() as u64);
+        assert!(bytes <= MAX_BYTES, "{} has {bytes} bytes: wanted at most {MAX_BYTES}", image.tag());
+    }
+}
+
+#[test]
+fn every_configuration_of_the_older_version_is_one_of_the_newer() {
+    let folder = workspace().join("ports/shell");
+    let newest = Source::read(&folder).unwrap().manifest;
+    let older = Source::read_older(&folder, "1.0").unwrap().manifest;
+    for (key, spec) in &older.config {
+        assert_eq!(newest.config.get(key), Some(spec), "`{key}`");
+    }
+    for (key, spec) in newest.config.iter().filter(|(key, _)| !older.config.contains_key(*key)) {
+        let since = spec.since.as_ref().map(ToString::to_string);
+        assert_eq!((spec.need, since.as_deref()), (Need::Optional, Some("1.1.0")), "`{key}`");
+    }
+    assert_eq!(older.endpoints, newest.endpoints);
+    assert!(newest.upgrade_from.unwrap().matches(&older.port.version));
 }
 
 #[test]
