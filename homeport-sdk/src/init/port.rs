@@ -110,7 +110,8 @@ pub trait Port {
         Err(Failure::new(ExitStatus::Usage, fault))
     }
 
-    /// Carries out one step of a migration. It may be killed at any moment and called again.
+    /// Carries out one step of a migration. It may be killed at any moment and called again. Nothing of `prepare` has
+    /// happened, and there is no configuration. Whatever it wrote is put on the disk after it. [spec: ENT-15, ENT-47]
     fn migrate(&self, step: &Step<'_>) -> Result<(), MigrationFailure> {
         let subject = format!("volumes.{}", step.volume);
         let message = format!("there is no step from format {} to {}", step.from, step.to);
