@@ -13,6 +13,9 @@ use crate::world::{Ended, Place, World, assert_ended, sh, wait_for};
 const UP: [&str; 7] = ["migrate", "--volume", "data", "--from", "1", "--to", "2"];
 const DOWN: [&str; 7] = ["migrate", "--volume", "data", "--from", "2", "--to", "1"];
 
+/// A file of the volume and its bytes.
+type Note<'a> = (&'a str, &'a [u8]);
+
 /// The example of a port with a migration.
 fn example() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_homeport-init")).with_file_name("examples").join("two-formats");
@@ -22,7 +25,7 @@ fn example() -> PathBuf {
 
 /// A world as the host makes it for a step: the volume in format 1, a snapshot, no configuration, and nothing of the
 /// other volume.
-fn world(notes: &[(&str, &[u8])]) -> World {
+fn world(notes: &[Note<'_>]) -> World {
     let world = World::new(&json!({"main": sh("true")})).env("HOMEPORT_SNAPSHOT", "s1").manifest(|manifest| {
         manifest["migrations"] = json!([{"volume": "data", "from": 1, "to": 2, "down": true}]);
         manifest["volumes"]["other"] = json!({"path": "/other", "format": 1, "uid": 0, "gid": 0, "mode": "0755"});
@@ -42,7 +45,7 @@ fn content(world: &World) -> BTreeMap<String, Vec<u8>> {
     entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
 }
 
-fn pairs(notes: &[(&str, &[u8])]) -> BTreeMap<String, Vec<u8>> {
+fn pairs(notes: &[Note<'_>]) -> BTreeMap<String, Vec<u8>> {
     notes.iter().map(|(name, text)| ((*name).to_owned(), text.to_vec())).collect()
 }
 
@@ -54,8 +57,8 @@ fn down(world: &World) -> Ended {
 
 #[test]
 fn a_step_sees_its_volume_alone_and_needs_no_configuration() {
-    let old: [(&str, &[u8]); 2] = [("a.txt", b"one"), ("b.txt", b"two \"2\"")];
-    let new: [(&str, &[u8]); 2] = [("a.json", b"\"one\""), ("b.json", br#""two \"2\"""#)];
+    let old: [Note<'_>; 2] = [("a.txt", b"one"), ("b.txt", b"two \"2\"")];
+    let new: [Note<'_>; 2] = [("a.json", b"\"one\""), ("b.json", br#""two \"2\"""#)];
     for place in [Place::First, Place::Child] {
         let world = world(&old).place(place);
         assert_ended(&world.phase(&UP), 0, &[]);
@@ -86,14 +89,14 @@ fn a_step_that_was_killed_anywhere_is_carried_out_again() {
     fs::write(&pipe, "three").unwrap();
     assert_eq!(content(&world).keys().collect::<Vec<_>>(), ["a.json", "b.json", "c.txt", "d.txt"]);
     assert_ended(&world.phase(&UP), 0, &[]);
-    let new: [(&str, &[u8]); 4] =
+    let new: [Note<'_>; 4] =
         [("a.json", b"\"one\""), ("b.json", b"\"two\""), ("c.json", b"\"three\""), ("d.json", b"\"four\"")];
     assert_eq!(content(&world), pairs(&new));
 }
 
 #[test]
 fn a_step_that_changed_nothing_ends_with_82_and_one_that_did_with_83() {
-    let rows: [(&[(&str, &[u8])], i32); 3] = [
+    let rows: [(&[Note<'_>], i32); 3] = [
         (&[("a.txt", b"\xff"), ("b.txt", b"two")], 82),
         (&[("a.txt", b"one"), ("b.txt", b"\xff")], 83),
         (&[("a.json", b"\"of a step that was cut off\""), ("b.txt", b"\xff")], 83),
@@ -110,7 +113,7 @@ fn a_step_that_changed_nothing_ends_with_82_and_one_that_did_with_83() {
 
 #[test]
 fn a_step_that_is_not_declared_or_has_no_snapshot_ends_with_82_and_changes_nothing() {
-    let notes: [(&str, &[u8]); 1] = [("a.txt", b"one")];
+    let notes: [Note<'_>; 1] = [("a.txt", b"one")];
     let step = |volume: &'static str, from: &'static str, to: &'static str| {
         ["migrate", "--volume", volume, "--from", from, "--to", to]
     };
@@ -138,8 +141,8 @@ fn a_step_that_is_not_declared_or_has_no_snapshot_ends_with_82_and_changes_nothi
 
 #[test]
 fn a_volume_that_is_not_the_one_that_is_meant_is_not_migrated() {
-    let notes: [(&str, &[u8]); 1] = [("a.txt", b"one")];
     type Change = fn(&mut serde_json::Value);
+    let notes: [Note<'_>; 1] = [("a.txt", b"one")];
     let rows: [(Change, i32, &str); 4] = [
         (|expected| expected["inode"] = json!(1), 66, "HP-VOL-104"),
         (|expected| expected["path"] = json!("/elsewhere"), 66, "HP-VOL-102"),
