@@ -124,7 +124,7 @@ fn list(volume: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// finds the mark, makes the rest.
 fn fill(volume: &Path, kinds: &[Kind]) -> Result<(), Failure> {
     let filling = volume.join(FILLING);
-    // Before there were two keys, the mark was the one key that was being made. It is no file, or no directory, now.
+    // Before there were two keys, the mark was the one that was being made, a file. This leaves a directory alone.
     drop(std::fs::remove_file(&filling));
     place::directory(&filling, 0o700)?;
     host_key::sync_names(volume)?;
