@@ -41,14 +41,20 @@ pub(super) fn enter<T>(
 /// Brings to an end what was cut off, if anything was, without anything new to do. Where another operation runs, that one
 /// sees to it: this returns its lock's error.
 pub fn resume_cut_off(host: &Host) -> Result<(), OperationError> {
+    resume_all(host).map(drop)
+}
+
+/// The same, and which instances are stuck all the same, each with the reason.
+pub(super) fn resume_all(host: &Host) -> Result<Vec<(InstanceName, String)>, OperationError> {
     let ledger = Ledger::open(&host.layout)?;
     if ledger.open_operation()?.is_none() && ledger.stuck_operations()?.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     drop(ledger);
     locked(host, "resume", |writer, root| {
         let resumed = resume(host, writer, root)?;
-        resumed.interrupted.iter().try_for_each(|name| bring_back(host, writer, root, name))
+        resumed.interrupted.iter().try_for_each(|name| bring_back(host, writer, root, name))?;
+        Ok(resumed.stuck)
     })
 }
 

@@ -17,6 +17,7 @@ mod places;
 mod port;
 mod random;
 mod reach;
+mod repeated;
 mod script;
 mod stage;
 mod stuck;

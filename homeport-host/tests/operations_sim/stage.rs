@@ -239,8 +239,7 @@ impl Stage {
     /// The same, with whatever was planned for the engine before.
     pub(crate) fn carry_out(&self, name: &InstanceName, command: Command, points: &[(usize, Hazard)]) -> Ran {
         let script = Arc::new(Script::new(self.engine.clone(), points.iter().copied()));
-        let host = Host::new(self.layout.clone(), Arc::new(self.engine.clone()), Arc::new(self.routes.clone()));
-        let host = host.simulated(script.clone()).with_clock(Arc::new(self.clock.clone()));
+        let host = self.host(script.clone());
         let result = match command {
             Command::Deploy => operation::deploy(&host, &self.request(name, false)).map(|_| ()),
             Command::DeployOnDisk => operation::deploy(&host, &self.request(name, true)).map(|_| ()),
@@ -258,6 +257,12 @@ impl Stage {
         Ran { result, points: script.seen(), calls: self.engine.calls().len(), died: script.is_dead() }
     }
 
+    /// What a new process works with, whatever was planned for the engine before.
+    pub(crate) fn host(&self, script: Arc<Script>) -> Host {
+        let host = Host::new(self.layout.clone(), Arc::new(self.engine.clone()), Arc::new(self.routes.clone()));
+        host.simulated(script).with_clock(Arc::new(self.clock.clone()))
+    }
+
     /// A new process that does this.
     pub(crate) fn with<T>(
         &self,
@@ -271,8 +276,7 @@ impl Stage {
             Some((.., Hazard::None)) | None => {}
         }
         let script = Arc::new(Script::new(self.engine.clone(), trouble.points.iter().copied()));
-        let host = Host::new(self.layout.clone(), Arc::new(self.engine.clone()), Arc::new(self.routes.clone()));
-        let host = host.simulated(script.clone()).with_clock(Arc::new(self.clock.clone()));
+        let host = self.host(script.clone());
         let (result, made) = match work(&host) {
             Ok(made) => (Ok(()), Some(made)),
             Err(error) => (Err(error), None),

@@ -98,6 +98,32 @@ impl InnerTree {
     }
 }
 
+impl TrashView {
+    /// What the ledger has of trees that one command put there; `None` without any.
+    pub(super) fn of_records(records: &[TrashRecord]) -> Option<Self> {
+        let first = records.first()?;
+        let tree = |record: &TrashRecord| TreeView {
+            tx: record.tx,
+            volume: record.name.clone(),
+            uuid: record.volume.to_string(),
+            path: record.path.clone(),
+            entries: Some(record.entries),
+            bytes: Some(record.bytes),
+            inner: Vec::new(),
+        };
+        Some(Self {
+            id: first.bundle,
+            reason: first.reason,
+            instance: first.instance.clone(),
+            port: first.port.clone(),
+            since: first.since.clone(),
+            until: Some(first.until.clone()),
+            snapshot: first.snapshot,
+            trees: records.iter().map(tree).collect(),
+        })
+    }
+}
+
 /// What is in the trash.
 pub fn trash_list(host: &Host) -> Result<TrashList, OperationError> {
     let ledger = Ledger::open(&host.layout)?;

@@ -5,11 +5,12 @@ use homeport_core::name::InstanceName;
 use homeport_volumes::TxId;
 use homeport_volumes::store::SnapshotUuid;
 
+use super::cut_off::{holds, is_back, on_its_way};
 use super::list::{Look, TrashView};
 use crate::host::Host;
 use crate::ledger::{Ledger, LedgerWriter, RootId, TrashReason};
 use crate::operation::data_error::DataError;
-use crate::operation::enter::{enter, ready};
+use crate::operation::enter::{enter, ready, resume_all};
 use crate::operation::lifecycle::Running;
 use crate::operation::remove::Execution;
 use crate::operation::replace::{Surroundings, volume_of};
@@ -47,12 +48,29 @@ pub struct PutBack {
 }
 
 /// Takes something out of the trash again. Needs no approval: nothing is lost by it. [spec: STO-32]
+///
+/// What was cut off is brought to its end before anything is looked for, so that the same command can be repeated after
+/// its process died. Where that put back just what is asked for, it is what this returns.
 pub fn trash_restore(
     host: &Host,
     request: &TrashRestoreRequest,
 ) -> Result<Outcome<PutBackPlan, PutBack>, OperationError> {
     ready(host)?;
-    let view = pick(&Look::at(host, &Ledger::open(&host.layout)?)?, &request.what)?;
+    let on_its_way = on_its_way(&Ledger::open(&host.layout)?, &request.what)?;
+    let stuck = resume_all(host)?;
+    let ledger = Ledger::open(&host.layout)?;
+    let view = match (pick(&Look::at(host, &ledger)?, &request.what), on_its_way) {
+        (Ok(view), _) => view,
+        (Err(_), Some(what)) if request.execution == Execution::Real && is_back(&ledger, &what)? => {
+            return done(&ledger, what).map(Outcome::Done);
+        }
+        (Err(error), _) => {
+            let stands = |(name, _): &(InstanceName, String)| holds(&ledger, name, &request.what);
+            let stuck = stuck.into_iter().find(stands);
+            return Err(stuck.map_or(error, |(name, reason)| OperationError::Stuck { name, reason }));
+        }
+    };
+    drop(ledger);
     let kind = if view.reason == TrashReason::Purge { Kind::PutBack } else { Kind::Undo };
     enter(host, kind, &view.instance.clone(), |writer, root| {
         // What was cut off was brought to its end on the way in here, and may have been just this.
@@ -64,6 +82,18 @@ pub fn trash_restore(
             _ => undo(host, writer, root, request.execution, what, &trees),
         }
     })
+}
+
+/// Purged volumes that are back.
+fn done(ledger: &Ledger, what: TrashView) -> Result<PutBack, OperationError> {
+    let instance = what.instance.clone();
+    let warnings = match ledger.instance(&instance)? {
+        Some(_) => Vec::new(),
+        None => {
+            vec![format!("the instance is gone: `homeport deploy {} --name {instance}` takes its data up", what.port)]
+        }
+    };
+    Ok(PutBack { what, instance, before: None, undo: None, running: None, warnings })
 }
 
 /// What is meant: a bundle, or the one that has the tree.
@@ -137,14 +167,8 @@ fn put_back(
     if execution == Execution::DryRun {
         return Ok(Outcome::Planned { plan: PutBackPlan { what, warnings: Vec::new(), plan }, approval: None });
     }
-    Session::new(host, writer, root.clone(), Kind::PutBack, instance.clone()).run(&plan)?;
-    let warnings = match writer.instance(&instance)? {
-        Some(_) => Vec::new(),
-        None => {
-            vec![format!("the instance is gone: `homeport deploy {} --name {instance}` takes its data up", what.port)]
-        }
-    };
-    Ok(Outcome::Done(PutBack { what, instance, before: None, undo: None, running: None, warnings }))
+    Session::new(host, writer, root.clone(), Kind::PutBack, instance).run(&plan)?;
+    done(writer, what).map(Outcome::Done)
 }
 
 /// Everything that has the place of a purged volume by now.
