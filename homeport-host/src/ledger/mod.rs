@@ -29,6 +29,7 @@ mod read;
 mod read_kept;
 mod refusal;
 mod retiring;
+mod restored;
 mod route;
 mod row;
 mod schedule;
@@ -64,6 +65,7 @@ pub use operation::{NewOperation, OperationEnd, OperationRecord, OperationState}
 pub use read::Ledger;
 pub use refusal::Refusal;
 pub use retiring::RetiringRecord;
+pub use restored::RestoredRecord;
 pub use route::{RouteChoice, RouteRecord};
 pub(crate) use schema::NEWEST as NEWEST_SCHEMA;
 

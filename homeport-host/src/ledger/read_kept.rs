@@ -10,7 +10,8 @@ use super::error::LedgerError;
 use super::former::FormerRecord;
 use super::read::Ledger;
 use super::retiring::RetiringRecord;
-use super::row::{self, APPROVAL, FORMER, MARK, RETIRING, SCHEDULE, STORE, TRASH};
+use super::row::{self, APPROVAL, FORMER, MARK, RESTORED, RETIRING, SCHEDULE, STORE, TRASH};
+use super::restored::RestoredRecord;
 use super::schedule::ScheduleRecord;
 use super::snapshot_mark::SnapshotMark;
 use super::store::StoreRecord;
@@ -25,6 +26,11 @@ impl Ledger {
     /// Every mark of every snapshot, by snapshot and kind.
     pub fn snapshot_marks(&self) -> Result<Vec<SnapshotMark>, LedgerError> {
         self.all(&format!("SELECT {MARK} FROM snapshot_mark ORDER BY snapshot, kind"), [], row::mark)
+    }
+
+    /// What volumes were put back to, each the last time, by volume.
+    pub fn restored(&self) -> Result<Vec<RestoredRecord>, LedgerError> {
+        self.all(&format!("SELECT {RESTORED} FROM restored ORDER BY volume"), [], row::restored)
     }
 
     /// The approval whose token has this digest, also where it was used or has expired.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use homeport_core::unit::{Bytes, Format, PortNumber, Seconds};
+use homeport_volumes::store::Sequence;
 use rusqlite::Row;
 use rusqlite::types::Type;
 
@@ -14,6 +15,7 @@ use super::id::OperationId;
 use super::instance::InstanceRecord;
 use super::operation::OperationRecord;
 use super::retiring::RetiringRecord;
+use super::restored::RestoredRecord;
 use super::route::RouteRecord;
 use super::schedule::ScheduleRecord;
 use super::snapshot_mark::SnapshotMark;
@@ -40,6 +42,7 @@ pub(super) const TRASH: &str = "tx, bundle, reason, volume, instance, port, name
 pub(super) const FORMER: &str =
     "instance, version, image, reference, manifest, formats, routes, snapshot, bundle, until";
 pub(super) const RETIRING: &str = "container, instance, slot, version, grace, bundle, since, until";
+pub(super) const RESTORED: &str = "volume, snapshot, newest, entries, bytes, at";
 pub(super) const SCHEDULE: &str = "instance, every, keep, state, next, last, outcome, missed, rehearsed, rehearsal";
 
 /// The value of a text column, read by its own rule.
@@ -223,10 +226,23 @@ pub(super) fn approval(row: &Row<'_>) -> rusqlite::Result<ApprovalRecord> {
     })
 }
 
+/// A count, which SQLite keeps as a number with a sign.
+fn count(row: &Row<'_>, column: &str) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column)?.try_into().map_err(|error| unfit(row, column, error))
+}
+
+pub(super) fn restored(row: &Row<'_>) -> rusqlite::Result<RestoredRecord> {
+    Ok(RestoredRecord {
+        volume: parsed(row, "volume")?,
+        snapshot: parsed_option(row, "snapshot")?,
+        newest: Sequence::new(row.get("newest")?),
+        entries: count(row, "entries")?,
+        bytes: Bytes::new(count(row, "bytes")?),
+        at: parsed(row, "at")?,
+    })
+}
+
 pub(super) fn trash(row: &Row<'_>) -> rusqlite::Result<TrashRecord> {
-    let count = |column: &str| -> rusqlite::Result<u64> {
-        row.get::<_, i64>(column)?.try_into().map_err(|error| unfit(row, column, error))
-    };
     let record: Option<String> = row.get("record")?;
     Ok(TrashRecord {
         tx: parsed(row, "tx")?,
@@ -241,8 +257,8 @@ pub(super) fn trash(row: &Row<'_>) -> rusqlite::Result<TrashRecord> {
             .map(|text| serde_json::from_str(&text).map_err(|error| unfit(row, "record", error)))
             .transpose()?,
         snapshot: parsed_option(row, "snapshot")?,
-        entries: count("entries")?,
-        bytes: Bytes::new(count("bytes")?),
+        entries: count(row, "entries")?,
+        bytes: Bytes::new(count(row, "bytes")?),
         since: parsed(row, "since")?,
         until: parsed(row, "until")?,
     })

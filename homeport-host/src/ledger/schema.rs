@@ -171,6 +171,8 @@ const SECOND: &str = "
 
 /// What going from one version to another needs: the slot of a container, so that two can be there at once, the version
 /// that was there before, containers that only finish what they began, and values of keys that the version does not know.
+/// And what volumes were put back to: what the alarms of their next snapshots compare with. That refers to no volume, since
+/// one that was purged can come back.
 const THIRD: &str = "
     ALTER TABLE instance ADD COLUMN slot TEXT NOT NULL DEFAULT 'first' CHECK (slot IN ('first', 'second'));
 
@@ -231,6 +233,15 @@ const THIRD: &str = "
         until TEXT NOT NULL
     ) STRICT;
     CREATE UNIQUE INDEX retiring_slot ON retiring (instance, slot);
+
+    CREATE TABLE restored (
+        volume TEXT PRIMARY KEY,
+        snapshot TEXT,
+        newest INTEGER NOT NULL CHECK (newest >= 0),
+        entries INTEGER NOT NULL CHECK (entries >= 0),
+        bytes INTEGER NOT NULL CHECK (bytes >= 0),
+        at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// What a file is, by its own word.

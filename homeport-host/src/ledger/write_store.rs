@@ -1,13 +1,15 @@
-//! Owns the writes about the store and its snapshots. A store that is known is never replaced by another.
+//! Owns the writes about the store, its snapshots, and what volumes were put back to. A store that is known is never replaced by another.
 
-use homeport_volumes::store::SnapshotUuid;
+use homeport_volumes::store::{Sequence, SnapshotUuid};
 
 use super::change::Change;
 use super::error::LedgerError;
 use super::refusal::Refusal;
+use super::restored::RestoredRecord;
 use super::snapshot_mark::SnapshotMark;
 use super::store::StoreRecord;
 use super::time::Time;
+use super::write_trash::stored;
 use super::writer::LedgerWriter;
 
 impl LedgerWriter<'_> {
@@ -46,6 +48,27 @@ impl LedgerWriter<'_> {
             "INSERT INTO snapshot_mark (snapshot, kind, at, note) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (snapshot, kind) DO UPDATE SET at = ?3, note = ?4 WHERE at <> ?3 OR note <> ?4",
             (mark.snapshot.to_string(), mark.kind.as_str(), mark.at.as_str(), &mark.note),
+        )
+    }
+
+    /// Remembers what a volume was put back to, in the place of what it was put back to before.
+    ///
+    /// # Errors
+    /// `Unstorable` for counts beyond 2^63 - 1.
+    pub fn put_restored(&mut self, record: &RestoredRecord) -> Result<Change, LedgerError> {
+        let (entries, bytes) = (stored(record.entries)?, stored(record.bytes.get())?);
+        self.execute(
+            "INSERT INTO restored (volume, snapshot, newest, entries, bytes, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (volume) DO UPDATE SET snapshot = ?2, newest = ?3, entries = ?4, bytes = ?5, at = ?6
+                 WHERE (snapshot, newest, entries, bytes, at) IS NOT (?2, ?3, ?4, ?5, ?6)",
+            (
+                record.volume.to_string(),
+                record.snapshot.map(|snapshot| snapshot.to_string()),
+                record.newest.map_or(0, Sequence::get),
+                entries,
+                bytes,
+                record.at.as_str(),
+            ),
         )
     }
 

@@ -101,7 +101,7 @@ impl LedgerWriter<'_> {
     }
 }
 
-fn stored(count: u64) -> Result<i64, Refusal> {
+pub(super) fn stored(count: u64) -> Result<i64, Refusal> {
     i64::try_from(count).map_err(|_| {
         let (what, found) = ("a count of the trash", count.to_string());
         Refusal::Unstorable { what, found, wanted: "at most 2^63 - 1" }

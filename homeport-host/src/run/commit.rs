@@ -9,8 +9,8 @@ use super::records;
 use super::session::Session;
 use crate::host::now;
 use crate::ledger::{
-    Desired, InstanceConfig, LedgerError, LedgerWriter, OperationEnd, OperationId, Refusal, TrashReason, TrashRecord,
-    VolumeState,
+    Desired, InstanceConfig, LedgerError, LedgerWriter, OperationEnd, OperationId, Refusal, RestoredRecord,
+    TrashReason, TrashRecord, VolumeState,
 };
 use crate::plan::{PurgedVolume, Step, TrashHome, TrashedTree, settle, settle_adoption};
 
@@ -27,6 +27,10 @@ impl Session<'_, '_> {
         };
         let (instance, kind) = (self.instance.clone(), self.kind);
         let (replaced, returned) = (std::mem::take(&mut self.replaced), std::mem::take(&mut self.returned));
+        let restored = match step {
+            Step::KeepReplaced | Step::TakeOver { .. } => self.restored(),
+            _ => Vec::new(),
+        };
         let undeleted: Vec<TxId> = self.undeleted.keys().copied().collect();
         let following = match step {
             Step::KeepReplaced => {
@@ -45,6 +49,9 @@ impl Session<'_, '_> {
             if let Some(over) = &taking_over {
                 over.write(writer)?;
             }
+            for record in &restored {
+                writer.put_restored(record)?;
+            }
             if let (Step::RecordVolume, Some(volume)) = (step, &volume) {
                 writer.put_volume(volume)?;
             }
@@ -59,6 +66,20 @@ impl Session<'_, '_> {
         self.following = begun.zip(following);
         self.kept = replaced;
         Ok(())
+    }
+
+    /// What the volumes were put back to, none where the store cannot be asked which snapshot is the newest: the next alarm
+    /// compares with the snapshot before then, which is no loss but perhaps a false alarm.
+    fn restored(&mut self) -> Vec<RestoredRecord> {
+        let mut restored = std::mem::take(&mut self.restored);
+        let catalog = match crate::store::open(self.writer) {
+            Ok(store) => store.map(|store| store.catalog()).transpose().ok(),
+            Err(_) => None,
+        };
+        let Some(catalog) = catalog else { return Vec::new() };
+        let newest = catalog.and_then(|catalog| catalog.snapshots.last().map(|head| head.sequence));
+        restored.iter_mut().for_each(|record| record.newest = newest);
+        restored
     }
 }
 

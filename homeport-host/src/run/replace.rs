@@ -14,7 +14,7 @@ use super::error::StepError;
 use super::known;
 use super::session::Session;
 use crate::engine::WaitOutcome;
-use crate::ledger::{HasData, TrashReason, TrashRecord, VolumeRecord};
+use crate::ledger::{HasData, RestoredRecord, TrashReason, TrashRecord, VolumeRecord};
 use crate::plan::Kind;
 use crate::progress::Meter;
 use crate::request::DeviceNodes;
@@ -78,7 +78,14 @@ impl Session<'_, '_> {
         let meter = Meter::new(&*self.host.progress, format!("restore `{volume}`"));
         let meter = meter.of(part.bytes.saturating_mul(2), part.count.saturating_mul(2));
         prepare(&mut held, tx, wanted, &source, &meter)?;
+        self.puts_back(uuid, Some(snapshot), part.count, Bytes::new(part.bytes));
         Ok(())
+    }
+
+    /// Notes what a volume has when this operation is done. Which snapshot is the newest then, its end says.
+    fn puts_back(&mut self, volume: VolumeUuid, snapshot: Option<SnapshotUuid>, entries: u64, bytes: Bytes) {
+        let at = self.host.now();
+        self.restored.push(RestoredRecord { volume, snapshot, newest: None, entries, bytes, at });
     }
 
     /// Takes a tree out of the trash to be exchanged with the live one.
@@ -87,6 +94,11 @@ impl Session<'_, '_> {
         self.clear_way(&mut held)?;
         stage_trashed(&mut held, trashed, tx)?;
         self.returned.push(trashed);
+        let records = self.writer.trash_of(trashed)?;
+        // One that was not counted has no entry at all, not even itself: then only the snapshot before can be compared with.
+        if let Some(record) = records.into_iter().find(|record| record.tx == trashed && record.entries > 0) {
+            self.puts_back(uuid, record.snapshot, record.entries, record.bytes);
+        }
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use crate::approval::TokenUse;
 use crate::container::container_name;
 use crate::engine::{ContainerId, ContainerRef, NetworkId, NetworkName};
 use crate::host::Host;
-use crate::ledger::{LedgerWriter, OperationId, RootId, Slot, TrashRecord, VolumeRecord};
+use crate::ledger::{LedgerWriter, OperationId, RestoredRecord, RootId, Slot, TrashRecord, VolumeRecord};
 use crate::notify::NotifySocket;
 use crate::plan::{AdoptedDirectory, Blueprint, Clients, Kind, Plan};
 use crate::rundir::RunDir;
@@ -59,6 +59,8 @@ pub(crate) struct Session<'a, 'lock> {
     pub(crate) counted: BTreeMap<VolumeName, (u64, u64)>,
     /// The formats that volumes had before their trees were exchanged.
     pub(crate) formats: BTreeMap<VolumeName, Format>,
+    /// What volumes were put back to: noted with the end of the operation.
+    pub(crate) restored: Vec<RestoredRecord>,
     /// Trees that were taken out, and those that came back from the trash: noted with the end of the operation.
     pub(crate) replaced: Vec<TrashRecord>,
     pub(crate) returned: Vec<TxId>,
@@ -106,6 +108,7 @@ impl<'a, 'lock> Session<'a, 'lock> {
             formats: BTreeMap::new(),
             replaced: Vec::new(),
             returned: Vec::new(),
+            restored: Vec::new(),
             kept: Vec::new(),
             following: None,
             adopting: None,

@@ -8,6 +8,7 @@
 //! store's lock only; whoever needs the operation lock as well has it before.
 
 mod about;
+mod baseline;
 mod error;
 mod freeze;
 mod take;

@@ -7,6 +7,7 @@ use homeport_volumes::store::{Catalog, Consistency, Reason, SnapshotHead, Store,
 use homeport_volumes::{Marker, Readable, RootId, check_readable};
 
 use super::about::Known;
+use super::baseline::put_back_since;
 use super::error::TakeError;
 use super::freeze::Hook;
 use crate::host::Host;
@@ -128,6 +129,7 @@ impl Taking<'_> {
         };
         let mut taking = homeport_volumes::snapshot::Taking::begin(self.store, writer, base);
         taking.distrust(damaged);
+        taking.since_put_back(put_back_since(parent, &self.ledger.restored()?, self.volumes));
         let mut hook = self.hook.clone();
         if hook.is_some() {
             // What can be read while the port goes on is, so that it stands still for as short as can be.

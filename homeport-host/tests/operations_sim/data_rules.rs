@@ -6,7 +6,7 @@ use homeport_core::fault::Advice as _;
 use homeport_host::daemon::do_what_is_due;
 use homeport_host::operation::{self, Execution, OperationError, Outcome};
 use homeport_host::request::{
-    Interval, PruneRequest, PruneWish, PurgeRequest, RestoreRequest, ScheduleRequest, SnapshotRef,
+    Interval, PruneRequest, PruneWish, PurgeRequest, RestoreRequest, ScheduleRequest, SnapshotRef, TrashRestoreRequest,
 };
 use homeport_volumes::snapshot::Policy;
 use homeport_volumes::store::Sequence;
@@ -103,6 +103,54 @@ fn story_l1_an_empty_snapshot_takes_the_place_of_data_only_with_consent() {
     assert_eq!(stage.does(confirm), operation::LifecycleOutcome::Changed);
     assert_eq!(stage.does(confirm), operation::LifecycleOutcome::Unchanged);
     assert!(removed(&stage) > 0);
+}
+
+/// Files of 40 kB of which there are so many, and nothing else.
+fn letters(stage: &Stage, number: usize) {
+    empty_home(stage);
+    for n in 0..number {
+        fs::write(stage.home_dir().join(format!("data/letter-{n}")), "x".repeat(40_000)).unwrap();
+    }
+}
+
+#[test]
+fn what_a_restore_or_its_undo_makes_smaller_raises_no_alarm_and_what_shrinks_later_does() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.must(Command::Stop);
+    letters(&stage, 60);
+    stage.does(snapshot);
+    letters(&stage, 200);
+    stage.does(snapshot);
+    stage.does(|host| restore(host, number(1)));
+    let made = stage.does(snapshot);
+    assert_eq!((made.snapshot.alarms.as_slice(), made.warnings.as_slice()), (&[][..], &[][..]), "restored");
+    // Back to the large state and away from it again.
+    let undo = stage.does(|host| restore(host, number(2))).undo.to_string().parse().unwrap();
+    let request = TrashRestoreRequest { what: undo, execution: Execution::Real };
+    stage.does(|host| operation::trash_restore(host, &request));
+    assert_eq!(stage.home().len(), 60);
+    assert!(stage.does(snapshot).snapshot.alarms.is_empty(), "taken back");
+    // A restore of one volume says nothing of another.
+    let only = RestoreRequest { volumes: ["hostkeys".parse().unwrap()].into(), ..restore_request(number(1)) };
+    stage.does(|host| operation::snapshot_restore(host, &only));
+    letters(&stage, 20);
+    assert_eq!(stage.does(snapshot).snapshot.alarms.len(), 2, "the other volume shrank");
+    // What shrinks after a restore is compared with what was restored.
+    letters(&stage, 200);
+    stage.does(snapshot);
+    stage.does(|host| restore(host, number(1)));
+    letters(&stage, 25);
+    let alarms = stage.does(snapshot).snapshot.alarms;
+    assert_eq!(
+        alarms.iter().map(|alarm| (alarm.before, alarm.now)).collect::<Vec<_>>(),
+        [(61, 26), (60 * 40_000, 25 * 40_000)]
+    );
+    // And once more with the snapshot before: a restore counts until the next snapshot.
+    letters(&stage, 24);
+    assert!(stage.does(snapshot).snapshot.alarms.is_empty());
 }
 
 #[test]

@@ -62,6 +62,8 @@ pub struct Taking<'a> {
     parts: Vec<VolumePart>,
     outcomes: Vec<(VolumeName, Ingested)>,
     modes: Vec<Mode>,
+    /// What volumes had when they were put back, after the parent was made.
+    put_back: BTreeMap<VolumeName, Extent>,
 }
 
 /// A snapshot that was made.
@@ -108,7 +110,14 @@ impl<'a> Taking<'a> {
             parts: Vec::new(),
             outcomes: Vec::new(),
             modes: Vec::new(),
+            put_back: BTreeMap::new(),
         }
+    }
+
+    /// What volumes were put back to by a restore that was done after the snapshot before was made: what they have now is
+    /// compared with this. [spec: STO-26]
+    pub fn since_put_back(&mut self, volumes: impl IntoIterator<Item = (VolumeName, Extent)>) {
+        self.put_back.extend(volumes);
     }
 
     /// The first of two passes: reads a running port's volume, so that the second has only to read what changed since.
@@ -164,8 +173,10 @@ impl<'a> Taking<'a> {
         let (manifest, configuration) = (object(about.manifest)?, object(about.configuration)?);
         let parts = std::mem::take(&mut self.parts);
         let extent = |part: &VolumePart| Extent { entries: part.count, bytes: part.bytes };
-        let before = self.parent.as_ref().map(|head| &head.body.volumes[..]).unwrap_or_default();
-        let alarms = alarms(before.iter().map(|part| (&part.name, extent(part))), |name| {
+        let parent = self.parent.iter().flat_map(|head| &head.body.volumes);
+        let mut before: BTreeMap<VolumeName, Extent> = parent.map(|part| (part.name.clone(), extent(part))).collect();
+        before.append(&mut self.put_back);
+        let alarms = alarms(before.iter().map(|(name, extent)| (name, *extent)), |name| {
             parts.iter().find(|part| part.name == *name).map(extent)
         });
         let body = SnapshotBody {

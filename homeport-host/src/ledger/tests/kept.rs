@@ -6,7 +6,7 @@ use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
 use homeport_core::unit::{Bytes, Seconds};
 use homeport_volumes::TxId;
-use homeport_volumes::store::{SnapshotUuid, StoreUuid};
+use homeport_volumes::store::{Sequence, SnapshotUuid, StoreUuid};
 use uuid::Uuid;
 
 use super::sample::{Root, config, event, instance, now, operation, route, volume};
@@ -99,6 +99,30 @@ fn a_snapshot_has_one_mark_of_each_kind() {
     assert_eq!(writer.forget_snapshot(snapshot(1)).unwrap(), Change::Changed);
     assert_eq!(writer.forget_snapshot(snapshot(1)).unwrap(), Change::Unchanged);
     assert_eq!(writer.snapshot_marks().unwrap(), [other]);
+}
+
+#[test]
+fn a_volume_was_put_back_to_one_thing_last() {
+    fresh!(root, writer);
+    let record = |number, newest, entries| RestoredRecord {
+        volume: volume(number, "alice", "home").uuid.parse().unwrap(),
+        snapshot: Some(snapshot(1)),
+        newest: Sequence::new(newest),
+        entries,
+        bytes: Bytes::new(7),
+        at: now(),
+    };
+    let (first, second) = (record(1, 0, 40), record(2, 3, 50));
+    assert_eq!(writer.put_restored(&first).unwrap(), Change::Changed);
+    assert_eq!(writer.put_restored(&first).unwrap(), Change::Unchanged);
+    writer.put_restored(&second).unwrap();
+    let again = RestoredRecord { snapshot: None, newest: Sequence::new(9), at: later(), ..first };
+    assert_eq!(writer.put_restored(&again).unwrap(), Change::Changed);
+    let mut wanted = vec![again, second];
+    wanted.sort_by_key(|record| record.volume.to_string());
+    assert_eq!(root.ledger().restored().unwrap(), wanted);
+    let many = RestoredRecord { entries: u64::MAX, ..record(3, 1, 1) };
+    assert_eq!(writer.put_restored(&many).unwrap_err().code(), "HP-LED-035");
 }
 
 #[test]
@@ -226,7 +250,7 @@ fn to_first_schema(root: &Root) {
 
 /// Takes away what the third schema added.
 fn without_third_schema(connection: &rusqlite::Connection) {
-    connection.execute_batch("DROP TABLE former; DROP TABLE retiring; ALTER TABLE instance DROP COLUMN slot;").unwrap();
+    connection.execute_batch("DROP TABLE former; DROP TABLE retiring; DROP TABLE restored; ALTER TABLE instance DROP COLUMN slot;").unwrap();
 }
 
 #[test]
@@ -327,7 +351,7 @@ fn what_is_kept_aside_and_taken_over_is_read_back_as_it_was_written() {
 }
 
 #[test]
-fn a_ledger_of_the_first_schema_becomes_one_of_the_second_and_nothing_is_lost() {
+fn a_ledger_of_the_first_schema_becomes_one_of_today_and_nothing_is_lost() {
     let root = Root::new();
     let name = "alice".parse().unwrap();
     let held = VolumeRecord { has_data: HasData::Yes, ..volume(1, "alice", "home") };
