@@ -1,6 +1,7 @@
 //! Owns how instances are shown: one that was brought up, all in a table, one in full. Never asks the host.
 
 use homeport_core::entrypoint::{ServiceState, Status};
+use homeport_core::fault::Fault;
 use homeport_core::name::{InstanceName, PortId};
 use homeport_host::daemon::DaemonStatus;
 use homeport_host::engine::ContainerId;
@@ -21,6 +22,8 @@ pub(crate) struct RunningReport {
     container: Option<ContainerId>,
     connections: Vec<Connection>,
     status: Option<Status>,
+    /// What was told as warnings meanwhile.
+    notices: Vec<Fault>,
 }
 
 /// What an operation changed.
@@ -58,6 +61,7 @@ impl RunningReport {
             version: running.version,
             container: running.container,
             status: running.status,
+            notices: running.notices,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use homeport_core::config::Value;
 use homeport_core::digest::Digest;
 use homeport_core::entrypoint::{Condition, ServiceState, ServiceStatus, Status};
+use homeport_core::fault::Fault;
 use homeport_core::manifest;
 use homeport_core::unit::Seconds;
 use homeport_host::daemon::DaemonStatus;
@@ -68,6 +69,7 @@ fn running() -> Running {
         container: Some(container().parse().unwrap()),
         routes: BTreeMap::from([("ssh".parse().unwrap(), ("*:2222".parse().unwrap(), "ssh".to_owned()))]),
         status: Some(status()),
+        notices: vec![Fault::new("HP-VOL-017", "volumes.home", "no program in volume `home` can be run")],
     }
 }
 
@@ -159,14 +161,25 @@ fn an_instance_that_was_deployed() {
             "last_exit": "signal 9"
           }
         }
-      }
+      },
+      "notices": [
+        {
+          "code": "HP-VOL-017",
+          "subject": "volumes.home",
+          "message": "no program in volume `home` can be run",
+          "expected": "",
+          "actual": "",
+          "remedy": "",
+          "clause": null
+        }
+      ]
     }
     "#);
 }
 
 #[test]
 fn an_instance_that_runs_already_and_has_no_address() {
-    let quiet = Running { routes: BTreeMap::new(), status: None, container: None, ..running() };
+    let quiet = Running { routes: BTreeMap::new(), status: None, container: None, notices: Vec::new(), ..running() };
     insta::assert_snapshot!(both(&RunningReport::new(Outcome::Unchanged, quiet, &public())), @r#"
     `alice` (shell 1.0.0) runs already; nothing was changed
       it has no public address
@@ -177,7 +190,8 @@ fn an_instance_that_runs_already_and_has_no_address() {
       "version": "1.0.0",
       "container": null,
       "connections": [],
-      "status": null
+      "status": null,
+      "notices": []
     }
     "#);
 }
@@ -562,7 +576,11 @@ fn configuration_shows_values_and_no_secret() {
 fn changed_configuration_says_whether_the_instance_was_restarted() {
     let report = |changed: &[&str], restarted| ReconfiguredReport {
         instance: "alice".parse().unwrap(),
-        done: Reconfigured { changed: changed.iter().map(|key| key.parse().unwrap()).collect(), restarted },
+        done: Reconfigured {
+            changed: changed.iter().map(|key| key.parse().unwrap()).collect(),
+            restarted,
+            notices: Vec::new(),
+        },
     };
     let told = both(&report(&["motd", "shell"], true)) + &both(&report(&["shell"], false)) + &both(&report(&[], false));
     insta::assert_snapshot!(told, @r#"
@@ -573,7 +591,8 @@ fn changed_configuration_says_whether_the_instance_was_restarted() {
         "motd",
         "shell"
       ],
-      "restarted": true
+      "restarted": true,
+      "notices": []
     }
     `alice` has other values for `shell` from its next start on
     {
@@ -581,13 +600,15 @@ fn changed_configuration_says_whether_the_instance_was_restarted() {
       "changed": [
         "shell"
       ],
-      "restarted": false
+      "restarted": false,
+      "notices": []
     }
     `alice` has these values already; nothing was changed
     {
       "instance": "alice",
       "changed": [],
-      "restarted": false
+      "restarted": false,
+      "notices": []
     }
     "#);
 }

@@ -48,7 +48,7 @@ impl Render for ChecksReport {
         if self.volumes.is_empty() {
             page.line("there are no volumes");
         }
-        for CheckedVolume { volume, faults, owner_rule } in &self.volumes {
+        for CheckedVolume { volume, faults, notices: _, owner_rule } in &self.volumes {
             let number = u64::try_from(faults.len()).unwrap_or(u64::MAX);
             let verdict = if faults.is_empty() { "safe to use".to_owned() } else { count(number, "fault", "faults") };
             page.line(format_args!(

@@ -52,6 +52,8 @@ pub struct Reconfigured {
     pub changed: Vec<ConfigKey>,
     /// Whether the instance got a new container for it.
     pub restarted: bool,
+    /// What is worth telling about the instance's volumes, which may be used all the same.
+    pub notices: Vec<Fault>,
 }
 
 /// The configuration of an instance; secrets are not in it.
@@ -135,7 +137,7 @@ fn change(
     }
     let changed = differences(&before.effective, &next);
     if changed.is_empty() && given == before.given {
-        return Ok(Reconfigured { changed, restarted: false });
+        return Ok(Reconfigured { changed, restarted: false, notices: Vec::new() });
     }
     let runs = record.desired == Desired::Running;
     let surveyor = Surveyor::new(host, writer, root, name, &image.manifest);
@@ -150,7 +152,7 @@ fn change(
         .toward(survey.blueprint, survey.checked)
         .run(&plan);
     match done {
-        Ok(()) => Ok(Reconfigured { changed, restarted: needs_container }),
+        Ok(()) => Ok(Reconfigured { changed, restarted: needs_container, notices: survey.notices }),
         Err(failed @ RunError::Undone { .. }) if needs_container => match bring_back_in(host, writer, root, name) {
             Ok(()) => Err(failed.into()),
             Err(source) => Err(OperationError::NotRestored {

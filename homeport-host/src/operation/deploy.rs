@@ -110,7 +110,7 @@ fn create(
     let plan = plan::deploy(&survey.blueprint);
     let session = Session::new(host, writer, root.clone(), Kind::Deploy, name.clone());
     session.toward(survey.blueprint, survey.checked).run(&plan)?;
-    Ok(Deployed { outcome: DeployOutcome::Created, running: running(host, writer, name)? })
+    Ok(Deployed { outcome: DeployOutcome::Created, running: running(host, writer, name, survey.notices)? })
 }
 
 /// The instance is there: what was asked for must be what it is.
@@ -130,10 +130,10 @@ fn confirm(
     let runs = record.desired == Desired::Running && super::observe::is_running(host, record)?;
     if runs {
         still_answers(host, writer, &name)?;
-        return Ok(Deployed { outcome: DeployOutcome::Unchanged, running: running(host, writer, &name)? });
+        return Ok(Deployed { outcome: DeployOutcome::Unchanged, running: running(host, writer, &name, Vec::new())? });
     }
-    start_in(host, writer, root, &name)?;
-    Ok(Deployed { outcome: DeployOutcome::Started, running: running(host, writer, &name)? })
+    let notices = start_in(host, writer, root, &name)?;
+    Ok(Deployed { outcome: DeployOutcome::Started, running: running(host, writer, &name, notices)? })
 }
 
 fn differences(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use homeport_core::entrypoint::Status;
+use homeport_core::fault::Fault;
 use homeport_core::name::{EndpointName, InstanceName, PortId};
 use homeport_core::unit::Seconds;
 use homeport_router::ListenAddress;
@@ -47,6 +48,8 @@ pub struct Running {
     pub routes: BTreeMap<EndpointName, (ListenAddress, String)>,
     /// What the port says of itself.
     pub status: Option<Status>,
+    /// What is worth telling about its volumes, which may be used all the same; none where nothing was started.
+    pub notices: Vec<Fault>,
 }
 
 /// Starts an instance; one that runs already is left alone.
@@ -54,14 +57,13 @@ pub fn start(host: &Host, name: &InstanceName) -> Result<(LifecycleOutcome, Runn
     ready(host)?;
     enter(host, Kind::Start, name, |writer, root| {
         let record = known(writer, name)?;
-        let outcome = if record.desired == Desired::Running && super::observe::is_running(host, &record)? {
+        let (outcome, notices) = if record.desired == Desired::Running && super::observe::is_running(host, &record)? {
             still_answers(host, writer, name)?;
-            LifecycleOutcome::Unchanged
+            (LifecycleOutcome::Unchanged, Vec::new())
         } else {
-            start_in(host, writer, root, name)?;
-            LifecycleOutcome::Changed
+            (LifecycleOutcome::Changed, start_in(host, writer, root, name)?)
         };
-        Ok((outcome, running(host, writer, name)?))
+        Ok((outcome, running(host, writer, name, notices)?))
     })
 }
 
@@ -88,16 +90,17 @@ pub fn restart(host: &Host, name: &InstanceName) -> Result<Running, OperationErr
     ready(host)?;
     enter(host, Kind::Restart, name, |writer, root| {
         let record = known(writer, name)?;
-        if record.desired == Desired::Stopped {
-            start_in(host, writer, root, name)?;
+        let notices = if record.desired == Desired::Stopped {
+            start_in(host, writer, root, name)?
         } else {
             let (survey, grace) = existing(host, writer, root, &record, format!("restart of `{name}`"))?;
             let plan = plan::restart(&survey.blueprint, grace);
             Session::new(host, writer, root.clone(), Kind::Restart, name.clone())
                 .toward(survey.blueprint, survey.checked)
                 .run(&plan)?;
-        }
-        running(host, writer, name)
+            survey.notices
+        };
+        running(host, writer, name, notices)
     })
 }
 
@@ -115,20 +118,20 @@ pub fn stop(host: &Host, name: &InstanceName) -> Result<LifecycleOutcome, Operat
     })
 }
 
-/// Starts an instance, with the lock held already.
+/// Starts an instance, with the lock held already. Returns what is worth telling about its volumes.
 pub(super) fn start_in(
     host: &Host,
     writer: &mut LedgerWriter<'_>,
     root: &RootId,
     name: &InstanceName,
-) -> Result<(), OperationError> {
+) -> Result<Vec<Fault>, OperationError> {
     let record = known(writer, name)?;
     let (survey, _) = existing(host, writer, root, &record, format!("start of `{name}`"))?;
     let plan = plan::start(&survey.blueprint);
     Session::new(host, writer, root.clone(), Kind::Start, name.clone())
         .toward(survey.blueprint, survey.checked)
         .run(&plan)?;
-    Ok(())
+    Ok(survey.notices)
 }
 
 /// Starts an instance that should run, unless its container was never stopped, with the lock held already.
@@ -141,7 +144,7 @@ pub(super) fn bring_back_in(
     if super::observe::is_running(host, &known(writer, name)?)? {
         return Ok(());
     }
-    start_in(host, writer, root, name)
+    start_in(host, writer, root, name).map(drop)
 }
 
 /// Nothing that does not work is reported as working: the sockets' holder runs, and every public address answers.
@@ -184,7 +187,12 @@ pub(super) fn grace(record: &InstanceRecord) -> Seconds {
 }
 
 /// What runs now, for whoever asked for it.
-pub(super) fn running(host: &Host, ledger: &Ledger, name: &InstanceName) -> Result<Running, OperationError> {
+pub(super) fn running(
+    host: &Host,
+    ledger: &Ledger,
+    name: &InstanceName,
+    notices: Vec<Fault>,
+) -> Result<Running, OperationError> {
     let record = known(ledger, name)?;
     let image = recorded_image(&record)?;
     let mut routes = BTreeMap::new();
@@ -202,5 +210,6 @@ pub(super) fn running(host: &Host, ledger: &Ledger, name: &InstanceName) -> Resu
         container: record.container,
         routes,
         status,
+        notices,
     })
 }

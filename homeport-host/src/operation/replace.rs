@@ -177,6 +177,7 @@ impl Surroundings {
     ) -> Result<Replaced, OperationError> {
         let (name, starts, starts_later) = (plan.instance.clone(), self.starts, self.starts_later);
         let mut warnings = self.warnings;
+        let notices = self.survey.as_ref().map(|survey| survey.notices.clone()).unwrap_or_default();
         let mut session = Session::new(host, writer, root.clone(), plan.kind, name.clone()).approved(approval);
         if let Some(survey) = self.survey {
             session = session.toward(survey.blueprint, survey.checked);
@@ -195,7 +196,7 @@ impl Surroundings {
                 }
                 drop(session);
                 let runs = starts || starts_later && start_now(host, writer, root, &name, &mut warnings)?;
-                let running = if runs { Some(lifecycle::running(host, writer, &name)?) } else { None };
+                let running = if runs { Some(lifecycle::running(host, writer, &name, notices)?) } else { None };
                 let kept_until = kept.into_iter().map(|record| record.until).max().unwrap_or_else(|| host.now());
                 Ok(Replaced { before, kept_until, running, warnings })
             }

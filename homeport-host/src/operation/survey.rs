@@ -16,11 +16,13 @@ use homeport_core::manifest::{self, Manifest};
 use homeport_core::name::{ConfigKey, EndpointName, InstanceName, VolumeName};
 use homeport_core::unit::Format;
 use homeport_volumes::{
-    Access, Checked, Neighbour, Origin as VolumeOrigin, Owner, Request, Reserve, VolumeError, VolumePath, VolumeUuid,
-    check,
+    Access, Checked, Known, Neighbour, Origin as VolumeOrigin, Owner, Request, Reserve, VolumeError, VolumePath,
+    VolumeUuid, check,
 };
 
 use super::error::OperationError;
+use super::held::Held;
+use super::notice::tell;
 use super::place::misplaced;
 use crate::host::Host;
 use crate::image::PortImage;
@@ -33,6 +35,8 @@ use crate::run::{known, records};
 pub(super) struct Survey {
     pub(super) blueprint: Blueprint,
     pub(super) checked: BTreeMap<VolumeName, Checked>,
+    /// What is worth telling about volumes that may be used. [spec: VOL-38]
+    pub(super) notices: Vec<Fault>,
 }
 
 /// Looks at everything for one instance of one image, and collects what is wrong.
@@ -45,6 +49,7 @@ pub(super) struct Surveyor<'a> {
     /// The formats that volumes have now and are not to keep: what is checked has them.
     formats: BTreeMap<VolumeName, Format>,
     faults: Vec<Fault>,
+    notices: Vec<Fault>,
     engine_directory: String,
 }
 
@@ -57,8 +62,8 @@ impl<'a> Surveyor<'a> {
         instance: &'a InstanceName,
         manifest: &'a Manifest,
     ) -> Self {
-        let (formats, faults, engine_directory) = (BTreeMap::new(), Vec::new(), String::new());
-        Self { host, ledger, root, instance, manifest, formats, faults, engine_directory }
+        let (formats, faults, notices, engine_directory) = (BTreeMap::new(), Vec::new(), Vec::new(), String::new());
+        Self { host, ledger, root, instance, manifest, formats, faults, notices, engine_directory }
     }
 
     /// A new instance.
@@ -147,7 +152,7 @@ impl<'a> Surveyor<'a> {
         let (image, InstanceConfig { mut carried, parked, .. }) = (image.clone(), self.ledger.config(&instance)?);
         carried.retain(|key| !given.contains_key(key));
         let blueprint = Blueprint { instance, image, given, effective, carried, parked, volumes, routes };
-        Ok(Survey { blueprint, checked: BTreeMap::new() })
+        Ok(Survey { blueprint, checked: BTreeMap::new(), notices: Vec::new() })
     }
 
     fn finish(
@@ -157,7 +162,8 @@ impl<'a> Surveyor<'a> {
         checked: BTreeMap<VolumeName, Checked>,
     ) -> Result<Survey, OperationError> {
         if self.faults.is_empty() {
-            Ok(Survey { blueprint, checked })
+            tell(self.host, &self.notices);
+            Ok(Survey { blueprint, checked, notices: self.notices })
         } else {
             Err(OperationError::Refused { what, faults: self.faults })
         }
@@ -211,6 +217,7 @@ impl<'a> Surveyor<'a> {
             );
         }
         let records = self.ledger.all_volumes()?;
+        let held = Held::of(self.host, self.ledger)?;
         let tolerated = known::own_processes(self.host, self.root, self.instance)?;
         let (mut plans, mut checked) = (BTreeMap::new(), BTreeMap::new());
         let manifest = self.manifest;
@@ -249,7 +256,9 @@ impl<'a> Surveyor<'a> {
             }
             let before = operators_directory(&request);
             let known = match record.map(records::known).transpose() {
-                Ok(known) => known,
+                Ok(known) => {
+                    known.map(|known| Known { counted: record.and_then(|record| held.counted(record)), ..known })
+                }
                 Err(fault) => {
                     self.faults.push(*fault);
                     continue;
@@ -265,7 +274,10 @@ impl<'a> Surveyor<'a> {
                 Ok(found) => {
                     let (uuid, way) = match &found {
                         Checked::Create(_) => (VolumeUuid::random(), VolumeWay::Make),
-                        Checked::Attach(ready) => (ready.marker().uuid, VolumeWay::Take),
+                        Checked::Attach(ready) => {
+                            self.notices.extend_from_slice(ready.notices());
+                            (ready.marker().uuid, VolumeWay::Take)
+                        }
                     };
                     plans.insert(name.clone(), VolumePlan { request, uuid, way, before });
                     checked.insert(name.clone(), found);

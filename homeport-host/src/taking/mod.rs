@@ -13,6 +13,7 @@ mod error;
 mod freeze;
 mod take;
 
+pub(crate) use baseline::counted;
 pub(crate) use error::TakeError;
 pub(crate) use freeze::{Hook, thaw_forgotten};
 pub(crate) use take::{Taking, Took};

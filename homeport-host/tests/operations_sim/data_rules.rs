@@ -153,6 +153,86 @@ fn what_a_restore_or_its_undo_makes_smaller_raises_no_alarm_and_what_shrinks_lat
     assert!(stage.does(snapshot).snapshot.alarms.is_empty());
 }
 
+/// Everything that a host warns of.
+#[derive(Debug, Default)]
+struct Warnings(std::sync::Mutex<Vec<String>>);
+
+impl homeport_host::progress::Progress for Warnings {
+    fn event(&self, event: &homeport_host::progress::Event) {
+        if let homeport_host::progress::Event::Warning { text } = event {
+            self.0.lock().unwrap().push(text.clone());
+        }
+    }
+}
+
+/// Lets `home` hold so many letters, as if the port had written them.
+fn holds(stage: &Stage, number: usize) {
+    letters(stage, number);
+    let volumes = stage.ledger().volumes(&alice()).unwrap();
+    let uuid = volumes.into_iter().find(|one| one.name.as_str() == "home").unwrap().uuid;
+    let home = stage.home();
+    stage.port.deeds().set(&uuid, &home);
+}
+
+#[test]
+fn a_volume_that_lost_nearly_everything_since_its_snapshot_is_not_started_and_one_that_lost_half_is_told_of() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.must(Command::Stop);
+    holds(&stage, 60);
+    stage.does(snapshot);
+    let codes = |faults: &[homeport_core::fault::Fault]| {
+        let about_home = faults.iter().filter(|fault| fault.subject == "volumes.home" && fault.code != "HP-VOL-009");
+        about_home.map(|fault| fault.code).collect::<Vec<_>>()
+    };
+    let check = |stage: &Stage| {
+        let name = "home".parse().unwrap();
+        stage.does(|host| operation::volume_check(host, Some(&alice()), Some(&name))).pop().unwrap()
+    };
+    assert!(codes(&check(&stage).notices).is_empty());
+    // Half of it is gone: it is told of, in what comes of it and as a warning, and nothing is refused.
+    holds(&stage, 20);
+    let checked = check(&stage);
+    assert_eq!((codes(&checked.notices), checked.faults.len()), (vec!["HP-VOL-015"], 0));
+    let heard = std::sync::Arc::new(Warnings::default());
+    let (_, running) = stage.does(|host| operation::start(&host.clone().with_progress(heard.clone()), &alice()));
+    assert_eq!(codes(&running.notices), ["HP-VOL-015"]);
+    let warned = std::mem::take(&mut *heard.0.lock().unwrap());
+    let wanted = "volume `home` holds less than half of what it did: found 20 entries with 800000 bytes, wanted 61 entries \
+                  with 2400000 bytes; if nobody deleted that much, stop the instance and look at its snapshots (HP-VOL-015)";
+    assert_eq!(warned.iter().filter(|text| text.contains("HP-VOL-015")).collect::<Vec<_>>(), [wanted]);
+    stage.must(Command::Stop);
+    // Nearly all of it is gone.
+    holds(&stage, 4);
+    let ran = stage.run(Command::Start, &Trouble::default());
+    let Err(OperationError::Refused { faults, .. }) = &ran.result else { panic!("{}", ran.text()) };
+    assert_eq!(codes(faults), ["HP-VOL-015"]);
+    assert_eq!(codes(&check(&stage).faults), ["HP-VOL-015"]);
+    // Snapshots of that count for nothing until somebody has confirmed the first of them.
+    stage.does(snapshot);
+    stage.does(snapshot);
+    assert_eq!(codes(&check(&stage).faults), ["HP-VOL-015"]);
+    stage.does(|host| operation::snapshot_acknowledge(host, &choice(number(2)), "meant"));
+    assert!(check(&stage).faults.is_empty());
+    // What a restore puts back is what a volume holds, however small, also with a larger snapshot after it.
+    stage.does(|host| restore(host, number(1)));
+    stage.does(snapshot);
+    stage.does(|host| restore(host, number(2)));
+    assert!(check(&stage).faults.is_empty());
+    let home = stage.home();
+    assert_eq!(home.len(), 4);
+    stage.must(Command::Start);
+    // A store that cannot be read stops no start.
+    stage.must(Command::Stop);
+    let store = stage.layout.store_dir().to_owned();
+    fs::rename(&store, store.with_extension("gone")).unwrap();
+    stage.does(|host| operation::start(&host.clone().with_progress(heard.clone()), &alice()));
+    let warned = std::mem::take(&mut *heard.0.lock().unwrap());
+    assert!(warned.iter().any(|text| text.contains("cannot be told: there is no store")), "{warned:?}");
+}
+
 #[test]
 fn a_token_for_one_volume_is_none_for_another() {
     let ground = Ground::new();

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use homeport_core::fault::Fault;
 use homeport_core::manifest;
 use homeport_core::name::{InstanceName, PortId, VolumeName};
-use homeport_volumes::{Owner, Processes, Reserve, RootId, check_among};
+use homeport_volumes::{Checked, Counted, Known, Owner, Processes, Request, Reserve, RootId, check_among};
 
 use crate::host::Host;
 use crate::ledger::{HasData, Ledger, Origin, Time, VolumeRecord, VolumeState};
 use crate::operation::OperationError;
 use crate::operation::enter::as_root;
 use crate::operation::find::known_or_kept;
+use crate::operation::held::Held;
+use crate::operation::notice::tell;
 use crate::operation::replace::{as_faults, volume_of};
 use crate::operation::survey::recorded_image;
 use crate::run::known;
@@ -60,6 +62,8 @@ pub struct CheckedVolume {
     pub volume: VolumeEntry,
     /// Everything that is wrong with it; empty where it is safe to use.
     pub faults: Vec<Fault>,
+    /// What is worth telling about it all the same.
+    pub notices: Vec<Fault>,
     /// By what its owner and mode were judged.
     pub owner_rule: OwnerRule,
 }
@@ -99,15 +103,19 @@ pub fn volume_check(
     let Some(root) = ledger.root_id()? else { return Ok(Vec::new()) };
     let mut checked = Vec::new();
     let processes = Processes::of(&host.machine);
+    let held = Held::of(host, &ledger)?;
     for record in wanted(&ledger, instance, volume)? {
         let owner = ledger.instance(&record.instance)?.filter(|owner| owner.port == record.port);
         let declared = match &owner {
             Some(owner) => recorded_image(owner)?.manifest.volumes.get(&record.name).cloned(),
             None => None,
         };
-        let faults = check_one(host, &processes, &ledger, &root, &record, declared.as_ref())?;
+        let counted = held.counted(&record);
+        let question = ask(host, &ledger, &root, &record, declared.as_ref(), counted)?;
+        let (faults, notices) = check_one(host, &processes, &record, question);
+        tell(host, &notices);
         let owner_rule = if declared.is_some() { OwnerRule::Port } else { OwnerRule::AtDeploy };
-        checked.push(CheckedVolume { volume: record.into(), faults, owner_rule });
+        checked.push(CheckedVolume { volume: record.into(), faults, notices, owner_rule });
     }
     Ok(checked)
 }
@@ -130,18 +138,18 @@ fn wanted(
     }
 }
 
-/// Everything that is wrong with one volume: for its instance's next start, or for nobody's.
-fn check_one(
+/// The question for one volume, for its instance's next start or for nobody's; or why it cannot be asked.
+fn ask(
     host: &Host,
-    processes: &Processes,
     ledger: &Ledger,
     root: &RootId,
     record: &VolumeRecord,
     declared: Option<&manifest::Volume>,
-) -> Result<Vec<Fault>, OperationError> {
+    counted: Option<Counted>,
+) -> Result<Result<(Request, Known), Vec<Fault>>, OperationError> {
     let (mut request, known) = match known::ask(host, ledger, root, record) {
-        Ok(asked) => asked,
-        Err(crate::run::StepError::Volume(error)) => return Ok(as_faults(&record.name, error)),
+        Ok((request, known)) => (request, Known { counted, ..known }),
+        Err(crate::run::StepError::Volume(error)) => return Ok(Err(as_faults(&record.name, error))),
         Err(error) => return Err(error.into()),
     };
     request.tolerated = known::own_processes(host, root, &record.instance)?;
@@ -150,7 +158,23 @@ fn check_one(
         request.owner = Owner { uid: declared.uid, gid: declared.gid, mode: declared.mode };
         request.reserve = Reserve { bytes: declared.min_free_bytes, inodes: declared.min_free_inodes };
     }
-    Ok(check_among(&host.machine, processes, &request, Some(&known))
-        .err()
-        .map_or_else(Vec::new, |error| as_faults(&record.name, error)))
+    Ok(Ok((request, known)))
+}
+
+/// Everything that is wrong with one volume, or what is worth telling about it.
+fn check_one(
+    host: &Host,
+    processes: &Processes,
+    record: &VolumeRecord,
+    question: Result<(Request, Known), Vec<Fault>>,
+) -> (Vec<Fault>, Vec<Fault>) {
+    let (request, known) = match question {
+        Ok(asked) => asked,
+        Err(faults) => return (faults, Vec::new()),
+    };
+    match check_among(&host.machine, processes, &request, Some(&known)) {
+        Ok(Checked::Attach(ready)) => (Vec::new(), ready.notices().to_vec()),
+        Ok(Checked::Create(_)) => (Vec::new(), Vec::new()),
+        Err(error) => (as_faults(&record.name, error), Vec::new()),
+    }
 }
