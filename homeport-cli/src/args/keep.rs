@@ -103,6 +103,7 @@ pub(crate) enum SnapshotAction {
         consent: Consent,
     },
     /// Write a snapshot into one tar file
+    #[command(after_help = EXPORT_NOTES)]
     Export {
         /// The instance
         name: InstanceName,
@@ -135,6 +136,10 @@ const RESTORE_NOTES: &str = "\
 What is there now is snapshotted first, and then kept in the trash for 30 days: `homeport trash restore ID` takes the
 restore back. A running instance is stopped and started again; where it does not get ready with the restored data, what
 was there before is back.";
+
+const EXPORT_NOTES: &str = "\
+The file holds all that the volumes hold, and the instance's configuration with its secrets.
+Only its owner can read it (mode 0600): keep it so where you put it.";
 
 const PRUNE_NOTES: &str = "\
 Without snapshots and --keep, what the policy of the instance's schedule does not keep goes. Whatever is asked for, the

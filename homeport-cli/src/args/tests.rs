@@ -423,6 +423,9 @@ fn the_whole_help() {
     Options:
       -h, --help  Print help
 
+    The file holds all that the volumes hold, and the instance's configuration with its secrets.
+    Only its owner can read it (mode 0600): keep it so where you put it.
+
     ==== homeport snapshot import
     Take a snapshot into the store from a file that `export` wrote
 

@@ -175,6 +175,9 @@ impl Render for Pruned {
 impl Render for Exported {
     fn text(&self, page: &mut Page) {
         page.line(format_args!("snapshot {} is in `{}`, {}", self.uuid, self.path.display(), size(self.bytes)));
+        if !self.secret_keys.is_empty() {
+            page.line(format_args!("  with the secret values of {}; mode 0600", self.secret_keys.join(", ")));
+        }
         for (volume, path, why) in &self.only_in_entries {
             let why = match why {
                 LeftOut::LongPath => "a path too long for tar programs",

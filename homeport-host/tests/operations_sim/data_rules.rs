@@ -6,7 +6,8 @@ use homeport_core::fault::Advice as _;
 use homeport_host::daemon::do_what_is_due;
 use homeport_host::operation::{self, Execution, OperationError, Outcome};
 use homeport_host::request::{
-    Interval, PruneRequest, PruneWish, PurgeRequest, RestoreRequest, ScheduleRequest, SnapshotRef, TrashRestoreRequest,
+    ExportRequest, Interval, PruneRequest, PruneWish, PurgeRequest, RestoreRequest, ScheduleRequest, SnapshotRef,
+    TrashRestoreRequest,
 };
 use homeport_volumes::snapshot::Policy;
 use homeport_volumes::store::Sequence;
@@ -231,6 +232,28 @@ fn a_volume_that_lost_nearly_everything_since_its_snapshot_is_not_started_and_on
     stage.does(|host| operation::start(&host.clone().with_progress(heard.clone()), &alice()));
     let warned = std::mem::take(&mut *heard.0.lock().unwrap());
     assert!(warned.iter().any(|text| text.contains("cannot be told: there is no store")), "{warned:?}");
+}
+
+#[test]
+fn an_export_says_which_secrets_are_in_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.must(Command::Config("another"));
+    stage.does(snapshot);
+    let to = stage.layout.scratch_dir().with_file_name("export.tar");
+    let request = ExportRequest { which: choice(SnapshotRef::Latest), to: to.clone() };
+    let heard = std::sync::Arc::new(Warnings::default());
+    let exported = stage.does(|host| operation::snapshot_export(&host.clone().with_progress(heard.clone()), &request));
+    assert_eq!(exported.secret_keys, ["token"], "`motd` is set too, and no secret");
+    assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o7777, 0o600);
+    let held = fs::read(&to).unwrap();
+    let secret = crate::stage::SECRET.as_bytes();
+    assert!(held.windows(secret.len()).any(|bytes| bytes == secret), "what is said is so");
+    let warned = heard.0.lock().unwrap();
+    assert!(warned.iter().any(|text| text.contains("holds secrets, the configuration's `token`: ")), "{warned:?}");
+    assert!(warned.iter().all(|text| !text.contains(crate::stage::SECRET)));
 }
 
 #[test]

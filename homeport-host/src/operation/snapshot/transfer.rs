@@ -5,6 +5,8 @@ use std::io::{self, BufReader, BufWriter, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use homeport_core::config::Secrecy;
+use homeport_core::manifest;
 use homeport_core::name::VolumeName;
 use homeport_core::unit::Bytes;
 use homeport_volumes::TxId;
@@ -34,6 +36,8 @@ pub struct Exported {
     pub bytes: Bytes,
     /// What tar programs cannot make, and why: it is only in the entries, and HomePort restores it. [spec: STO-34]
     pub only_in_entries: Vec<(VolumeName, TreePath, LeftOut)>,
+    /// The keys of the configuration whose values are in the file and secret. It is closed to all but its owner (0600).
+    pub secret_keys: Vec<String>,
 }
 
 /// A part of a snapshot that was taken out.
@@ -79,12 +83,47 @@ pub fn snapshot_export(host: &Host, request: &ExportRequest) -> Result<Exported,
         Ok(exported)
     });
     let exported = written.inspect_err(|_| drop(fs::remove_file(&beside)))?;
+    let secret_keys = secret_keys(&store, &head)?;
+    if !secret_keys.is_empty() {
+        let keys = secret_keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        let text = format!(
+            "`{}` holds secrets, the configuration's {keys}: only its owner can read it (mode 0600); keep it so where you \
+             put it",
+            request.to.display()
+        );
+        host.progress.event(&Event::Warning { text });
+    }
     Ok(Exported {
         uuid: head.body.uuid,
         path: request.to.clone(),
         bytes: Bytes::new(exported.bytes),
         only_in_entries: exported.left_out,
+        secret_keys,
     })
+}
+
+/// The keys that the operator set and the port's manifest calls secret; where the snapshot has no manifest that can be read,
+/// all that were set.
+fn secret_keys(store: &Store, head: &SnapshotHead) -> Result<Vec<String>, DataError> {
+    let Some(configuration) = &head.body.configuration else { return Ok(Vec::new()) };
+    let objects = store.objects()?;
+    let mut bytes = Vec::new();
+    objects.read(configuration, &mut bytes)?;
+    let configuration: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let given = configuration.get("given").and_then(|given| given.as_object());
+    let manifest = match &head.body.manifest {
+        Some(object) => {
+            objects.read(object, &mut bytes)?;
+            manifest::parse(&bytes).ok()
+        }
+        None => None,
+    };
+    let is_secret = |key: &&String| {
+        let specs = manifest.iter().flat_map(|manifest| &manifest.config);
+        let spec = specs.into_iter().find(|(name, _)| name.as_str() == key.as_str()).map(|(_, spec)| spec);
+        spec.is_none_or(|spec| spec.secrecy == Secrecy::Secret)
+    };
+    Ok(given.into_iter().flat_map(|given| given.keys()).filter(is_secret).cloned().collect())
 }
 
 fn write(
