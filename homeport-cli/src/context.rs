@@ -87,6 +87,11 @@ impl Context {
         self.format
     }
 
+    /// That the root is there, where one was named.
+    pub(crate) fn expect_root(&self) -> Result<(), Failure> {
+        Ok(self.layout.expect_root()?)
+    }
+
     /// The daemon of this HomePort; it is this very program, and uses the same engine.
     pub(crate) fn daemon(&self) -> Result<DaemonClient, Failure> {
         let program = env::current_exe()

@@ -86,7 +86,7 @@ pub(crate) fn of_daemon(error: &DaemonError) -> Exit {
 
 pub(crate) fn of_layout(error: &LayoutError) -> Exit {
     match error {
-        LayoutError::Root { .. } | LayoutError::TooLong { .. } => Exit::Request,
+        LayoutError::Root { .. } | LayoutError::Missing { .. } | LayoutError::TooLong { .. } => Exit::Request,
         _ => Exit::Host,
     }
 }

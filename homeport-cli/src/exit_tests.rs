@@ -59,6 +59,7 @@ fn what_was_asked_for_is_at_fault() {
         OperationError::NoInstance { name: name(), known: Vec::new() },
         OperationError::NotRunning { name: name() },
         OperationError::Layout(LayoutError::Root { root: path() }),
+        OperationError::Layout(LayoutError::Missing { root: path() }),
         OperationError::Layout(LayoutError::TooLong { root: path(), found: 2, max: 1 }),
         OperationError::Ledger(LedgerError::Refused(Refusal::UnknownInstance(name()))),
         OperationError::Engine(EngineError::Invalid { action: Action::new(Operation::Create), faults: Vec::new() }),

@@ -34,12 +34,82 @@ fn run(root: &TempDir, arguments: &[&str]) -> String {
     picture(root, &homeport(root, arguments).output().unwrap())
 }
 
+/// A directory with the root `r` in it, in which there is nothing yet.
 fn root() -> TempDir {
-    tempfile::tempdir().unwrap()
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("r")).unwrap();
+    root
 }
 
+/// Whether nothing was made, in the root or beside it.
 fn is_empty(root: &TempDir) -> bool {
-    std::fs::read_dir(root.path()).unwrap().next().is_none()
+    let names = |path: &Path| std::fs::read_dir(path).unwrap().map(|one| one.unwrap().file_name()).collect::<Vec<_>>();
+    names(root.path()) == ["r"] && names(&root.path().join("r")).is_empty()
+}
+
+#[test]
+fn a_root_that_is_not_there_is_a_typo_and_is_not_made() {
+    let root = root();
+    for words in [
+        &["list"][..],
+        &["status"],
+        &["status", "alice"],
+        &["logs", "alice"],
+        &["exec", "alice", "--", "true"],
+        &["config", "alice"],
+        &["config", "alice", "set", "a=b"],
+        &["start", "alice"],
+        &["stop", "alice"],
+        &["restart", "alice"],
+        &["remove", "alice"],
+        &["purge", "alice", "--dry-run"],
+        &["route", "list"],
+        &["daemon", "status"],
+        &["daemon", "stop"],
+        &["schedule", "list"],
+        &["snapshot", "create", "alice"],
+        &["snapshot", "list"],
+        &["snapshot", "show", "alice"],
+        &["snapshot", "verify"],
+        &["snapshot", "restore", "alice"],
+        &["volume", "list"],
+        &["volume", "check"],
+        &["trash", "list"],
+        &["trash", "empty"],
+    ] {
+        let words = [&["--root", "typo"], words].concat();
+        let told = run(&root, &words);
+        assert!(told.starts_with("[stderr]\nerror: there is no HomePort at `ROOT/typo`"), "{words:?}: {told}");
+        assert!(told.ends_with("[exit 1]"), "{words:?}: {told}");
+        assert!(is_empty(&root), "{words:?} made something");
+    }
+    insta::assert_snapshot!(run(&root, &["--root", "typo", "list"]), @r#"
+    [stderr]
+    error: there is no HomePort at `ROOT/typo`: there is no such directory
+      code: HP-LAY-007
+      help: Look for a typo after `--root`, or in `HOMEPORT_ROOT`; `homeport --root 'ROOT/typo' deploy PORT` makes one there.
+    [exit 1]
+    "#);
+    // What does not use it does not mind.
+    assert!(run(&root, &["--root", "typo", "completions", "bash"]).ends_with("[exit 0]"));
+    assert!(is_empty(&root));
+}
+
+#[test]
+fn what_only_reads_leaves_nothing_in_an_empty_root() {
+    let root = root();
+    for words in [
+        &["snapshot", "list"][..],
+        &["snapshot", "verify"],
+        &["schedule", "list"],
+        &["volume", "list"],
+        &["volume", "check"],
+        &["trash", "list"],
+    ] {
+        let told = run(&root, words);
+        assert!(told.ends_with("[stderr]\n[exit 0]"), "{words:?}: {told}");
+        assert!(is_empty(&root), "{words:?} made something");
+    }
 }
 
 #[test]

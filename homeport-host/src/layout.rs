@@ -83,6 +83,20 @@ impl Layout {
         Ok(layout)
     }
 
+    /// That the root is there, where one was given: for what must not make one. The machine's own places may be missing: before
+    /// the first deploy there is simply nothing.
+    ///
+    /// # Errors
+    /// `Missing`. A root that cannot be looked at for another reason is left for whatever uses it to complain of.
+    pub fn expect_root(&self) -> Result<(), LayoutError> {
+        match &self.root {
+            Some(root) if std::fs::metadata(root).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) => {
+                Err(LayoutError::Missing { root: root.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The arguments that make another `homeport` work with the same places.
     pub fn root_arguments(&self) -> Vec<std::ffi::OsString> {
         self.root.as_ref().map_or_else(Vec::new, |root| vec!["--root".into(), root.clone().into_os_string()])

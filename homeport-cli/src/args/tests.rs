@@ -84,7 +84,8 @@ fn the_whole_help() {
       -q, --quiet            Print no progress
           --wait <SECONDS>   Wait at most SECONDS for an operation of another process [default: 30]
 
-    Without --root, state and data are in /var/lib/homeport and sockets in /run/homeport.
+    Without --root, state and data are in /var/lib/homeport and sockets in /run/homeport. What only
+    looks or changes what is there makes no root: a DIR that does not exist is refused.
     A command that is cut off, by Ctrl-C or by a crash, is finished or taken back by the next one.
 
     Exit codes:

@@ -9,7 +9,7 @@ use super::{
     config, daemon, deploy, exec, lifecycle, list, logs, offline, port, remove, route, schedule, snapshot, status,
     trash, volume,
 };
-use crate::args::{Cli, Command, DaemonAction, PortAction, RouteAction};
+use crate::args::{Cli, Command, DaemonAction, PortAction, RouteAction, SnapshotAction, VolumeAction};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
         Err(error) => return refuse(&error, format),
     };
     let done = Context::new(cli.global).and_then(|context| {
-        let done = perform(&context, cli.command);
+        let done = expect_root(&context, &cli.command).and_then(|()| perform(&context, cli.command));
         context.end_talk();
         done
     });
@@ -34,6 +34,20 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
             output::write_err(&Report::of(&failure).render(format));
             failure.exit()
         }
+    }
+}
+
+/// A root that was named and is not there is a typo, unless the command makes it or does not use it.
+fn expect_root(context: &Context, command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Deploy(_)
+        | Command::Daemon(DaemonAction::Run)
+        | Command::Snapshot(SnapshotAction::Import { .. })
+        | Command::Volume(VolumeAction::Adopt { .. })
+        | Command::Port(_)
+        | Command::Completions { .. }
+        | Command::Man { .. } => Ok(()),
+        _ => context.expect_root(),
     }
 }
 

@@ -33,7 +33,8 @@ impl World {
         assert!(engine.status.success(), "no engine runs: `cargo xtask setup` starts it");
         let name: String = format!("{:08x}", rand32());
         let dir = PathBuf::from(format!("/var/tmp/hpt-{name}"));
-        fs::create_dir(&dir).unwrap();
+        // Tests also look where nothing was deployed: the root must be there for that.
+        fs::create_dir_all(dir.join("hp")).unwrap();
         Self { dir, _turn: turn }
     }
 

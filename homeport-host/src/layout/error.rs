@@ -15,6 +15,12 @@ pub enum LayoutError {
         /// The root as it was given.
         root: PathBuf,
     },
+    /// There is no such directory, and what was asked for makes none.
+    #[error("there is no HomePort at `{}`: there is no such directory", root.display())]
+    Missing {
+        /// The root as it was given.
+        root: PathBuf,
+    },
     /// A socket below the root would have a name that the kernel does not take.
     #[error("root `{}` is too long: its sockets would have names of {found} bytes, wanted at most {max}", root.display())]
     TooLong {
@@ -71,6 +77,7 @@ impl Advice for LayoutError {
             Self::Untrusted { .. } => "HP-LAY-004",
             Self::Links { .. } => "HP-LAY-005",
             Self::Io { .. } => "HP-LAY-006",
+            Self::Missing { .. } => "HP-LAY-007",
         }
     }
 
@@ -80,6 +87,10 @@ impl Advice for LayoutError {
             Self::TooLong { root, found, max } => format!(
                 "Give a root of at most {} bytes, for example `--root /srv/homeport`.",
                 root.as_os_str().len().saturating_sub(found.saturating_sub(*max))
+            ),
+            Self::Missing { root } => format!(
+                "Look for a typo after `--root`, or in `HOMEPORT_ROOT`; `homeport --root '{}' deploy PORT` makes one there.",
+                root.display()
             ),
             Self::NotDirectory { path } => format!("Move `{}` away, or give another `--root`.", path.display()),
             Self::Untrusted { path, .. } => format!(
