@@ -5,8 +5,8 @@ mod version;
 mod volume;
 
 pub use snapshot::{
-    Depth, DeviceNodes, DiffRequest, ExportRequest, PruneRequest, PruneWish, RestoreRequest, SnapshotChoice,
-    SnapshotRef, SnapshotRefError, SnapshotRequest, TakeOutRequest, VerifyRequest,
+    Depth, DeviceNodes, DiffRequest, ExportRequest, FilesRequest, PruneRequest, PruneWish, RestoreRequest,
+    SnapshotChoice, SnapshotRef, SnapshotRefError, SnapshotRequest, TakeOutRequest, VerifyRequest,
 };
 pub use version::{RollbackRequest, UpgradeRequest, VersionChoice, VersionChoiceError, VersionPrefix};
 pub use volume::{

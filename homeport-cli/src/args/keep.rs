@@ -35,6 +35,18 @@ pub(crate) enum SnapshotAction {
     },
     /// Show one snapshot in full
     Show(Which),
+    /// List the files of a snapshot, one a line
+    Files {
+        /// The instance
+        name: InstanceName,
+        /// The snapshot: `latest`, a number, or the beginning of its uuid
+        snapshot: SnapshotRef,
+        /// The volume; all where it is left out
+        volume: Option<VolumeName>,
+        /// The path in the volume; all of it where it is left out
+        #[arg(default_value = ".", hide_default_value = true)]
+        path: std::ffi::OsString,
+    },
     /// Prove that snapshots are whole, by reading every byte of them
     Verify {
         /// The instance; all where it is left out

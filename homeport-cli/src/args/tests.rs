@@ -279,6 +279,7 @@ fn the_whole_help() {
       create       Take a snapshot of an instance, running or stopped
       list         List snapshots, also of instances that were removed
       show         Show one snapshot in full
+      files        List the files of a snapshot, one a line
       verify       Prove that snapshots are whole, by reading every byte of them
       diff         Show what has changed since a snapshot
       restore      Put the volumes of an instance back; what is there now is kept in the trash
@@ -323,6 +324,20 @@ fn the_whole_help() {
     Arguments:
       <NAME>      The instance
       [SNAPSHOT]  The snapshot: `latest`, a number, or the beginning of its uuid [default: latest]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport snapshot files
+    List the files of a snapshot, one a line
+
+    Usage: homeport snapshot files [OPTIONS] <NAME> <SNAPSHOT> [VOLUME] [PATH]
+
+    Arguments:
+      <NAME>      The instance
+      <SNAPSHOT>  The snapshot: `latest`, a number, or the beginning of its uuid
+      [VOLUME]    The volume; all where it is left out
+      [PATH]      The path in the volume; all of it where it is left out
 
     Options:
       -h, --help  Print help

@@ -5,14 +5,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use homeport_host::Host;
+use homeport_host::engine::Flow;
 use homeport_host::operation::{
-    OperationError, TakenOut, snapshot_acknowledge, snapshot_create, snapshot_diff, snapshot_export, snapshot_import,
-    snapshot_list, snapshot_prune, snapshot_rehearse, snapshot_restore, snapshot_show, snapshot_take_out,
-    snapshot_verify,
+    OperationError, TakenOut, snapshot_acknowledge, snapshot_create, snapshot_diff, snapshot_export, snapshot_files,
+    snapshot_import, snapshot_list, snapshot_prune, snapshot_rehearse, snapshot_restore, snapshot_show,
+    snapshot_take_out, snapshot_verify,
 };
 use homeport_host::request::{
-    Depth, DeviceNodes, DiffRequest, ExportRequest, Policy, PruneRequest, PruneWish, RestoreRequest, SnapshotChoice,
-    SnapshotRef, SnapshotRequest, TakeOutRequest, TreePath, VerifyRequest,
+    Depth, DeviceNodes, DiffRequest, ExportRequest, FilesRequest, Policy, PruneRequest, PruneWish, RestoreRequest,
+    SnapshotChoice, SnapshotRef, SnapshotRequest, TakeOutRequest, TreePath, VerifyRequest,
 };
 
 use super::consent::tell;
@@ -20,7 +21,10 @@ use crate::args::{SnapshotAction, Which};
 use crate::context::{Context, absolute};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Acknowledged;
+use crate::output::{Acknowledged, file_line, write_out};
+
+/// How many bytes of lines are written at once.
+const AT_ONCE: usize = 1 << 16;
 
 impl From<Which> for SnapshotChoice {
     fn from(which: Which) -> Self {
@@ -37,6 +41,10 @@ pub(super) fn run(context: &Context, action: SnapshotAction) -> Result<Exit, Fai
         }
         SnapshotAction::List { name } => {
             context.print(&snapshot_list(&host, name.as_ref())?)?;
+        }
+        SnapshotAction::Files { name, snapshot, volume, path } => {
+            let which = SnapshotChoice { instance: name, snapshot };
+            files(context, &host, FilesRequest { which, volume, path: tree_path(&path)? })?;
         }
         SnapshotAction::Show(which) => context.print(&snapshot_show(&host, &which.into())?)?,
         SnapshotAction::Verify { name, snapshot, quick } => {
@@ -89,6 +97,38 @@ pub(super) fn run(context: &Context, action: SnapshotAction) -> Result<Exit, Fai
         }
     }
     Ok(Exit::Done)
+}
+
+/// Lists files as they come. A path may be the escaped text that other commands print, as for `take_out`.
+fn files(context: &Context, host: &Host, request: FilesRequest) -> Result<(), Failure> {
+    match list_files(context, host, &request) {
+        Err(Failure::Operation(error)) if is_missing_entry(&error) => match meant(&request.path) {
+            Some(path) => list_files(context, host, &FilesRequest { path, ..request }),
+            None => Err(Failure::Operation(error)),
+        },
+        done => done,
+    }
+}
+
+fn is_missing_entry(error: &OperationError) -> bool {
+    matches!(error, OperationError::Data(error) if error.is_missing_entry())
+}
+
+fn list_files(context: &Context, host: &Host, request: &FilesRequest) -> Result<(), Failure> {
+    let (mut pending, mut written) = (String::new(), Ok(()));
+    let listed = snapshot_files(host, request, &mut |file| {
+        written = file_line(context.format(), file).map_err(std::io::Error::from).and_then(|line| {
+            pending.push_str(&line);
+            if pending.len() < AT_ONCE {
+                return Ok(());
+            }
+            write_out(std::mem::take(&mut pending).as_bytes())
+        });
+        if written.is_ok() { Flow::Continue } else { Flow::Stop }
+    });
+    written.and_then(|()| write_out(pending.as_bytes())).map_err(Failure::Output)?;
+    listed?;
+    Ok(())
 }
 
 /// Takes a part out. Where nothing is called what was typed, it may have been copied from what other commands print,

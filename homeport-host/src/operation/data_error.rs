@@ -9,7 +9,7 @@ use homeport_volumes::restore::RestoreError;
 use homeport_volumes::snapshot::SnapshotError;
 use homeport_volumes::store::StoreError;
 use homeport_volumes::trash::TrashError;
-use homeport_volumes::tree::TreeFault;
+use homeport_volumes::tree::{TreeFault, TreePath};
 
 use super::error::OperationError;
 use crate::run::StepError;
@@ -103,6 +103,16 @@ pub enum DataError {
         /// Those that there are.
         known: Vec<String>,
     },
+    /// There is nothing of that name in the snapshot.
+    #[error("volume `{volume}` has no `{path}` in the snapshot{}", nearby(.near))]
+    NoEntry {
+        /// The volume.
+        volume: VolumeName,
+        /// What was looked for.
+        path: TreePath,
+        /// What is in the same directory and may be meant.
+        near: Vec<String>,
+    },
     /// The instance runs and must not.
     #[error("`{instance}` runs: {why}")]
     Runs {
@@ -129,6 +139,13 @@ pub enum DataError {
     },
 }
 
+fn nearby(near: &[String]) -> String {
+    match near {
+        [] => String::new(),
+        near => format!(": near it is {}", near.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")),
+    }
+}
+
 fn among(known: &[String]) -> String {
     match known {
         [] => ": there is none".to_owned(),
@@ -139,7 +156,7 @@ fn among(known: &[String]) -> String {
 impl DataError {
     /// Whether what was to be taken out is not in the snapshot.
     pub fn is_missing_entry(&self) -> bool {
-        matches!(self, Self::Restore(RestoreError::NotThere { .. }))
+        matches!(self, Self::NoEntry { .. } | Self::Restore(RestoreError::NotThere { .. }))
     }
 
     /// Whether what was asked for is at fault, so that the same command fails again.
@@ -149,6 +166,7 @@ impl DataError {
             | Self::Ambiguous { .. }
             | Self::NoVolume { .. }
             | Self::UnknownVolume { .. }
+            | Self::NoEntry { .. }
             | Self::Runs { .. }
             | Self::NotInTrash { .. }
             | Self::File { .. }
@@ -191,6 +209,7 @@ impl Advice for DataError {
             Self::Ambiguous { .. } => "HP-DAT-002",
             Self::NoVolume { .. } => "HP-DAT-003",
             Self::UnknownVolume { .. } => "HP-DAT-004",
+            Self::NoEntry { .. } => "HP-DAT-015",
             Self::Runs { .. } => "HP-DAT-005",
             Self::Changed { .. } => "HP-DAT-006",
             Self::NotInTrash { .. } => "HP-DAT-007",
@@ -212,6 +231,10 @@ impl Advice for DataError {
             Self::Ambiguous { .. } => "give more of its digits".to_owned(),
             Self::NoVolume { .. } | Self::UnknownVolume { .. } => {
                 "`homeport volume list` shows the volumes that there are".to_owned()
+            }
+            Self::NoEntry { .. } => {
+                "names are spelled exactly, from the volume's top; `homeport snapshot files` without a path lists all"
+                    .to_owned()
             }
             Self::Runs { instance, .. } => format!("`homeport stop {instance}` first"),
             Self::Changed { .. } => "repeat the command".to_owned(),

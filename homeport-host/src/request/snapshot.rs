@@ -169,6 +169,17 @@ pub struct ExportRequest {
     pub to: PathBuf,
 }
 
+/// Asks what a snapshot has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesRequest {
+    /// Which snapshot.
+    pub which: SnapshotChoice,
+    /// The volume; all of the snapshot's where it is left out.
+    pub volume: Option<VolumeName>,
+    /// What is listed, with all that is below it, relative to the volume's data.
+    pub path: TreePath,
+}
+
 /// Asks to take one file or directory out of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakeOutRequest {

@@ -4,10 +4,11 @@ use std::fs;
 
 use homeport_core::fault::Advice as _;
 use homeport_host::daemon::do_what_is_due;
+use homeport_host::engine::Flow;
 use homeport_host::operation::{self, Execution, OperationError, Outcome};
 use homeport_host::request::{
-    ExportRequest, Interval, PruneRequest, PruneWish, PurgeRequest, RestoreRequest, ScheduleRequest, SnapshotRef,
-    TrashRestoreRequest,
+    ExportRequest, FilesRequest, Interval, PruneRequest, PruneWish, PurgeRequest, RestoreRequest, ScheduleRequest,
+    SnapshotRef, TrashRestoreRequest, TreePath,
 };
 use homeport_volumes::snapshot::Policy;
 use homeport_volumes::store::Sequence;
@@ -254,6 +255,64 @@ fn an_export_says_which_secrets_are_in_it() {
     let warned = heard.0.lock().unwrap();
     assert!(warned.iter().any(|text| text.contains("holds secrets, the configuration's `token`: ")), "{warned:?}");
     assert!(warned.iter().all(|text| !text.contains(crate::stage::SECRET)));
+}
+
+#[test]
+fn the_files_of_a_snapshot_are_listed_one_by_one_with_all_that_they_carry() {
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.must(Command::Stop);
+    empty_home(&stage);
+    let data = stage.home_dir().join("data");
+    fs::create_dir(data.join("mail")).unwrap();
+    fs::write(data.join("mail/Inbox"), "12345").unwrap();
+    chown(data.join("mail/Inbox"), Some(1000), Some(7)).unwrap();
+    fs::set_permissions(data.join("mail/Inbox"), fs::Permissions::from_mode(0o4640)).unwrap();
+    fs::hard_link(data.join("mail/Inbox"), data.join("mail/new\nname")).unwrap();
+    symlink("mail/Inbox", data.join("link")).unwrap();
+    stage.does(snapshot);
+    let files = |volume: Option<&str>, path: &[u8], most: usize| {
+        let request = FilesRequest {
+            which: choice(SnapshotRef::Latest),
+            volume: volume.map(|name| name.parse().unwrap()),
+            path: TreePath::from_bytes(path).unwrap(),
+        };
+        let mut found: Vec<operation::ListedFile> = Vec::new();
+        let count = stage.with(&Trouble::default(), |host| {
+            operation::snapshot_files(host, &request, &mut |file| {
+                found.push(file.clone());
+                if found.len() < most { Flow::Continue } else { Flow::Stop }
+            })
+        });
+        (count.0.result, found)
+    };
+    let (ended, found) = files(Some("home"), b"mail", usize::MAX);
+    ended.unwrap();
+    let names: Vec<String> = found.iter().map(|file| file.path.to_string()).collect();
+    assert_eq!(names, ["mail", "mail/Inbox", "mail/new\\012name"]);
+    let inbox = &found[1];
+    assert_eq!((inbox.kind, inbox.mode.as_deref()), (operation::ListedKind::File, Some("4640")));
+    assert_eq!((inbox.uid, inbox.gid, inbox.size.map(|size| size.get())), (Some(1000), Some(7), Some(5)));
+    assert!(inbox.modified.is_some());
+    assert_eq!((found[2].kind, found[2].target.as_deref()), (operation::ListedKind::HardLink, Some("mail/Inbox")));
+    let (_, all) = files(None, b".", usize::MAX);
+    let volumes: std::collections::BTreeSet<&str> = all.iter().map(|file| file.volume.as_str()).collect();
+    assert_eq!(volumes.into_iter().collect::<Vec<_>>(), ["home", "hostkeys"]);
+    let link = all.iter().find(|file| file.path.as_bytes() == b"link").unwrap();
+    assert_eq!((link.kind, link.target.as_deref()), (operation::ListedKind::Symlink, Some("mail/Inbox")));
+    // Whoever wants no more gets no more.
+    let (ended, few) = files(None, b".", 2);
+    assert!(ended.is_ok() && few.len() == 2);
+    // What is not there is said, with what may be meant.
+    let (ended, none) = files(Some("home"), b"mail/inbox", usize::MAX);
+    let error = ended.unwrap_err();
+    assert!(none.is_empty());
+    assert_eq!(error.code(), "HP-DAT-015");
+    assert_eq!(error.to_string(), "volume `home` has no `mail/inbox` in the snapshot: near it is `mail/Inbox`");
+    assert_eq!(files(Some("nowhere"), b".", 1).0.unwrap_err().code(), "HP-DAT-004");
 }
 
 #[test]

@@ -209,8 +209,7 @@ impl Advice for RestoreError {
             Self::Tree(fault) => return fault.help(),
             Self::Exists { .. } => "name a place where nothing is; nothing is ever replaced".into(),
             Self::NotThere { .. } => {
-                "names are spelled exactly, from the volume's top; take the directory above it out and look there, or \
-                 write the snapshot with `homeport snapshot export` into a file that `tar -t` lists"
+                "names are spelled exactly, from the volume's top; `homeport snapshot files NAME SNAPSHOT VOLUME` lists them"
                     .into()
             }
             Self::NoDirectory { path, .. } => match path.parent() {

@@ -7,6 +7,7 @@
 mod acknowledge;
 mod create;
 mod diff;
+mod files;
 mod list;
 mod prune;
 mod transfer;
@@ -17,6 +18,7 @@ pub use acknowledge::snapshot_acknowledge;
 pub use create::{SnapshotMade, SnapshotWork, snapshot_create};
 pub(crate) use create::{make, volumes_for};
 pub use diff::{Differences, Differing, VolumeDifferences, snapshot_diff};
+pub use files::{ListedFile, ListedKind, snapshot_files};
 pub use list::{SnapshotList, snapshot_list, snapshot_show};
 pub use prune::{PruneFate, PrunePlan, Pruned, snapshot_prune};
 pub use transfer::{Exported, TakenOut, snapshot_export, snapshot_import, snapshot_take_out};
