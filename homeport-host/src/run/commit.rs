@@ -78,7 +78,9 @@ impl Session<'_, '_> {
         };
         let Some(catalog) = catalog else { return Vec::new() };
         let newest = catalog.and_then(|catalog| catalog.snapshots.last().map(|head| head.sequence));
-        restored.iter_mut().for_each(|record| record.newest = newest);
+        for record in &mut restored {
+            record.newest = newest;
+        }
         restored
     }
 }

@@ -295,7 +295,7 @@ fn the_files_of_a_snapshot_are_listed_one_by_one_with_all_that_they_carry() {
     assert_eq!(names, ["mail", "mail/Inbox", "mail/new\\012name"]);
     let inbox = &found[1];
     assert_eq!((inbox.kind, inbox.mode.as_deref()), (operation::ListedKind::File, Some("4640")));
-    assert_eq!((inbox.uid, inbox.gid, inbox.size.map(|size| size.get())), (Some(1000), Some(7), Some(5)));
+    assert_eq!((inbox.uid, inbox.gid, inbox.size.map(homeport_core::unit::Bytes::get)), (Some(1000), Some(7), Some(5)));
     assert!(inbox.modified.is_some());
     assert_eq!((found[2].kind, found[2].target.as_deref()), (operation::ListedKind::HardLink, Some("mail/Inbox")));
     let (_, all) = files(None, b".", usize::MAX);
