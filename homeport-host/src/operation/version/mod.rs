@@ -106,6 +106,7 @@ fn carry_out(
     approval: Option<TokenUse>,
 ) -> Result<VersionChanged, OperationError> {
     let Prepared { plan, survey, bundle, runs, .. } = prepared;
+    let notices = survey.notices.clone();
     let (name, mut warnings) = (plan.instance.clone(), plan.warnings);
     let mut session = Session::new(host, writer, root.clone(), plan.plan.kind, name.clone())
         .approved(approval)
@@ -124,7 +125,7 @@ fn carry_out(
             drop(session);
             Ok(VersionChanged {
                 lingers_until: lingers(writer.retiring(&name)?),
-                running: if runs { Some(lifecycle::running(host, writer, &name)?) } else { None },
+                running: if runs { Some(lifecycle::running(host, writer, &name, notices)?) } else { None },
                 instance: name,
                 from: plan.from,
                 to: plan.to,
