@@ -1,4 +1,4 @@
-//! Owns finding all packs and their members, and what of them is needed. Never reads an object.
+//! Owns finding all packs and their members, and what of them is needed. Never reads an object that only one pack has.
 
 use std::sync::{Arc, Mutex};
 
@@ -133,8 +133,9 @@ impl Objects {
         Marks::new(self.packs.iter().map(|pack| pack.members))
     }
 
-    /// Marks the object in one pack that holds it, a sound one where there is one, and the largest; whether there is
-    /// any. Where only one object has the first 88 bits of its name, the disk is not asked.
+    /// Marks the object in one pack that holds it; whether there is any. Where only one object has the first 88 bits of its
+    /// name, the disk is not asked. Where more than one pack has it, it is read: one that gives it back whole is marked, so
+    /// that a collection never keeps a rotten copy and takes out the good one. [spec: STO-9, STO-29]
     pub(super) fn mark(&self, object: &ObjectId, marks: &mut Marks) -> Result<bool, StoreError> {
         let mut slots = self.table.find(object);
         let (first, second) = (slots.next(), slots.next());
@@ -148,14 +149,27 @@ impl Objects {
                         homes.push(slot);
                     }
                 }
-                let rank =
-                    |slot: &Slot| self.packs.get(slot.pack() as usize).map(|p| (p.fault.is_none(), p.size, p.id));
-                let Some(home) = homes.into_iter().max_by_key(rank) else { return Ok(false) };
+                if homes.iter().any(|slot| marks.is_set(slot.pack() as usize, slot.member() as usize)) {
+                    return Ok(true);
+                }
+                let Some(home) = self.best(homes, object)? else { return Ok(false) };
                 home
             }
         };
         marks.set(home.pack(), home.member());
         Ok(true)
+    }
+
+    /// The home to keep: one that gives the object back whole where there is one, in a sound pack, the largest.
+    fn best(&self, homes: Vec<Slot>, object: &ObjectId) -> Result<Option<Slot>, StoreError> {
+        let mut whole = Vec::new();
+        for slot in homes.iter().filter(|_| homes.len() > 1) {
+            if self.is_whole(*slot, object)? {
+                whole.push(*slot);
+            }
+        }
+        let rank = |slot: &Slot| self.packs.get(slot.pack() as usize).map(|p| (p.fault.is_none(), p.size, p.id));
+        Ok((if whole.is_empty() { homes } else { whole }).into_iter().max_by_key(rank))
     }
 
     /// Whether the object, or one whose name has the same first 88 bits, is marked in any pack.

@@ -72,6 +72,14 @@ impl Objects {
         result
     }
 
+    /// Whether the pack of this entry gives the object back whole. That the disk does not answer is no error but a no.
+    pub(super) fn is_whole(&self, slot: Slot, object: &ObjectId) -> Result<bool, StoreError> {
+        let mut scratch = self.scratch()?;
+        let whole = matches!(self.read_slot(slot, object, &mut scratch, &mut Vec::new()), Ok(Some(_)));
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        Ok(whole)
+    }
+
     /// Puts the object's stored bytes into `bytes` as they stand in a pack, after comparing what they stand for with its
     /// name: for writing them into another pack.
     pub(super) fn read_stored(&self, object: &ObjectId, bytes: &mut Vec<u8>) -> Result<Record, StoreError> {

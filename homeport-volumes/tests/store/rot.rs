@@ -285,3 +285,55 @@ fn a_bomb_in_a_pack_or_in_entries_is_refused() {
     std::fs::write(&entries, &bomb).unwrap();
     assert_eq!(read(&stand.store, &head).unwrap_err().code(), "HP-STO-041");
 }
+
+/// Two packs have the object: the old one a rotten copy, the new one the mended one. A collection keeps the one that reads,
+/// though the old pack is larger. [spec: STO-9, STO-29]
+#[test]
+fn a_collection_after_mending_keeps_the_copy_that_reads() {
+    for compression in [Compression::None, Compression::Zstd] {
+        let stand = Stand::new(compression);
+        let files: Files = (0..20).map(|seed| (format!("m{seed:02}"), noise(seed + 1, 20_000))).collect();
+        let head = stand.snapshot(&files);
+        let old = find(&stand, "packs", ".tar");
+        patch(&old, 700, b"\x55\xaa\x55\xaa");
+        let objects = stand.store.objects().unwrap();
+        let ids: Vec<_> = files.values().map(|bytes| homeport_volumes::store::ObjectId::of(bytes)).collect();
+        let bad: Vec<_> = ids.into_iter().filter(|id| objects.read(id, &mut Vec::new()).is_err()).collect();
+        assert_eq!(bad.len(), 1);
+        let mut writer = writer(&stand.store).unwrap();
+        writer.distrust(bad);
+        crate::stand::put_files(&mut writer, &files).unwrap();
+        writer.seal().unwrap();
+        drop(writer);
+        assert_eq!(read(&stand.store, &head).unwrap(), files, "mended");
+        for day in [0, 1, 8, 16] {
+            let done = crate::collect::collect(&stand.store, &[], crate::collect::later(day)).unwrap();
+            assert_eq!(read(&stand.store, &head).unwrap(), files, "day {day}: {done:?}");
+            assert_eq!(done.brought_back, [], "day {day}");
+        }
+    }
+}
+
+/// Where no pack gives the object back, the choice falls on one all the same, and nothing of it is unlinked.
+#[test]
+fn where_every_copy_is_rotten_one_is_kept() {
+    let stand = Stand::new(Compression::None);
+    let files: Files = [("a".to_owned(), noise(1, 20_000)), ("b".to_owned(), noise(2, 20_000))].into();
+    let head = stand.snapshot(&files);
+    let old = find(&stand, "packs", ".tar");
+    patch(&old, 700, b"\x55\xaa\x55\xaa");
+    let object = |name: &str| homeport_volumes::store::ObjectId::of(&files[name]);
+    let bad = if stand.store.objects().unwrap().read(&object("a"), &mut Vec::new()).is_err() { "a" } else { "b" };
+    let mut writer = writer(&stand.store).unwrap();
+    writer.distrust([object(bad)]);
+    crate::stand::put_files(&mut writer, &files).unwrap();
+    writer.seal().unwrap();
+    drop(writer);
+    let packs = std::fs::read_dir(stand.path().join("packs")).unwrap().map(|entry| entry.unwrap().path());
+    let new = packs.into_iter().find(|path| path.extension().is_some_and(|end| end == "tar") && *path != old).unwrap();
+    patch(&new, 700, b"\x55\xaa\x55\xaa");
+    for day in [0, 1, 8] {
+        crate::collect::collect(&stand.store, &[], crate::collect::later(day)).unwrap();
+        assert_eq!(read(&stand.store, &head).unwrap_err().code(), "HP-STO-031", "day {day}: there, and damaged");
+    }
+}
