@@ -106,6 +106,17 @@ impl Draft {
         }
     }
 
+    /// Gives the synced file the name of another one, which loses it in the same step.
+    pub(crate) fn publish_over(mut self, room: Room, name: &str) -> Result<(), StoreError> {
+        let renamed = failpoint::point(self.steps.rename).and_then(|()| {
+            let (from, to) = (self.place.room(Room::Tmp), self.place.room(room));
+            Ok(rustix::fs::renameat(from, &*self.name, to, name)?)
+        });
+        renamed.map_err(|error| self.failed("rename", DIRECTORY_BYTES, error))?;
+        self.published = true;
+        Ok(())
+    }
+
     fn failed(&self, action: &'static str, needed: u64, error: std::io::Error) -> StoreError {
         self.place.failed(action, self.path(), needed, error)
     }

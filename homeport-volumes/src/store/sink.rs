@@ -137,26 +137,25 @@ impl PendingEntries {
             Form::Raw => Form::Zstd,
             Form::Zstd => Form::Raw,
         };
-        match state(place, &id, other) {
-            State::Whole => return Ok(()),
-            // A reader would find it first.
-            State::Damaged => removed::set_aside(place, Room::Entries, &file_name(&id, other))?,
-            State::Absent => {}
+        let beside = state(place, &id, other);
+        if let State::Whole = beside {
+            return Ok(());
         }
         let name = file_name(&id, form);
-        let Published::Taken(draft) = draft.publish(Room::Entries, &name)? else { return Ok(()) };
-        // An unchanged volume has the same entries; they stay if the disk gives them back whole.
-        match state(place, &id, form) {
-            State::Whole => return Ok(()),
-            State::Damaged => removed::set_aside(place, Room::Entries, &name)?,
-            State::Absent => {}
-        }
-        match draft.publish(Room::Entries, &name)? {
-            Published::Now => Ok(()),
-            Published::Taken(_) => {
-                let path = place.at(Room::Entries, &name);
-                Err(StoreError::Io { action: "replace", path, source: rustix::io::Errno::EXIST.into() })
+        if let Published::Taken(draft) = draft.publish(Room::Entries, &name)? {
+            // An unchanged volume has the same entries; they stay if the disk gives them back whole.
+            match state(place, &id, form) {
+                State::Whole => {}
+                State::Damaged | State::Absent => removed::replace(place, Room::Entries, &name, draft)?,
             }
+        }
+        match beside {
+            // A reader would find it first. It goes only now: what replaces it is there.
+            State::Damaged => {
+                sync(place)?;
+                removed::set_aside(place, Room::Entries, &file_name(&id, other))
+            }
+            State::Absent | State::Whole => Ok(()),
         }
     }
 }

@@ -204,6 +204,46 @@ fn the_last_whole_copy_is_never_unlinked() {
     assert_eq!(stand.store.objects().unwrap().packs().count(), 2);
 }
 
+/// A clock that stood in the past when something was taken out: the seven days are not over when it is set right, and a
+/// batch never has an earlier name than the newest snapshot. [spec: STO-29]
+#[test]
+fn seven_days_are_never_none_after_the_clock_jumped() {
+    let stand = Stand::new(Compression::None);
+    let (gone, stays) = (stand.snapshot(&mails(0..3)), stand.snapshot(&mails(5..6)));
+    let done = collect(&stand.store, &[&gone], UnixSeconds::new(1_000)).unwrap();
+    assert!(done.set_aside > 0);
+    assert_eq!(names(&stand, "removed")[0], NOW.get().to_string());
+    for (days, freed) in [(0, 0), (6, 0), (7, done.set_aside)] {
+        assert_eq!(collect(&stand.store, &[], later(days)).unwrap().freed, freed, "day {days}");
+    }
+    assert_eq!(read(&stand.store, &stays).unwrap(), mails(5..6));
+}
+
+/// What was thrown away seven days ago and does not read any more stays and is named; everything else goes on.
+#[test]
+fn what_was_taken_out_and_cannot_be_read_hinders_nothing() {
+    let stand = Stand::new(Compression::None);
+    let (gone, stays) = (stand.snapshot(&mails(0..3)), stand.snapshot(&mails(5..6)));
+    let done = collect(&stand.store, &[&gone], NOW).unwrap();
+    let batch = stand.path().join("removed").join(NOW.get().to_string());
+    // Reading a directory is the one error that needs no failing disk.
+    let bad = format!("{}.tar", "ab".repeat(32));
+    std::fs::create_dir(batch.join(&bad)).unwrap();
+    let other = stand.path().join("removed/1000");
+    std::fs::write(&other, "no directory").unwrap();
+    let last = collect(&stand.store, &[], later(8)).unwrap();
+    let named: Vec<_> = last.unread.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(named, ["removed/1000".to_owned(), format!("removed/{}/{bad}", NOW.get())]);
+    assert!(last.unread.iter().all(|(_, why)| !why.is_empty()), "{:?}", last.unread);
+    assert_eq!(last.freed, done.set_aside);
+    assert_eq!(std::fs::read_dir(&batch).unwrap().count(), 1);
+    assert_eq!(read(&stand.store, &stays).unwrap(), mails(5..6));
+    std::fs::remove_dir(batch.join(&bad)).unwrap();
+    std::fs::remove_file(other).unwrap();
+    assert_eq!(collect(&stand.store, &[], later(9)).unwrap().unread, []);
+    assert!(!batch.exists());
+}
+
 /// A snapshot that was taken out is brought back by moving its files where they were.
 #[test]
 fn what_was_taken_out_can_be_moved_back_for_seven_days() {

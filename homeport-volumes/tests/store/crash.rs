@@ -168,3 +168,49 @@ fn the_steps_come_in_their_order() {
     assert_eq!(steps.last(), Some(&"store.snapshot.directory"));
     assert!(all_files(&stand.path()).keys().any(|path| path.ends_with(head.file_name())));
 }
+
+/// Wherever mending is cut off, the damaged file or the good one has the name: never none, and what was damaged is there
+/// under another name once the good one has it. [spec: STO-35]
+#[test]
+fn mending_cut_off_at_any_step_never_leaves_a_name_without_a_file() {
+    let spoil = |path: &std::path::Path, at: usize| {
+        let mut bytes = std::fs::read(path).unwrap();
+        bytes[at] ^= 0x40;
+        std::fs::write(path, bytes).unwrap();
+    };
+    let named = |stand: &Stand| -> Vec<_> {
+        let files = all_files(&stand.path()).into_keys();
+        files.filter(|name| name.starts_with("packs") || name.starts_with("entries")).collect()
+    };
+    for (room, end, at) in [("packs", "tar", 700), ("packs", "index", 60), ("entries", "entries", 40)] {
+        for blow in BLOWS {
+            let steps = strike_everywhere(
+                blow,
+                || {
+                    let stand = Stand::new(Compression::None);
+                    stand.snapshot(&mails(0..2));
+                    let files = std::fs::read_dir(stand.path().join(room)).unwrap().map(|file| file.unwrap().path());
+                    let wanted = |path: &std::path::PathBuf| path.extension().is_some_and(|found| found == end);
+                    let [file] = &files.filter(wanted).collect::<Vec<_>>()[..] else { panic!("one {end}") };
+                    spoil(file, at);
+                    stand
+                },
+                |stand| {
+                    let mut writer = crate::stand::writer(&stand.store)?;
+                    writer.distrust(mails(0..2).values().map(|bytes| homeport_volumes::store::ObjectId::of(bytes)));
+                    crate::stand::put_files(&mut writer, &mails(0..2))?;
+                    writer.seal().map(drop)
+                },
+                |stand, step, result| {
+                    assert_eq!(named(stand).len(), 3, "{end}, {step}: a name is without a file");
+                    let head = stand.store.catalog().unwrap().snapshots.remove(0);
+                    let is_mended = read(&stand.store, &head).is_ok();
+                    assert!(is_mended || result.is_err(), "{end}, {step}: not mended");
+                    let aside = all_files(&stand.path()).into_keys().filter(|name| name.starts_with("removed")).count();
+                    assert!(aside >= 1 || !is_mended || end == "index", "{end}, {step}: what was damaged is gone");
+                },
+            );
+            assert!(steps > 10, "only {steps} steps");
+        }
+    }
+}

@@ -53,8 +53,9 @@ pub(in crate::store) fn collect(
         let expired = expire(place, name, objects, &survey)?;
         done.freed += expired.freed;
         done.brought_back.extend(expired.brought_back);
+        done.unread.extend(expired.unread);
     }
-    let mut mover = Mover { place, now, batch: None, set_aside: 0 };
+    let mut mover = Mover { place, now, latest: survey.found.latest, batch: None, set_aside: 0 };
     if let Some(highest) = survey.highest {
         removed::remember_highest(place, highest)?;
     }
@@ -86,6 +87,7 @@ fn files(pack: &PackId) -> [String; 2] {
 struct Mover<'a> {
     place: &'a Place,
     now: UnixSeconds,
+    latest: u64,
     batch: Option<Batch<'a>>,
     set_aside: u64,
 }
@@ -98,7 +100,7 @@ impl Mover<'_> {
             let size = self.place.size(room, &name)?;
             let batch = match &self.batch {
                 Some(batch) => batch,
-                None => self.batch.insert(Batch::new(self.place, self.now)?),
+                None => self.batch.insert(Batch::new(self.place, self.now, self.latest)?),
             };
             if batch.take(room, &name)? == removed::Move::Done {
                 self.set_aside += size;

@@ -11,7 +11,7 @@ use crate::directory;
 use crate::failpoint;
 use crate::file::open_in;
 use crate::store::draft::sync_room;
-use crate::store::error::StoreError;
+use crate::store::error::{StoreError, error_text};
 use crate::store::identity::PackId;
 use crate::store::objects::Objects;
 use crate::store::pack::name::parse_pack_file;
@@ -24,24 +24,47 @@ use crate::store::removed::open_batch;
 pub(super) struct Expired {
     pub(super) freed: u64,
     pub(super) brought_back: Vec<PackId>,
+    /// What the disk does not give back, and why: it stays.
+    pub(super) unread: Vec<(String, String)>,
 }
 
-/// Unlinks the files of one directory below `removed/`, and the directory.
+/// Unlinks the files of one directory below `removed/`, and the directory. What cannot be read there stays, is named, and
+/// hinders nothing else: it was given up already. A step that writes and fails ends the collection. [spec: STO-29]
 pub(super) fn expire(place: &Place, name: &str, objects: &Objects, survey: &Survey) -> Result<Expired, StoreError> {
-    let batch = open_batch(place, name)?;
-    let at = |file: &str| place.at(Room::Removed, name).join(file);
     let mut expired = Expired::default();
-    let files = directory::names(&batch, usize::MAX).map_err(StoreError::io("list", at("")))?;
+    let batch = match open_batch(place, name) {
+        Ok(batch) => batch,
+        Err(error) => {
+            expired.unread.push((format!("removed/{name}"), error_text(&error)));
+            return Ok(expired);
+        }
+    };
+    let at = |file: &str| place.at(Room::Removed, name).join(file);
+    let files = match directory::names(&batch, usize::MAX) {
+        Ok(files) => files,
+        Err(error) => {
+            expired.unread.push((format!("removed/{name}"), error.to_string()));
+            return Ok(expired);
+        }
+    };
     let mut files: Vec<String> = files.into_iter().map(|file| file.to_string_lossy().into_owned()).collect();
     files.sort_unstable();
     let mut stays = false;
     for file in files {
-        if let Some(pack) = parse_pack_file(&file)
-            && !is_replaceable(&batch, &file, &pack, objects, survey).map_err(StoreError::io("read", at(&file)))?
-        {
-            expired.brought_back.push(pack);
-            stays |= bring_back(place, &batch, &file)? == Return::NameTaken;
-            continue;
+        if let Some(pack) = parse_pack_file(&file) {
+            match is_replaceable(&batch, &file, &pack, objects, survey) {
+                Ok(true) => {}
+                Ok(false) => {
+                    expired.brought_back.push(pack);
+                    stays |= bring_back(place, &batch, &file)? == Return::NameTaken;
+                    continue;
+                }
+                Err(error) => {
+                    expired.unread.push((format!("removed/{name}/{file}"), error.to_string()));
+                    stays = true;
+                    continue;
+                }
+            }
         }
         let size = rustix::fs::statat(&batch, &*file, AtFlags::SYMLINK_NOFOLLOW).map_or(0, |stat| stat.st_size);
         let gone = failpoint::point("store.expire.unlink")

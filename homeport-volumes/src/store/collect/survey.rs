@@ -21,7 +21,7 @@ use crate::store::objects::Objects;
 use crate::store::pack::name::{index_file, pack_file, parse_index_file};
 use crate::store::pack::record::padded;
 use crate::store::place::{Place, Room};
-use crate::store::removed::open_batch;
+use crate::store::removed::{latest, open_batch};
 
 /// What is needed, and everything that was found.
 #[derive(Debug)]
@@ -196,19 +196,15 @@ fn batches(place: &Place) -> Result<Vec<Leftover>, StoreError> {
     let names = place.names(Room::Removed)?;
     let mut batches = Vec::new();
     for name in names.into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
-        let directory = open_batch(place, &name)?;
         let mut size = 0;
-        for file in crate::directory::names(&directory, usize::MAX).unwrap_or_default() {
-            let stat = rustix::fs::statat(&directory, &*file, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
-            size += stat.map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
+        // One that cannot be opened is named when its time has come.
+        if let Ok(directory) = open_batch(place, &name) {
+            for file in crate::directory::names(&directory, usize::MAX).unwrap_or_default() {
+                let stat = rustix::fs::statat(&directory, &*file, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+                size += stat.map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
+            }
         }
         batches.push(Leftover { name, size });
     }
     Ok(batches)
-}
-
-/// The latest moment that the store knows of: a clock that says less was set back.
-fn latest(place: &Place, catalog: &Catalog) -> u64 {
-    let taken = catalog.snapshots.iter().map(|head| u64::try_from(head.body.taken.seconds()).unwrap_or(0));
-    taken.chain([place.document.created.get()]).max().unwrap_or(0)
 }

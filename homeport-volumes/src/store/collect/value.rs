@@ -47,6 +47,9 @@ pub struct Collected {
     pub freed: u64,
     /// Packs that were not unlinked but brought back, because what snapshots need of them is nowhere else whole.
     pub brought_back: Vec<PackId>,
+    /// What was taken out seven days ago and stays where it is, because the disk does not give it back: its path in the
+    /// store, and why.
+    pub unread: Vec<(String, String)>,
     /// Packs that were to be written anew and stay as they are: something that is needed of them cannot be read.
     pub unreadable: Vec<PackId>,
     /// Whether what was to be written anew was.

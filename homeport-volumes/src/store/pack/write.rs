@@ -124,10 +124,7 @@ impl PackDraft {
             if let Some(old) = whole(&place, &pack) {
                 (records, size) = old;
             } else {
-                removed::set_aside(&place, Room::Packs, &name)?;
-                if let Published::Taken(_) = draft.publish(Room::Packs, &name)? {
-                    return Err(in_the_way(&place, &name));
-                }
+                removed::replace(&place, Room::Packs, &name, draft)?;
             }
         }
         publish_index(&place, &pack, &records)?;
@@ -149,15 +146,7 @@ pub(crate) fn publish_index(place: &Arc<Place>, pack: &PackId, records: &[Record
     {
         return Ok(());
     }
-    removed::set_aside(place, Room::Packs, &name)?;
-    match index.publish(Room::Packs, &name)? {
-        Published::Now => Ok(()),
-        Published::Taken(_) => Err(in_the_way(place, &name)),
-    }
-}
-
-fn in_the_way(place: &Place, name: &str) -> StoreError {
-    StoreError::Io { action: "replace", path: place.at(Room::Packs, name), source: rustix::io::Errno::EXIST.into() }
+    removed::replace(place, Room::Packs, &name, index)
 }
 
 /// The members of a pack that is there, if all of it is as it should be.
