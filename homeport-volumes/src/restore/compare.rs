@@ -49,7 +49,7 @@ pub struct Compared {
 /// disk, past the page cache where the system can do that, and hashed.
 ///
 /// Remarks about the moment of the snapshot (keys, names outside the volume, unrest) are no part of a tree. Memory is
-/// bounded but for 24 bytes for each hard link group that is not complete yet, and open files by a constant.
+/// bounded but for 32 bytes for each hard link group that is not complete yet, and open files by a constant.
 ///
 /// # Errors
 /// [`RestoreError::Differs`] with what is different; a tree that cannot be read, or lines that cannot.
@@ -117,7 +117,7 @@ struct Comparison<'a> {
     pieces: Option<InPieces>,
     ahead: VecDeque<(Opened, ObjectId)>,
     ahead_bytes: u64,
-    groups: HashMap<u64, Group>,
+    groups: HashMap<(u64, u64), Group>,
     differences: Vec<Difference>,
     more: u64,
     compared: Compared,
@@ -292,12 +292,13 @@ impl Comparison<'_> {
 
     /// Follows which names are names of one thing. `first` is the name that a hard link's line refers to.
     fn group(&mut self, path: &TreePath, stat: &Stat, first: Option<&TreePath>) {
-        let known = self.groups.get(&stat.st_ino).map(|group| group.first);
+        let inode = (stat.st_dev, stat.st_ino);
+        let known = self.groups.get(&inode).map(|group| group.first);
         match (known, first) {
             (None, None) => {
                 let left = NonZeroU64::new(stat.st_nlink.saturating_sub(1));
                 if left.is_some() {
-                    self.groups.insert(stat.st_ino, Group { first: short(path), left });
+                    self.groups.insert(inode, Group { first: short(path), left });
                 }
                 return;
             }
@@ -306,10 +307,10 @@ impl Comparison<'_> {
             (Some(_), Some(first)) => self.differs(path, format!("it is a name of something else than `{first}`")),
             (Some(_), None) => self.differs(path, "it is a second name of another entry".to_owned()),
         }
-        if let Some(group) = self.groups.get_mut(&stat.st_ino) {
+        if let Some(group) = self.groups.get_mut(&inode) {
             group.left = group.left.and_then(|left| NonZeroU64::new(left.get() - 1));
             if group.left.is_none() {
-                self.groups.remove(&stat.st_ino);
+                self.groups.remove(&inode);
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::tree::{Line, Piece, TreePath};
 pub(super) struct Ahead<I> {
     lines: I,
     next: Option<Line>,
+    passed: u64,
 }
 
 impl<I, E> Ahead<I>
@@ -16,7 +17,7 @@ where
 {
     /// The stream before its first line.
     pub(super) fn new(lines: I) -> Self {
-        Self { lines, next: None }
+        Self { lines, next: None, passed: 0 }
     }
 
     fn peek(&mut self) -> Result<Option<&Line>, E> {
@@ -60,10 +61,22 @@ where
         loop {
             self.skip_pieces()?;
             match self.path()?.map(|next| next.cmp(path)) {
-                Some(Ordering::Less) => self.next = None,
+                Some(Ordering::Less) => {
+                    self.next = None;
+                    self.passed += 1;
+                }
                 Some(Ordering::Equal) => return self.take(),
                 Some(Ordering::Greater) | None => return Ok(None),
             }
         }
+    }
+
+    /// Takes all that is left, with which it is known that the text as a whole is right; how many lines with a path nobody
+    /// asked for.
+    pub(super) fn finish(&mut self) -> Result<u64, E> {
+        while let Some(line) = self.take()? {
+            self.passed += u64::from(line.path().is_some());
+        }
+        Ok(self.passed)
     }
 }

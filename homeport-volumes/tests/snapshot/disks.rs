@@ -6,6 +6,7 @@ use std::process::Command;
 
 use homeport_volumes::snapshot::{AlarmState, Base, Candidate, Fate, Mode, Policy, Proof, Reason, Taking, decide};
 use homeport_volumes::store::{Consistency, Measure};
+use homeport_volumes::tree::Line;
 
 use crate::house::{House, Mapped, about, overwrite, with_old_time};
 use crate::odd_tree::{assert_same, noise};
@@ -15,6 +16,9 @@ fn run(program: &str, args: &[&str]) {
     assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// ext4 with inodes that have no room for parts of a second.
+const SMALL_INODES: &str = "ext4 -I 128";
+
 /// Something mounted, until it goes.
 struct Mounted(PathBuf);
 
@@ -22,7 +26,11 @@ impl Mounted {
     fn disk(image: &Path, kind: &str, at: &Path) -> Self {
         if !image.exists() {
             fs::File::create(image).unwrap().set_len(400 << 20).unwrap();
-            let options: &[&str] = if kind == "ext4" { &["-q", "-F"] } else { &["-q", "-f"] };
+            let (kind, options): (_, &[&str]) = match kind {
+                SMALL_INODES => ("ext4", &["-q", "-F", "-I", "128"]),
+                "ext4" | "ext3" | "ext2" => (kind, &["-q", "-F"]),
+                kind => (kind, &["-q", "-f"]),
+            };
             run(&format!("mkfs.{kind}"), &[options, &[image.to_str().unwrap()]].concat());
         }
         let guard = Self(at.to_owned());
@@ -171,6 +179,7 @@ fn xfs_and_btrfs_are_read_like_ext4() {
         let flags = rustix::fs::XattrFlags::CREATE;
         rustix::fs::setxattr(house.at("large"), "user.note", b"kept", flags).unwrap();
         house.file("database", &[b'0'; 4096]);
+        house.settle();
         let first = house.take();
         house.assert_is_tree(&first.head);
         let again = house.take();
@@ -189,10 +198,63 @@ fn xfs_and_btrfs_are_read_like_ext4() {
     }
 }
 
+/// Times that are whole seconds, on whatever kernel: a change in the same second as the scan before has the same time, size
+/// and inode. The kernel says of all of them that they are the same file system.
+#[test]
+fn a_change_within_the_second_of_a_scan_is_found_where_times_are_whole_seconds() {
+    for kind in [SMALL_INODES, "ext3", "ext2", "ext4", "xfs", "btrfs"] {
+        let house = House::new();
+        let _disk = Mounted::disk(&house.scratch.0.join("disk.img"), kind, &house.tree);
+        house.file("quiet", b"not touched");
+        house.file("mail", b"letter 0");
+        for letter in 1..=9 {
+            house.take();
+            with_old_time(&house.at("mail"), || overwrite(&house.at("mail"), 0, format!("letter {letter}").as_bytes()));
+            let taken = house.take();
+            assert_eq!(house.content(&taken.head, "mail"), format!("letter {letter}").as_bytes(), "{kind}");
+        }
+        house.settle();
+        house.take();
+        let last = house.take();
+        assert_eq!(
+            (last.volumes[0].1.files_read, house.content(&last.head, "mail")),
+            (0, b"letter 9".to_vec()),
+            "{kind}"
+        );
+    }
+}
+
+/// A subvolume of btrfs numbers its inodes anew: a snapshot of a directory within the volume has files of the same numbers
+/// as those that it was made of, which are no other names of them.
+#[test]
+fn a_subvolume_in_the_volume_has_inodes_of_its_own() {
+    let house = House::new();
+    let _disk = Mounted::disk(&house.scratch.0.join("disk.img"), "btrfs", &house.tree);
+    let mail = house.at("mail");
+    run("btrfs", &["subvolume", "create", mail.to_str().unwrap()]);
+    house.file("mail/a", b"as it was then");
+    fs::hard_link(house.at("mail/a"), house.at("mail/b")).unwrap();
+    run("btrfs", &["subvolume", "snapshot", mail.to_str().unwrap(), house.at("then").to_str().unwrap()]);
+    overwrite(&house.at("mail/a"), 0, b"AS IT IS NOW!!");
+    for _ in 0..2 {
+        let taken = house.take();
+        for (name, wanted) in [("mail/a", b"AS IT IS NOW!!"), ("then/a", b"as it was then")] {
+            assert_eq!(house.content(&taken.head, name), wanted, "{name}");
+        }
+        for (name, first) in [("mail/b", "mail/a"), ("then/b", "then/a")] {
+            let Line::HardLink(link) = house.line(&taken.head, name) else { panic!("{name} is another name") };
+            assert_eq!(link.first.to_string(), first);
+        }
+        house.assert_is_tree(&taken.head);
+        assert_eq!(taken.volumes[0].1.calm, homeport_volumes::snapshot::Calm::Calm);
+    }
+}
+
 #[test]
 fn the_odd_tree_is_kept_as_it_is() {
     let house = House::with(homeport_volumes::store::Compression::Zstd);
     crate::odd_tree::make(&house.tree);
+    house.settle();
     let first = house.take();
     house.assert_is_tree(&first.head);
     let restored = house.restore(&first.head, "restored");

@@ -50,6 +50,11 @@ impl House {
         fs::write(self.at(name), bytes).unwrap();
     }
 
+    /// Waits until what was changed so far is so old that its times are believed. [spec: STO-25]
+    pub(crate) fn settle(&self) {
+        std::thread::sleep(Duration::from_millis(3010));
+    }
+
     pub(crate) fn writer(&self) -> StoreWriter {
         self.store.writer(Duration::ZERO, &mut |_| {}).unwrap()
     }

@@ -59,6 +59,7 @@ fn story_l20_damage_is_found_named_and_healed_from_the_live_files() {
     fs::hard_link(house.at("mail/bad"), house.at("mail/other-name")).unwrap();
     house.file("mail/same", b"words that rot");
     house.file("large", &noise(2_000_000));
+    house.settle();
     let taken = house.take();
     damage(&house, b"words that rot");
     damage(&house, &noise(2_000_000)[1_000_000..1_000_050]);
@@ -170,6 +171,7 @@ fn the_source_check_sees_what_no_time_shows() {
 
 #[test]
 fn a_snapshot_is_compared_with_the_live_tree() {
+    house.settle();
     let house = House::new();
     house.file("changed", b"old");
     house.file("gone", b"x");

@@ -10,6 +10,13 @@ pub(crate) fn same(one: &Stat, other: &Stat) -> bool {
 
 /// Whether an earlier snapshot saw exactly this, so that nothing has to be read again. [spec: STO-24]
 pub(crate) fn unchanged(entry: &Entry, stat: &Stat) -> bool {
+    let key = entry.meta.key;
+    alike(entry, stat) && key == Some(stat.key())
+}
+
+/// Whether an earlier scan saw this as far as it says: but for the key, which an entry that had just been changed has not.
+/// It has to be read again; no name was moved to it or from it as far as anybody can see.
+pub(super) fn alike(entry: &Entry, stat: &Stat) -> bool {
     let kind = match (&entry.kind, stat.kind) {
         (Kind::File { size, .. }, StatKind::File) => *size == stat.size,
         (Kind::Directory, StatKind::Directory)
@@ -21,9 +28,8 @@ pub(crate) fn unchanged(entry: &Entry, stat: &Stat) -> bool {
         }
         _ => false,
     };
-    let Meta { mode, uid, gid, modified, ref attributes, key } = entry.meta;
-    kind && key == Some(stat.key())
-        && modified == stat.modified
+    let Meta { mode, uid, gid, modified, ref attributes, key: _ } = entry.meta;
+    kind && modified == stat.modified
         && (mode, uid, gid) == (stat.mode, stat.uid, stat.gid)
         && attributes.stability == Stability::Stable
 }
@@ -90,6 +96,7 @@ mod tests {
         let mut unknown = file();
         unknown.meta.key = None;
         assert!(!unchanged(&unknown, &stat()), "no key");
+        assert!(alike(&unknown, &stat()) && !alike(&unknown, &Stat { modified: at(101), ..stat() }));
         let mut unstable = file();
         unstable.meta.attributes.stability = Stability::Unstable;
         assert!(!unchanged(&unstable, &stat()), "it never kept still");

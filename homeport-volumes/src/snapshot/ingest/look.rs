@@ -45,7 +45,6 @@ where
 {
     /// Reads an entry and writes it, unless it is gone or cannot be read.
     pub(super) fn look(&mut self, scanned: &Scanned) -> Result<(), SnapshotError> {
-        self.scan.looked += 1;
         let looked = match scanned.stat.kind {
             StatKind::File => self.look_at_file(scanned)?,
             _ => self.look_at_other(scanned),

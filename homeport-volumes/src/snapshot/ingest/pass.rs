@@ -1,10 +1,10 @@
 //! Owns one scan of a volume: the walk and the entries of the snapshot before go side by side, in batches that are looked
 //! at first, synced then, and read last. Never decides whether a scan has to be repeated.
 
-use super::compare::unchanged;
+use super::compare::{alike, unchanged};
 use super::content::ContentReader;
 use super::destination::Destination;
-use super::links::Links;
+use super::links::{Inode, Links};
 use super::trouble::Troubles;
 use super::trust::{Keys, Trust};
 use crate::progress::Progress;
@@ -27,12 +27,14 @@ const WAITING: usize = 16_384;
 pub(super) struct Scan {
     /// How far the times of the file system were believed.
     pub keys: Keys,
-    /// Entries whose content or attributes were read.
+    /// Entries that are not as the scan before saw them.
     pub looked: u64,
     /// Regular files that were read.
     pub files: u64,
     /// Bytes of regular files that were read.
     pub bytes: u64,
+    /// Names that the scan before saw and this one did not.
+    pub gone: u64,
     /// Entries taken as they were in the snapshot before.
     pub unchanged: u64,
     /// Files that changed each time that they were read; the first thousand.
@@ -42,7 +44,7 @@ pub(super) struct Scan {
     /// Entries that went away between being listed and being read.
     pub vanished: u64,
     /// The entries said something else of names outside of the volume than what was found: what it was.
-    pub wrong_links: Option<HashMap<u64, u32>>,
+    pub wrong_links: Option<HashMap<Inode, u32>>,
 }
 
 impl Scan {
@@ -50,6 +52,7 @@ impl Scan {
         Self {
             keys,
             looked: 0,
+            gone: 0,
             files: 0,
             bytes: 0,
             unchanged: 0,
@@ -65,8 +68,10 @@ impl Scan {
 enum Item {
     /// It is as it was; so many of the waiting pieces are its own.
     Keep(Entry, Stat, usize),
-    /// It is to be read.
+    /// It is not as it was, and is to be read.
     Look(Scanned),
+    /// It seems to be as it was, but its time was too fresh to be believed: it is to be read too.
+    Repeat(Scanned),
 }
 
 /// One scan on its way.
@@ -134,6 +139,7 @@ where
             }
         }
         self.flush()?;
+        self.scan.gone = self.before.finish()?;
         self.troubles.finish()?;
         self.scan.wrong_links = self.links.finish().err();
         Ok(self.scan)
@@ -143,6 +149,9 @@ where
     fn meet(&mut self, scanned: Scanned) -> Result<(), SnapshotError> {
         let before = match self.before.at(&scanned.path)? {
             Some(Line::Entry(entry)) if unchanged(&entry, &scanned.stat) => entry,
+            Some(Line::Entry(entry)) if self.is_fresh(&entry) && alike(&entry, &scanned.stat) => {
+                return self.wait(Item::Repeat(scanned));
+            }
             _ => return self.wait(Item::Look(scanned)),
         };
         let here = match before.kind {
@@ -151,6 +160,11 @@ where
             _ => true,
         };
         self.wait(if here { Item::Keep(before, scanned.stat, 0) } else { Item::Look(scanned) })
+    }
+
+    /// Whether an entry has no key because it was changed just before the scan that saw it.
+    fn is_fresh(&self, entry: &Entry) -> bool {
+        entry.meta.key.is_none() && self.trust.keys == Keys::AfterTwoSeconds
     }
 
     /// The same for an unchanged file in pieces, of which there may be more than can wait.
@@ -200,7 +214,10 @@ where
 
     /// Syncs the file system if anything has to be read, reads it, and writes all lines of the batch. [spec: STO-24]
     fn flush(&mut self) -> Result<(), SnapshotError> {
-        let reads = |item: &Item| matches!(item, Item::Look(scanned) if scanned.stat.kind == StatKind::File);
+        let reads = |item: &Item| match item {
+            Item::Look(scanned) | Item::Repeat(scanned) => scanned.stat.kind == StatKind::File,
+            Item::Keep(..) => false,
+        };
         if self.batch.iter().any(reads) {
             rustix::fs::syncfs(self.subject.data)
                 .map_err(SnapshotError::volume("sync the file system of", self.subject.name))?;
@@ -211,7 +228,7 @@ where
         for item in batch.drain(..) {
             let own = match &item {
                 Item::Keep(_, _, count) => *count,
-                Item::Look(_) => 0,
+                Item::Look(_) | Item::Repeat(_) => 0,
             };
             self.write(item, pieces.as_slice().get(..own).unwrap_or_default())?;
             pieces = pieces.as_slice().get(own..).unwrap_or_default().iter();
@@ -225,7 +242,7 @@ where
     fn write(&mut self, item: Item, pieces: &[Piece]) -> Result<(), SnapshotError> {
         let (path, stat) = match &item {
             Item::Keep(entry, stat, _) => (&entry.path, stat),
-            Item::Look(scanned) => (&scanned.path, &scanned.stat),
+            Item::Look(scanned) | Item::Repeat(scanned) => (&scanned.path, &scanned.stat),
         };
         if self.write_if_linked(path, stat)? {
             self.progress.advance(0, 1);
@@ -238,7 +255,11 @@ where
                 self.write_entry(entry, &stat)?;
                 pieces.iter().try_for_each(|piece| self.destination.line(&Line::Piece(*piece)))
             }
-            Item::Look(scanned) => self.look(&scanned),
+            Item::Look(scanned) => {
+                self.scan.looked += 1;
+                self.look(&scanned)
+            }
+            Item::Repeat(scanned) => self.look(&scanned),
         }
     }
 
@@ -247,7 +268,7 @@ where
         if !has_other_names(stat) {
             return Ok(false);
         }
-        let Some(first) = self.links.another_name(stat.inode) else { return Ok(false) };
+        let Some(first) = self.links.another_name(Inode::of(stat)) else { return Ok(false) };
         self.destination.line(&Line::HardLink(HardLink { path: path.clone(), first }))?;
         Ok(true)
     }
@@ -256,8 +277,9 @@ where
     pub(super) fn write_entry(&mut self, mut entry: Entry, stat: &Stat) -> Result<(), SnapshotError> {
         let links = &mut entry.meta.attributes.links;
         if has_other_names(stat) {
-            *links = self.links.expected(stat.inode, stat.links, *links);
-            self.links.first(stat.inode, &entry.path, stat.links, *links);
+            let inode = Inode::of(stat);
+            *links = self.links.expected(inode, stat.links, *links);
+            self.links.first(inode, &entry.path, stat.links, *links);
         } else {
             *links = None;
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::destination::Destination;
-use super::links::Links;
+use super::links::{Inode, Links};
 use super::pass::{Pass, Scan};
 use super::storing::{Keeper, Storing};
 use super::trust::Keys;
@@ -75,7 +75,7 @@ pub(crate) fn ingest(
     progress: &dyn Progress,
 ) -> Result<Ingested, SnapshotError> {
     let mut before = before.copied();
-    let mut outside: Option<HashMap<u64, u32>> = None;
+    let mut outside: Option<HashMap<Inode, u32>> = None;
     let (mut files_read, mut bytes_read) = (0, 0);
     let mut number = 1;
     loop {
@@ -91,7 +91,8 @@ pub(crate) fn ingest(
         };
         files_read += scan.files;
         bytes_read += scan.bytes;
-        let restless = mode == Mode::Running && (scan.looked > 0 || scan.vanished > 0);
+        let moved = scan.looked > 0 || scan.gone > 0 || scan.vanished > 0 || scan.unstable_count > 0;
+        let restless = mode == Mode::Running && moved;
         let again = scan.wrong_links.is_some() || (restless && care == Care::UntilCalm);
         // Where no time can be believed another scan would read all of it again, and prove nothing.
         let helps = scan.wrong_links.is_some() || scan.keys != Keys::Worthless;
