@@ -132,9 +132,17 @@ impl Verifier<'_> {
     }
 
     fn read(&mut self, store: &Store, volume: &VolumeName, entries: &EntriesId) {
-        let Ok(lines) = store.entries(entries) else { return };
+        let failed = |error| (error, format!("the volume `{volume}`"));
+        let lines = match store.entries(entries).map_err(failed) {
+            Ok(lines) => lines,
+            Err((error, whose)) => return self.fault(&error, &whose),
+        };
         let mut path = None;
-        for line in lines.map_while(Result::ok) {
+        for line in lines {
+            let line = match line.map_err(failed) {
+                Ok(line) => line,
+                Err((error, whose)) => return self.fault(&error, &whose),
+            };
             match line {
                 Line::Entry(entry) => {
                     self.progress.advance(0, 1);

@@ -112,6 +112,39 @@ fn missing_packs_and_damaged_entries_are_named() {
     assert_eq!(named, ["the volume home"]);
 }
 
+/// Damages a file when it is told of anything for the first time.
+struct Damaging(std::path::PathBuf, std::sync::Once);
+
+impl homeport_volumes::progress::Progress for Damaging {
+    fn advance(&self, _bytes: u64, _entries: u64) {
+        self.1.call_once(|| {
+            let file = fs::File::options().write(true).open(&self.0).unwrap();
+            file.write_all_at(b"\n", file.metadata().unwrap().len() - 5000).unwrap();
+        });
+    }
+}
+
+/// Entries that cannot be read while their objects are looked at are a fault: not every object was.
+#[test]
+fn entries_that_fail_while_objects_are_read_are_no_proof() {
+    let house = House::new();
+    for number in 0..4000 {
+        house.file(&format!("{number:05}"), b"words");
+    }
+    let taken = house.take();
+    let entries = house.store.path().as_path().join(format!("entries/{}.entries", entries(&taken.head)));
+    assert!(entries.metadata().unwrap().len() > 300_000, "more than is read at once");
+    for depth in [Depth::Objects, Depth::Presence] {
+        let good = fs::read(&entries).unwrap();
+        let found =
+            verify(&house.store, &taken.head, depth, &Damaging(entries.clone(), std::sync::Once::new())).unwrap();
+        assert_eq!((found.verified, found.total), (None, 1), "{:?}", found.faults);
+        assert_eq!((found.faults[0].code, found.faults[0].subject.as_str()), ("HP-STO-041", "the volume home"));
+        fs::write(&entries, good).unwrap();
+        assert!(verify(&house.store, &taken.head, depth, &Silent).unwrap().verified.is_some());
+    }
+}
+
 /// An object that is gone altogether is read again without being told.
 #[test]
 fn a_lost_pack_is_made_good_by_the_next_snapshot() {
@@ -138,6 +171,7 @@ fn the_source_check_sees_what_no_time_shows() {
         house.file(&format!("{number:02}"), format!("mail {number}").as_bytes());
     }
     house.file("large", &noise(3_000_000));
+    house.settle();
     let honest = house.take();
     let check = |head, share| {
         with_subject("home", &house.tree, |subject| check_source(&house.store, &entries(head), subject, share, &Silent))
@@ -171,7 +205,6 @@ fn the_source_check_sees_what_no_time_shows() {
 
 #[test]
 fn a_snapshot_is_compared_with_the_live_tree() {
-    house.settle();
     let house = House::new();
     house.file("changed", b"old");
     house.file("gone", b"x");
