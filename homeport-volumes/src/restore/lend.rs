@@ -48,7 +48,7 @@ impl Lent {
 /// that a tree that is half changed can never become live. [spec: VOL-47]
 ///
 /// # Errors
-/// [`RestoreError::NotReady`] if there is no such tree that was compared; [`RestoreError::Busy`] if an exchange of the
+/// [`RestoreError::NotReady`] if there is no such tree that was compared, or it came out of the trash; [`RestoreError::Busy`] if an exchange of the
 /// volume was begun.
 pub fn lend(held: &mut Held, tx: TxId) -> Result<Lent, RestoreError> {
     held.must_be_sure()?;
@@ -58,6 +58,10 @@ pub fn lend(held: &mut Held, tx: TxId) -> Result<Lent, RestoreError> {
     }
     let dir = staging_of(held, tx)?;
     let staged = staged::read(held, &dir, tx)?;
+    if staged.from.is_some() {
+        let what = "it came out of the trash, where it is kept as it was: nothing may change it".to_owned();
+        return Err(RestoreError::NotReady { path, tx, what });
+    }
     let data = open(held, &dir, tx, staged.inode)?;
     let gone = point("restore.lend")
         .and_then(|()| Ok(file::unlink(&dir, STAGED)?))

@@ -5,7 +5,7 @@ use std::fs;
 use homeport_core::unit::Format;
 use homeport_volumes::progress::Silent;
 use homeport_volumes::restore::{
-    Back, Discarded, Exchange, RestoreError, discard, exchange, exchange_back, lend, take_back,
+    Back, Discarded, Exchange, RestoreError, discard, exchange, exchange_back, lend, settle, stage_trashed, take_back,
 };
 
 use crate::house::{House, OTHER, TX, keeping, ready, sample};
@@ -83,6 +83,24 @@ fn a_tree_whose_directory_was_exchanged_meanwhile_is_not_taken_back() {
     fs::create_dir(staging.join("data")).unwrap();
     assert!(matches!(take_back(&mut held, &lent, TWO, &Silent), Err(RestoreError::NotReady { .. })));
     assert!(matches!(exchange(&mut held, TX, &keeping()), Err(RestoreError::NotReady { .. })));
+}
+
+/// What was live once is kept as it was, whatever an undo is good for.
+#[test]
+fn a_tree_out_of_the_trash_is_never_lent() {
+    let house = House::new();
+    let old = house.live();
+    let mut held = house.hold();
+    ready(&mut held, TX, &sample()).unwrap();
+    exchange(&mut held, TX, &keeping()).unwrap();
+    settle(&mut held, TX).unwrap();
+    stage_trashed(&mut held, TX, OTHER).unwrap();
+    let error = lend(&mut held, OTHER).unwrap_err();
+    assert!(matches!(error, RestoreError::NotReady { .. }), "{error:?}");
+    assert!(error.to_string().contains("it came out of the trash"), "{error}");
+    // It may be exchanged as before.
+    exchange(&mut held, OTHER, &keeping()).unwrap();
+    assert_eq!(house.live(), old);
 }
 
 #[test]
