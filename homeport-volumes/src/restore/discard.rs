@@ -51,6 +51,8 @@ pub fn discard(held: &mut Held, tx: TxId) -> Result<Discarded, RestoreError> {
             held.point("restore.putback.clear")?;
             file::unlink(&dir, name).map_err(io("clear the staging area of"))?;
         }
+        let synced = point("restore.putback.cleared").and_then(|()| Ok(rustix::fs::fsync(&dir)?));
+        held.sure(synced, "sync the staging area of")?;
         held.point("restore.putback.move")?;
         let trash = area::ensure(held, TRASH)?;
         rustix::fs::renameat_with(&staging, tx.to_string(), &trash, from.to_string(), RenameFlags::NOREPLACE)

@@ -16,6 +16,7 @@ use super::error::RestoreError;
 use super::journal::{self, Journal, Step, Tree};
 use super::staged::{self, Staged};
 use crate::begin::Held;
+use crate::directory;
 use crate::failpoint::point;
 use crate::file;
 use crate::identity::{TxId, UnixSeconds};
@@ -224,8 +225,25 @@ pub fn exchange_back(held: &mut Held, tx: TxId) -> Result<Back, RestoreError> {
 /// Puts the tree that was taken back into the trash, by names that are there already, and ends the journal.
 fn put_away(held: &mut Held, journal: &Journal) -> Result<Back, RestoreError> {
     let tx = super::settle::to_trash(held, journal.tx, NEW_NOTE)?;
+    // A tree that had come out of the trash is there under its old transaction, also where a crash cut this off before.
+    let found = in_trash(held, tx, journal.new.inode)?;
     journal::clear(held)?;
-    Ok(Back::Returned(tx))
+    Ok(found.map_or(Back::Nothing, Back::Returned))
+}
+
+/// Under which transaction the tree with this inode is in the trash; `tx` is looked at first.
+fn in_trash(held: &Held, tx: TxId, inode: u64) -> Result<Option<TxId>, RestoreError> {
+    let Some(trash) = area::find_area(held, TRASH)? else { return Ok(None) };
+    let names = directory::names(&trash, usize::MAX).map_err(RestoreError::io("list the trash of", held.path()))?;
+    let others = names.iter().filter_map(|name| name.to_str()?.parse::<TxId>().ok());
+    for tx in std::iter::once(tx).chain(others) {
+        if let Some(dir) = area::find(held, TRASH, tx)?
+            && area::tree_in(held, &dir)?.is_some_and(|(_, found)| found == inode)
+        {
+            return Ok(Some(tx));
+        }
+    }
+    Ok(None)
 }
 
 /// The directory of a staged tree.

@@ -61,13 +61,11 @@ fn step(name: &'static str) -> std::io::Result<()> {
     failpoint::point(name)
 }
 
-/// Makes the directory itself, where there is none, in a directory that exists.
+/// Makes the directory itself, where there is none, in a directory that exists. Its name is on the disk when this returns,
+/// also where it was made by a creation that a crash cut off.
 fn make_directory(path: &VolumePath) -> Result<(), StoreError> {
     let text = path.as_str();
     let (above, name) = text.rsplit_once('/').unwrap_or(("", text));
-    if open_directory(path).is_ok() {
-        return Ok(());
-    }
     let above = if above.is_empty() {
         rustix::fs::open("/", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(io("open", path))?
     } else {
@@ -75,13 +73,13 @@ fn make_directory(path: &VolumePath) -> Result<(), StoreError> {
         let fd = open_directory(&above).map_err(|fact| in_the_way(&above, fact))?;
         directory::readable(&fd).map_err(io("open the directory above", path))?
     };
-    let made = step("store.create.root")
-        .and_then(|()| Ok(rustix::fs::mkdirat(&above, name, Mode::RWXU)?))
-        .and_then(|()| Ok(rustix::fs::fsync(&above)?));
-    match made {
-        Err(error) if error.raw_os_error() != Some(Errno::EXIST.raw_os_error()) => Err(io("make", path)(error)),
-        _ => Ok(()),
+    match step("store.create.root").and_then(|()| Ok(rustix::fs::mkdirat(&above, name, Mode::RWXU)?)) {
+        Err(error) if error.raw_os_error() != Some(Errno::EXIST.raw_os_error()) => return Err(io("make", path)(error)),
+        _ => {}
     }
+    step("store.create.parent")
+        .and_then(|()| Ok(rustix::fs::fsync(&above)?))
+        .map_err(io("sync the directory above", path))
 }
 
 /// Refuses a directory with anything in it that a creation that was cut off does not leave.

@@ -209,3 +209,34 @@ fn story_l26_a_failed_sync_ends_the_transaction_for_good() {
     drop(armed);
     assert_eq!(house.names("staging"), [""; 0]);
 }
+
+/// An undo is taken back, and the power goes after its tree is in the trash again and before the journal is gone: what the
+/// next call says of the tree is where it is, and not where it would have been.
+#[test]
+fn what_is_said_to_be_in_the_trash_is_there() {
+    let place = tempfile::tempdir().unwrap();
+    let disk = Disk::mount("ext4", place.path());
+    let (_, steps) = {
+        let house = house(&disk);
+        let mut held = house.hold();
+        undone(&house, &mut held);
+        failpoint::record(|| exchange_back(&mut held, OTHER).unwrap())
+    };
+    for n in 1..=steps.len() {
+        let house = house(&disk);
+        let mut held = house.hold();
+        undone(&house, &mut held);
+        let armed = failpoint::arm("*", u32::try_from(n).unwrap(), Blow::Crash);
+        exchange_back(&mut held, OTHER).unwrap_err();
+        drop(armed);
+        drop(held);
+        let mut held = house.hold();
+        match exchange_back(&mut held, OTHER).unwrap() {
+            Back::Returned(tx) => {
+                assert_eq!((tx, house.names("trash")), (TX, vec![TX.to_string()]), "{}", steps[n - 1])
+            }
+            Back::Nothing => assert_eq!(house.names("trash"), [TX.to_string()], "{}", steps[n - 1]),
+            Back::NeverExchanged => panic!("{}", steps[n - 1]),
+        }
+    }
+}
