@@ -212,22 +212,24 @@ impl Deletion {
         let names = self.stack.iter().map(|level| level.name.to_bytes()).chain([name.to_bytes()]);
         let mut path = names.collect::<Vec<_>>().join(&b'/');
         path.truncate(SHOWN);
-        let path = path.escape_ascii().to_string();
-        let (actual, remedy) = match error {
-            Errno::PERM => (
-                "it, or the directory that it is in, can only grow or cannot be changed".to_owned(),
-                "take the flags off with `chattr -i -a` (`lsattr` shows them), and repeat the command",
-            ),
-            Errno::XDEV | Errno::BUSY => {
-                ("something is mounted there".to_owned(), "unmount it, and repeat the command")
-            }
-            Errno::NOTEMPTY | Errno::EXIST => {
-                ("somebody puts things into it".to_owned(), "stop what does that, and repeat the command")
-            }
-            error => (std::io::Error::from(error).to_string(), "see the kernel's log (`dmesg`) for a failing disk"),
-        };
-        Fault::new("HP-TRS-007", path.clone(), format!("`{path}` cannot be deleted")).actual(actual).remedy(remedy)
+        fault(&path.escape_ascii().to_string(), error)
     }
+}
+
+/// Why the entry at `path` stays.
+pub(super) fn fault(path: &str, error: Errno) -> Fault {
+    let (actual, remedy) = match error {
+        Errno::PERM => (
+            "it, or the directory that it is in, can only grow or cannot be changed".to_owned(),
+            "take the flags off with `chattr -i -a` (`lsattr` shows them), and repeat the command",
+        ),
+        Errno::XDEV | Errno::BUSY => ("something is mounted there".to_owned(), "unmount it, and repeat the command"),
+        Errno::NOTEMPTY | Errno::EXIST => {
+            ("somebody puts things into it".to_owned(), "stop what does that, and repeat the command")
+        }
+        error => (std::io::Error::from(error).to_string(), "see the kernel's log (`dmesg`) for a failing disk"),
+    };
+    Fault::new("HP-TRS-007", path.to_owned(), format!("`{path}` cannot be deleted")).actual(actual).remedy(remedy)
 }
 
 /// Opens the directory `name` for reading, if it is one on the same mount.

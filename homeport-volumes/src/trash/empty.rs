@@ -7,22 +7,25 @@
 //!
 //! From the rename on the tree does not count as whole any more, so that half a tree is never put back.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::delete::{Deleted, delete_tree};
+use super::delete::{Deleted, delete_tree, fault};
 use super::error::TrashError;
+use super::list::inner;
 use super::note::{TrashKind, TrashNote};
 use super::place::{Slot, TrashPlace, TrashState};
 use super::purge::{Home, parent_of};
 use crate::directory::{self, Entry};
 use crate::error::VolumeError;
 use crate::examine::Machine;
+use crate::facts::MarkerFact;
 use crate::file::unlink;
 use crate::identity::TxId;
 use crate::layout::{DATA, EMPTYING, HOME, HOME_BEFORE_MARKER, MARKER, STAGING, TRASH};
+use crate::marker;
 
 /// A tree that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +41,7 @@ pub struct Emptied {
 /// After a crash or a failure the same call goes on with what is left. `progress` is told what is gone so far.
 ///
 /// # Errors
-/// [`TrashError::Mounted`] before anything is touched; [`TrashError::Undeletable`] with what is left;
+/// [`TrashError::Mounted`] and [`TrashError::Inside`] before anything is touched; [`TrashError::Undeletable`] with what is left;
 /// [`TrashError::Unfinished`] for a purge that was interrupted: it has to be finished or taken back first.
 pub fn empty(
     machine: &Machine,
@@ -69,10 +72,21 @@ pub fn empty(
     if let Some(mount) = mounts.below(path.as_path()).next() {
         return Err(TrashError::Mounted { point: mount.point.to_string_lossy().into_owned() });
     }
+    let (_, unnamed) = inner(&slot)?;
+    if !unnamed.is_empty() {
+        return Err(TrashError::Inside { tx, faults: unnamed });
+    }
     let tree = place.tree();
     if slot.has(tree)? {
-        rustix::fs::renameat_with(&slot.fd, tree, &slot.fd, EMPTYING, RenameFlags::NOREPLACE)
-            .map_err(VolumeError::io("begin to delete", &path))?;
+        match rustix::fs::renameat_with(&slot.fd, tree, &slot.fd, EMPTYING, RenameFlags::NOREPLACE) {
+            Ok(()) => {}
+            // Its topmost directory can only grow, or cannot be changed.
+            Err(error @ Errno::PERM) => {
+                let faults = vec![fault(tree, error)];
+                return Err(TrashError::Undeletable { tx, deleted: Deleted::default(), faults });
+            }
+            Err(error) => return Err(VolumeError::io("begin to delete", &path)(error).into()),
+        }
     }
     // Before anything is deleted: a marker without its data must never be put back.
     unlink(&slot.fd, MARKER).map_err(VolumeError::io("remove the marker in", &path))?;
@@ -91,18 +105,37 @@ pub fn empty(
     Ok(Emptied { note, deleted })
 }
 
-/// Whether the tree, which is not in the trash as a whole, is in its old place or on its way.
+/// Whether the tree, which is not in the trash as a whole, is in its old place or on its way. Another volume may be in its
+/// place by now: it has another marker.
 fn is_elsewhere(place: &TrashPlace, note: &TrashNote, home: Option<&Home>) -> Result<bool, TrashError> {
     match (place, home) {
-        (TrashPlace::Volume(_), Some(home)) if note.kind == TrashKind::Purged => Ok(home.has(MARKER)?),
+        (TrashPlace::Volume(_), Some(home)) if note.kind == TrashKind::Purged => may_be(home.fd.as_fd(), note),
         (TrashPlace::DataRoot(_), _) => {
             let Ok((parent, name)) = parent_of(&note.path) else { return Ok(false) };
-            let found = directory::child(parent.as_fd(), name).map_err(VolumeError::io("open", &note.path))?;
-            Ok(!matches!(found, Entry::Absent))
+            let open = |parent, name| directory::child(parent, name).map_err(VolumeError::io("open", &note.path));
+            let volume = match open(parent.as_fd(), name)? {
+                Entry::Directory(fd) => fd,
+                Entry::Absent => return Ok(false),
+                Entry::Other => return Ok(true),
+            };
+            match open(volume.as_fd(), HOME)? {
+                Entry::Directory(home) => may_be(home.as_fd(), note),
+                Entry::Absent => Ok(false),
+                Entry::Other => Ok(true),
+            }
         }
         // A restore's tree is moved in one step: what is not here was deleted.
         _ => Ok(false),
     }
+}
+
+/// Whether this `.homeport` may be that of the note's volume: of another one, or of none, it is not.
+fn may_be(home: BorrowedFd<'_>, note: &TrashNote) -> Result<bool, TrashError> {
+    Ok(match marker::file::read(home).map_err(VolumeError::io("read the marker of", &note.path))? {
+        MarkerFact::Valid(marker) => marker.uuid == note.uuid,
+        MarkerFact::Invalid(_) => true,
+        MarkerFact::Absent => false,
+    })
 }
 
 /// Makes an operator's directory blank again, where nothing but HomePort's own empty directory is left in it.

@@ -83,8 +83,16 @@ pub enum TrashError {
         /// Each entry that is left, at most 100.
         faults: Vec<Fault>,
     },
-    /// The tree was replaced by a restore, and goes back by undoing that.
-    #[error("`{tx}` is what a restore replaced, not a volume that was purged")]
+    /// Trees in the own trash of a purged volume would be deleted with it, and cannot be named.
+    #[error("{} things in the trash of the volume `{tx}` cannot be named", faults.len())]
+    Inside {
+        /// The volume that was to be deleted.
+        tx: TxId,
+        /// Each of them.
+        faults: Vec<Fault>,
+    },
+    /// The tree was replaced by a restore, or is that of one that was taken back: it goes back by an exchange.
+    #[error("`{tx}` is a tree of a restore, not a volume that was purged")]
     Replaced {
         /// What was asked for.
         tx: TxId,
@@ -97,7 +105,7 @@ impl Advice for TrashError {
             Self::Volume(error) => error.code(),
             Self::Tree(_) => "HP-TRS-010",
             Self::Absent { .. } => "HP-TRS-001",
-            Self::Unknown { .. } => "HP-TRS-002",
+            Self::Unknown { .. } | Self::Inside { .. } => "HP-TRS-002",
             Self::Occupied { .. } => "HP-TRS-003",
             Self::Foreign { .. } => "HP-TRS-004",
             Self::Partial { .. } => "HP-TRS-005",
@@ -117,6 +125,9 @@ impl Advice for TrashError {
                 format!("look at `{place}/{tx}` yourself: HomePort neither moves nor deletes what it cannot name")
             }
             Self::Occupied { path, .. } => format!("move what is at `{path}` away and repeat the command"),
+            Self::Inside { .. } => {
+                "look at what is named yourself, and move it away or delete it: nothing was deleted".to_owned()
+            }
             Self::Foreign { .. } => "look at it yourself: HomePort leaves it as it is".to_owned(),
             Self::Partial { tx } => {
                 format!("delete the rest with `homeport trash empty {tx}`; a snapshot may have its data")
@@ -135,7 +146,7 @@ impl Advice for TrashError {
     fn faults(&self) -> &[Fault] {
         match self {
             Self::Volume(error) => error.faults(),
-            Self::Undeletable { faults, .. } => faults,
+            Self::Undeletable { faults, .. } | Self::Inside { faults, .. } => faults,
             _ => &[],
         }
     }

@@ -309,10 +309,10 @@ mod tests {
         #[test]
         fn any_note_is_read_back(
             entries in any::<Option<u64>>(), until in any::<Option<u64>>(), path in "(/[ a-z\\\\\"\t\n#é]{1,9}){1,4}",
-            purged in any::<bool>(), generation in any::<u64>(),
+            kind in 0_usize..3, generation in any::<u64>(),
         ) {
             let Ok(path) = path.parse() else { return Ok(()) };
-            let kind = if purged { TrashKind::Purged } else { TrashKind::Replaced };
+            let kind = [TrashKind::Purged, TrashKind::Replaced, TrashKind::TakenBack][kind];
             let until = until.map(UnixSeconds::new);
             let note = TrashNote { kind, entries, until, path, generation: Generation::new(generation), ..note() };
             prop_assert_eq!(TrashNote::parse(&note.render()), Ok(note));

@@ -34,11 +34,11 @@ pub struct PutBack {
 ///
 /// # Errors
 /// [`TrashError::Occupied`] if something is in its place; everything stays as it is then. [`TrashError::Partial`] if a
-/// part of it is deleted. [`TrashError::Replaced`] for what a restore put there.
+/// part of it is deleted. [`TrashError::Replaced`] for what a restore, or taking one back, put there.
 pub fn put_back(place: &TrashPlace, tx: TxId) -> Result<PutBack, TrashError> {
     let slot = Slot::find_filled(place, tx)?;
     let note = slot.note()?;
-    if note.kind == TrashKind::Replaced {
+    if note.kind != TrashKind::Purged {
         return Err(TrashError::Replaced { tx });
     }
     if slot.state(&note)? == TrashState::Partial {

@@ -325,10 +325,114 @@ fn the_trash_of_a_purged_volume_is_shown_with_it() {
     fs::write(slot.join("data/old"), "old").unwrap();
     let place = TrashPlace::Volume(request.path.clone());
     assert!(matches!(put_back(&place, earlier), Err(TrashError::Replaced { .. })));
+    let taken_back = homeport_volumes::trash::TrashNote { kind: TrashKind::TakenBack, ..note.clone() };
+    fs::write(slot.join("note.json"), taken_back.render()).unwrap();
+    assert!(matches!(put_back(&place, earlier), Err(TrashError::Replaced { .. })));
+    fs::write(slot.join("note.json"), note.render()).unwrap();
     let tree = purged(&stand, &request, &known);
     assert_eq!(tree.inner, [note]);
     let listing = list(&stand.path("root"), &[]).unwrap();
     assert_eq!(listing.trees, [tree]);
+}
+
+/// What lies in the own trash of a purged volume and cannot be named is told, and the volume is not deleted with it.
+#[test]
+fn what_cannot_be_named_in_the_trash_of_a_purged_volume_keeps_the_volume() {
+    type Damage = fn(&Path, &[u8]);
+    let rows: [(&str, Damage); 6] = [
+        ("no note", |_, _| {}),
+        ("a damaged note", |slot, note| fs::write(slot.join("note.json"), &note[..50]).unwrap()),
+        ("a newer note", |slot, note| {
+            let text = String::from_utf8_lossy(note).replace("\"version\": 1", "\"version\": 2");
+            fs::write(slot.join("note.json"), text).unwrap();
+        }),
+        ("another's note", |slot, note| {
+            let other = slot.with_file_name(TxId::from_bytes([4; 16]).to_string());
+            fs::rename(slot, &other).unwrap();
+            fs::write(other.join("note.json"), note).unwrap();
+        }),
+        ("a name that is no transaction", |slot, note| {
+            fs::write(slot.join("note.json"), note).unwrap();
+            fs::rename(slot, slot.with_file_name("kept by hand")).unwrap();
+        }),
+        ("a file", |slot, _| {
+            fs::remove_dir_all(slot).unwrap();
+            fs::write(slot, "x").unwrap();
+        }),
+    ];
+    for (what, damage) in rows {
+        let stand = Stand::new();
+        let request = stand.default_request();
+        let known = stand.filled(&request);
+        let tree = purged(&stand, &request, &known);
+        let earlier = TxId::from_bytes([3; 16]);
+        let note = homeport_volumes::trash::TrashNote { tx: earlier, kind: TrashKind::Replaced, ..tree.note.clone() };
+        let trash = stand.at(&format!("root/.trash/{TX}/volume/.homeport/trash"));
+        fs::create_dir_all(trash.join(earlier.to_string()).join("data")).unwrap();
+        fs::write(trash.join(earlier.to_string()).join("data/old"), "old").unwrap();
+        damage(&trash.join(earlier.to_string()), &note.render());
+        let before = full(stand.dir.path(), &[]);
+        let listing = list(&stand.path("root"), &[]).unwrap();
+        assert_eq!((listing.trees.len(), listing.trees[0].inner.len()), (1, 0), "{what}");
+        assert_eq!(listing.faults, listing.trees[0].unnamed, "{what}");
+        let [fault] = &listing.faults[..] else { panic!("{what}: {:?}", listing.faults) };
+        assert_eq!((fault.code, fault.clause), ("HP-TRS-002", Some("VOL-42")), "{what}");
+        let error = emptied(&stand, &tree.place).unwrap_err();
+        assert!(matches!(&error, TrashError::Inside { tx: TX, .. }), "{what}: {error:?}");
+        assert_eq!((error.code(), error.faults()), ("HP-TRS-002", &listing.faults[..]), "{what}");
+        assert_eq!(full(stand.dir.path(), &[]), before, "{what}: nothing is deleted");
+        fs::rename(&trash, stand.at("by hand")).unwrap();
+        emptied(&stand, &tree.place).unwrap();
+        assert!(!stand.at("root/.trash").exists(), "{what}");
+    }
+}
+
+/// The tree was deleted, its note was not yet, and by now another volume has its place.
+#[test]
+fn a_deletion_that_was_cut_off_ends_though_another_volume_is_there() {
+    let stand = Stand::new();
+    let request = stand.default_request();
+    let known = stand.filled(&request);
+    let tree = purged(&stand, &request, &known);
+    fs::remove_dir_all(stand.at(&format!("root/.trash/{TX}/volume"))).unwrap();
+    let other = stand.filled(&request);
+    let before = full(&stand.at("root/alice"), &[]);
+    assert_eq!(emptied(&stand, &tree.place).unwrap().note.uuid, known.uuid);
+    assert!(!stand.at("root/.trash").exists());
+    assert_eq!(full(&stand.at("root/alice"), &[]), before);
+    assert_eq!(stand.ready(&request, Some(&other)).marker().uuid, other.uuid);
+}
+
+/// The volume itself is in its place: that is a purge that was cut off, which is not ended by deleting.
+#[test]
+fn a_purge_that_was_cut_off_is_not_ended_by_deleting() {
+    let stand = Stand::new();
+    let request = stand.default_request();
+    let known = stand.filled(&request);
+    let tree = purged(&stand, &request, &known);
+    fs::create_dir_all(stand.at("root/alice")).unwrap();
+    fs::rename(stand.at(&format!("root/.trash/{TX}/volume")), stand.at("root/alice/home")).unwrap();
+    assert!(matches!(emptied(&stand, &tree.place), Err(TrashError::Unfinished { .. })));
+    // The same where nobody can say whose it is.
+    fs::write(stand.at("root/alice/home/.homeport/marker.json"), "{").unwrap();
+    assert!(matches!(emptied(&stand, &tree.place), Err(TrashError::Unfinished { .. })));
+}
+
+#[test]
+fn a_topmost_directory_that_cannot_be_changed_is_named() {
+    for flag in ["i", "a"] {
+        let stand = Stand::new();
+        let (_disk, request, known) = on_a_disk(&stand, "");
+        let tree = purged(&stand, &request, &known);
+        let data = stand.at(&format!("disk/.homeport/trash/{TX}/data"));
+        run("chattr", &[&format!("+{flag}"), data.to_str().unwrap()]);
+        let error = emptied(&stand, &tree.place).unwrap_err();
+        let TrashError::Undeletable { deleted, faults, .. } = &error else { panic!("{error:?}") };
+        assert_eq!((deleted.entries, faults.len(), faults[0].subject.as_str()), (0, 1, "data"));
+        assert!(faults[0].code == "HP-TRS-007" && faults[0].remedy.contains("chattr -i -a"), "{faults:?}");
+        run("chattr", &[&format!("-{flag}"), data.to_str().unwrap()]);
+        emptied(&stand, &tree.place).unwrap();
+    }
 }
 
 #[test]
