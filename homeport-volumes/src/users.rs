@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::examine::Machine;
@@ -14,7 +15,7 @@ use crate::facts::User;
 use crate::mountinfo::{Location, MountTable};
 use crate::path::Relation;
 
-/// The mounts of all processes at one moment: one process of each mount namespace stands for it.
+/// The mounts of all processes at one moment: one process of each mount namespace and root directory stands for all of them.
 ///
 /// Going through all processes takes longer than everything else that a check does, so that whoever checks several
 /// volumes does it once. It must be done after whatever was to end has ended.
@@ -38,12 +39,18 @@ impl Processes {
     pub fn of(machine: &Machine) -> Self {
         let proc = machine.proc.clone();
         let mut found = Self { own: namespace(&proc, "self"), proc, seen: Vec::new() };
-        let mut namespaces: HashSet<u64> = found.own.into_iter().collect();
+        let mut known: HashSet<Seen> = found.own.map(|own| (own, root(&found.proc, "self"))).into_iter().collect();
         let Ok(entries) = fs::read_dir(&found.proc) else { return found };
         for pid in entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok()) {
             let Some(namespace) = namespace(&found.proc, &pid.to_string()) else { continue };
-            if namespaces.insert(namespace) {
-                let mounts = fs::read(found.proc.join(pid.to_string()).join("mountinfo")).unwrap_or_default();
+            let seen = (namespace, root(&found.proc, &pid.to_string()));
+            if known.contains(&seen) {
+                continue;
+            }
+            let mounts = fs::read(found.proc.join(pid.to_string()).join("mountinfo")).unwrap_or_default();
+            // One that ended meanwhile stands for nobody: the next of its kind is looked at.
+            if !mounts.is_empty() {
+                known.insert(seen);
                 found.seen.push(Process { pid, namespace, mounts });
             }
         }
@@ -68,6 +75,15 @@ impl Processes {
         }
         users
     }
+}
+
+/// A mount namespace and the root directory in it, by device and inode: a process sees mounts below its root only.
+type Seen = (u64, Option<(u64, u64)>);
+
+/// Device and inode of the process's root directory; `None` if that cannot be asked.
+fn root(proc: &Path, pid: &str) -> Option<(u64, u64)> {
+    let root = fs::metadata(proc.join(pid).join("root")).ok()?;
+    Some((root.dev(), root.ino()))
 }
 
 /// The number of the process's mount namespace: its link reads `mnt:[4026531841]`.
@@ -131,6 +147,38 @@ fn mounted_in(own: &MountTable, table: &MountTable, volume: &Location) -> Vec<Pa
 mod tests {
     use super::*;
     use crate::mountinfo::DeviceNumber;
+
+    /// What a process that ends while it is looked at, or one in a directory of its own, must not hide.
+    #[test]
+    fn one_process_of_each_namespace_and_root_that_has_a_table_stands_for_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = "1 0 0:50 / / rw - overlay o rw\n2 1 8:1 /srv /data rw - ext4 a rw\n";
+        for name in ["host", "jail"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let rows = [
+            ("self", 1, "host", table),
+            ("2", 1, "host", table),
+            ("3", 1, "jail", table),
+            ("4", 1, "jail", table),
+            ("5", 2, "host", ""),
+            ("6", 2, "host", table),
+            ("7", 2, "host", table),
+            ("8", 3, "host", ""),
+        ];
+        for (pid, namespace, root, mounts) in rows {
+            let process = dir.path().join("proc").join(pid);
+            fs::create_dir_all(process.join("ns")).unwrap();
+            std::os::unix::fs::symlink(format!("mnt:[{namespace}]"), process.join("ns/mnt")).unwrap();
+            std::os::unix::fs::symlink(dir.path().join(root), process.join("root")).unwrap();
+            fs::write(process.join("mountinfo"), mounts).unwrap();
+        }
+        let machine = Machine { proc: dir.path().join("proc"), ..Machine::default() };
+        let found = Processes::of(&machine);
+        let mut seen: Vec<_> = found.seen.iter().map(|process| (process.namespace, process.pid)).collect();
+        seen.sort_unstable();
+        assert!(matches!(seen[..], [(1, 3 | 4), (2, 6 | 7)]), "{seen:?}");
+    }
 
     #[test]
     fn only_lines_that_can_matter_are_read() {
