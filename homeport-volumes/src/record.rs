@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::file::{self, Small};
 use crate::sealed::{UNSEALED, digest_of};
 
-/// The most bytes of a record that are read; the longest that can be written is much shorter.
+/// The most bytes of a record: a longer one is neither written nor read.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// A kind of record. Its type refuses unknown fields, and holds `version` as its first field.
@@ -103,8 +103,16 @@ pub(crate) fn read<T: Record>(parent: BorrowedFd<'_>, name: &str) -> Result<Foun
 
 /// Replaces the record `name` in `parent`: when this returns, the new one is on the disk; at any crash before, the old
 /// one or the new one is. A failed sync is final, and the caller must not try again in the hope that it mends it.
+///
+/// # Errors
+/// Also a record that is longer than what is read again; nothing was changed then.
 pub(crate) fn write<T: Record>(parent: impl AsFd, name: &str, body: &T) -> Result<(), std::io::Error> {
-    file::replace(parent, &format!("{name}.new"), name, &render(body))
+    let bytes = render(body);
+    if bytes.len() > MAX_BYTES {
+        let what = format!("`{name}` would have {} bytes: wanted at most {MAX_BYTES}", bytes.len());
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
+    }
+    file::replace(parent, &format!("{name}.new"), name, &bytes)
 }
 
 #[cfg(test)]
@@ -153,6 +161,20 @@ mod tests {
         let edited = String::from_utf8(render(&sample())).unwrap().replace(": 7", ": 8");
         assert_eq!(parse::<Sample>(edited.as_bytes()), Err(RecordFault::Checksum));
         assert!(matches!(parse::<Sample>(b"[]"), Err(RecordFault::Form { .. })));
+    }
+
+    /// What could not be read again is not written, and what is there stays.
+    #[test]
+    fn a_record_is_as_long_as_can_be_read_or_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let parent = File::open(dir.path()).unwrap();
+        let of = |length| Sample { version: 1, word: "x".repeat(length), number: None };
+        let rest = render(&of(0)).len();
+        write(parent.as_fd(), "note", &of(MAX_BYTES - rest)).unwrap();
+        assert_eq!(read::<Sample>(parent.as_fd(), "note").unwrap(), Found::Valid(of(MAX_BYTES - rest)));
+        let error = write(parent.as_fd(), "note", &of(MAX_BYTES - rest + 1)).unwrap_err();
+        assert_eq!(error.to_string(), "`note` would have 65537 bytes: wanted at most 65536");
+        assert_eq!(read::<Sample>(parent.as_fd(), "note").unwrap(), Found::Valid(of(MAX_BYTES - rest)));
     }
 
     #[test]

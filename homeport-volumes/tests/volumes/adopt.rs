@@ -527,6 +527,34 @@ fn each_step_of_an_adoption_can_fail_or_be_the_last() {
 }
 
 /// A mount point is adopted like any directory, and the disk can go away and come back.
+/// What has to be written down for the way back is more than a record holds: refused before the first name is moved.
+#[test]
+fn a_directory_with_more_attributes_than_can_be_written_down_is_left_alone() {
+    let stand = Stand::new();
+    fs::create_dir(stand.at("disk")).unwrap();
+    let mut disk = Disk::of_kind(stand.at("disk.img"), "xfs");
+    disk.mount(&stand.at("disk"));
+    let request = stand.request("disk/mine");
+    let top = request.path.as_path();
+    fs::create_dir(top).unwrap();
+    fs::write(top.join("letter"), "dear reader").unwrap();
+    for number in 0..2 {
+        let value = vec![b'x'; 20 << 10];
+        rustix::fs::setxattr(top, format!("user.large{number}"), &value, rustix::fs::XattrFlags::CREATE).unwrap();
+    }
+    let plan = directory_plan(&stand, &request);
+    let error = adopt_directory(&request, &plan, TX, UUID, NOW).unwrap_err();
+    let VolumeError::Io { source, .. } = &error else { panic!("{error:?}") };
+    assert!(source.to_string().contains("wanted at most 65536"), "{error:?}");
+    let mut names: Vec<_> = fs::read_dir(top).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, [".homeport", "letter"], "nothing is moved");
+    // With less there is room for it.
+    rustix::fs::removexattr(top, "user.large0").unwrap();
+    adopt_directory(&request, &directory_plan(&stand, &request), TX, UUID, NOW).unwrap();
+    assert_eq!(fs::read(top.join("data/letter")).unwrap(), b"dear reader");
+}
+
 #[test]
 fn an_adopted_disk_is_known_by_its_file_system() {
     let stand = Stand::new();
