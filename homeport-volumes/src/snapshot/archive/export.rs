@@ -74,7 +74,11 @@ pub fn export(
     }
     for part in &head.body.volumes {
         export.volume = Some(part.name.clone());
-        layout::tree(&part.name, lines(&part.entries)?, lines(&part.entries)?, &mut export)?;
+        let uneven = || {
+            let why = "it does not read the same twice".to_owned();
+            SnapshotError::Store(StoreError::EntriesDamaged { entries: part.entries, why })
+        };
+        layout::tree(&part.name, lines(&part.entries)?, lines(&part.entries)?, &uneven, &mut export)?;
     }
     export.fixed(&layout::END)?;
     export.out.flush().map_err(SnapshotError::Output)?;

@@ -69,7 +69,8 @@ pub fn import(
     for part in &head.body.volumes {
         let tree = of(&part.entries).transpose()?.into_iter().flatten();
         let ahead = of(&part.entries).transpose()?.into_iter().flatten();
-        layout::tree(&part.name, tree, ahead, &mut import)?;
+        let uneven = || SnapshotError::Scratch(io::Error::other("it does not read the same twice"));
+        layout::tree(&part.name, tree, ahead, &uneven, &mut import)?;
     }
     import.fixed(&layout::END)?;
     import.end()?;

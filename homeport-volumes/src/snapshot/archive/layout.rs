@@ -115,10 +115,14 @@ where
 ///
 /// `ahead` gives the same lines as `lines`: where the data of a sparse file is stands before the data itself, and a file
 /// can have more pieces than fit into memory.
+///
+/// # Errors
+/// That of either reading, that of `flow`, and `uneven` where the two readings do not give the same.
 pub(super) fn tree<F, E>(
     volume: &VolumeName,
     lines: impl Iterator<Item = Result<Line, E>>,
     ahead: impl Iterator<Item = Result<Line, E>>,
+    uneven: &dyn Fn() -> E,
     flow: &mut F,
 ) -> Result<(), F::Error>
 where
@@ -129,13 +133,17 @@ where
         volume,
         lines: lines.peekable(),
         ahead: ahead.peekable(),
+        uneven,
         path: Vec::new(),
         target: Vec::new(),
         block: Vec::new(),
     };
     while let Some(line) = tree.lines.next() {
-        let _same = tree.ahead.next();
-        match line? {
+        let line = line?;
+        if tree.ahead.next().transpose()?.as_ref() != Some(&line) {
+            return Err(uneven().into());
+        }
+        match line {
             Line::Entry(entry) => {
                 flow.entry();
                 tree.entry(&entry, flow)?;
@@ -147,19 +155,24 @@ where
             Line::Piece(_) => {}
         }
     }
-    Ok(())
+    match tree.ahead.next().transpose()? {
+        None => Ok(()),
+        Some(_) => Err(uneven().into()),
+    }
 }
 
-struct Tree<'a, L: Iterator, A: Iterator> {
+struct Tree<'a, L: Iterator, A: Iterator, E> {
     volume: &'a VolumeName,
     lines: Peekable<L>,
     ahead: Peekable<A>,
+    /// The error for two readings that differ.
+    uneven: &'a dyn Fn() -> E,
     path: Vec<u8>,
     target: Vec<u8>,
     block: Vec<u8>,
 }
 
-impl<L, A, E> Tree<'_, L, A>
+impl<L, A, E> Tree<'_, L, A, E>
 where
     L: Iterator<Item = Result<Line, E>>,
     A: Iterator<Item = Result<Line, E>>,
@@ -233,8 +246,20 @@ where
             self.head(entry, MemberKind::Sparse(Sparse { real: size, stored }), flow)?;
             flow.fixed(&map)?;
         }
+        let (mut left, mut at, mut missing) = (runs.into_iter(), 0, 0);
         while let Some(piece) = self.piece()? {
-            flow.object(&piece.object, u64::from(piece.length))?;
+            let length = u64::from(piece.length);
+            if missing == 0 {
+                (at, missing) = left.next().unwrap_or_default();
+            }
+            if piece.offset != at || length > missing {
+                return Err((self.uneven)().into());
+            }
+            (at, missing) = (at + length, missing - length);
+            flow.object(&piece.object, length)?;
+        }
+        if missing > 0 || left.next().is_some() {
+            return Err((self.uneven)().into());
         }
         padding(data, flow)
     }
@@ -264,8 +289,10 @@ where
         F: Flow,
         F::Error: From<E>,
     {
-        while self.piece()?.is_some() {
-            let _same = self.ahead.next();
+        while let Some(piece) = self.piece()? {
+            if self.ahead.next().transpose()? != Some(Line::Piece(piece)) {
+                return Err((self.uneven)().into());
+            }
         }
         Ok(())
     }
@@ -299,4 +326,70 @@ fn map(runs: &[(u64, u64)], size: u64) -> Vec<u8> {
     }
     header::pad(map.len(), &mut map);
     map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes everything.
+    struct Anything;
+
+    impl Flow for Anything {
+        type Error = String;
+
+        fn fixed(&mut self, _bytes: &[u8]) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn object(&mut self, _object: &ObjectId, _length: u64) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn entry(&mut self) {}
+
+        fn left_out(&mut self, _path: &TreePath, _why: LeftOut) {}
+    }
+
+    fn lines(count: u8) -> Vec<Result<Line, String>> {
+        let meta = crate::tree::Meta {
+            mode: homeport_core::unit::Mode::new(0o644),
+            uid: homeport_core::unit::Uid::new(1),
+            gid: homeport_core::unit::Gid::new(1),
+            modified: crate::tree::Timestamp::EPOCH,
+            attributes: crate::tree::Attributes::default(),
+            key: None,
+        };
+        let entry = |path: TreePath, kind| Ok(Line::Entry(Entry { path, meta: meta.clone(), kind }));
+        let mut lines = vec![entry(TreePath::root(), Kind::Directory)];
+        lines.push(entry("file".parse().unwrap(), Kind::File { size: 1 << 20, content: Content::Pieces }));
+        let piece = |at: u8| Piece { offset: u64::from(at) << 12, length: 512, object: ObjectId::of(&[at]) };
+        lines.extend((0..count).map(|at| Ok(Line::Piece(piece(at)))));
+        lines.push(entry("last".parse().unwrap(), Kind::Fifo));
+        lines
+    }
+
+    /// The map of a sparse file comes from one reading and its data from another: what either of them says besides ends it.
+    #[test]
+    fn two_readings_that_differ_are_no_archive() {
+        let volume: VolumeName = "home".parse().unwrap();
+        let written = |one: Vec<_>, other: Vec<_>| {
+            tree(&volume, one.into_iter(), other.into_iter(), &|| "uneven".to_owned(), &mut Anything)
+        };
+        assert_eq!(written(lines(3), lines(3)), Ok(()));
+        for (one, other) in [(3, 2), (2, 3), (0, 1), (1, 0)] {
+            assert_eq!(written(lines(one), lines(other)), Err("uneven".to_owned()), "{one} {other}");
+        }
+        for at in 0..lines(3).len() {
+            let mut broken = lines(3);
+            broken[at] = Err("the disk".to_owned());
+            assert_eq!(written(lines(3), broken.clone()), Err("the disk".to_owned()), "ahead, line {at}");
+            assert_eq!(written(broken, lines(3)), Err("the disk".to_owned()), "line {at}");
+            let mut short = lines(3);
+            drop(short.remove(at));
+            assert_eq!(written(lines(3), short), Err("uneven".to_owned()), "without line {at}");
+        }
+        let more = || lines(3).into_iter().chain([Err("after the last line".to_owned())]).collect();
+        assert_eq!(written(lines(3), more()), Err("after the last line".to_owned()));
+    }
 }
