@@ -65,7 +65,7 @@ pub fn lend(held: &mut Held, tx: TxId) -> Result<Lent, RestoreError> {
     let data = open(held, &dir, tx, staged.inode)?;
     let gone = point("restore.lend")
         .and_then(|()| Ok(file::unlink(&dir, STAGED)?))
-        .and_then(|_| point("restore.lend.sync"))
+        .and_then(|()| point("restore.lend.sync"))
         .and_then(|()| Ok(rustix::fs::fsync(&dir)?));
     held.sure(gone, "lend a staged tree of")?;
     Ok(Lent { tx, format: staged.format, flags: staged.flags, dir, data })

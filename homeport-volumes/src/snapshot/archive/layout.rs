@@ -139,11 +139,11 @@ where
         block: Vec::new(),
     };
     while let Some(line) = tree.lines.next() {
-        let line = line?;
-        if tree.ahead.next().transpose()?.as_ref() != Some(&line) {
+        let next = line?;
+        if tree.ahead.next().transpose()?.as_ref() != Some(&next) {
             return Err(uneven().into());
         }
-        match line {
+        match next {
             Line::Entry(entry) => {
                 flow.entry();
                 tree.entry(&entry, flow)?;
