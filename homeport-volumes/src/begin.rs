@@ -169,11 +169,6 @@ impl InUse {
         &self.held
     }
 
-    /// The hold on the volume, for what exchanges its data.
-    pub fn held_mut(&mut self) -> &mut Held {
-        &mut self.held
-    }
-
     /// What init is told to find at `path` in the container. [spec: VOL-20]
     pub fn expected(&self, path: String) -> ExpectedVolume {
         self.held.ready.expected(path)

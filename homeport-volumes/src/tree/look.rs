@@ -10,7 +10,6 @@ use rustix::io::Errno;
 
 use super::attribute::{Attributes, FileFlags, Xattr, XattrName};
 use super::entry::LinkTarget;
-use super::extents::Extents;
 use super::fault::TreeFault;
 use super::hop::{self, Purpose};
 use super::path::TreePath;
@@ -83,11 +82,6 @@ impl<'a> Look<'a> {
             path: self.path.clone(),
             source: std::io::Error::new(std::io::ErrorKind::InvalidData, fault),
         })
-    }
-
-    /// The parts of the regular file that are no hole; to be asked after a sync. [spec: STO-16]
-    pub fn extents(&self) -> Extents<'_> {
-        Extents::new(self.fd.as_fd(), self.stat.size)
     }
 
     fn xattrs(&self) -> Result<Vec<Xattr>, Errno> {

@@ -82,11 +82,6 @@ impl Stat {
     pub fn key(&self) -> StatKey {
         StatKey { inode: self.inode, changed: self.changed }
     }
-
-    /// Whether both are the same inode.
-    pub fn is_same_inode(&self, other: &Self) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
-    }
 }
 
 fn statx(fd: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Result<(Stat, Mounted), Errno> {

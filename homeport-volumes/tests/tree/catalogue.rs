@@ -8,7 +8,8 @@ use std::path::Path;
 
 use homeport_volumes::store::{OBJECT_MAX, ObjectId};
 use homeport_volumes::tree::{
-    Content, Entry, HardLink, Kind, Line, LineReader, LineWriter, Look, Meta, Piece, Stat, StatKind, TreePath, Walk,
+    Content, Entry, Extents, HardLink, Kind, Line, LineReader, LineWriter, Look, Meta, Piece, Stat, StatKind, TreePath,
+    Walk,
 };
 
 /// The lines of the tree at `path`.
@@ -54,7 +55,7 @@ fn kind(look: &Look<'_>, stat: &Stat) -> (Kind, Vec<Piece>) {
 
 fn content(look: &Look<'_>, size: u64) -> (Kind, Vec<Piece>) {
     let file = File::from(look.as_fd().try_clone_to_owned().unwrap());
-    let extents: Vec<_> = look.extents().map(Result::unwrap).collect();
+    let extents: Vec<_> = Extents::new(look.as_fd(), size).map(Result::unwrap).collect();
     let read = |offset: u64, length: u64| {
         let mut bytes = vec![0; usize::try_from(length).unwrap()];
         file.read_exact_at(&mut bytes, offset).unwrap();
