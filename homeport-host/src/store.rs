@@ -1,12 +1,15 @@
 //! Owns the way to the one store of snapshots of this root: made with the first snapshot, and from then on the very same
 //! one. A store that is missing, or another, is refused and never replaced. [spec: STO-1]
 
-use homeport_volumes::UnixSeconds;
-use homeport_volumes::store::{Compression, Store, StoreError};
+use std::path::Path;
+
+use homeport_volumes::store::{Compression, Store, StoreError, check_apart};
+use homeport_volumes::{UnixSeconds, VolumePath};
 
 use crate::host::Host;
 use crate::layout::{LayoutError, prepare_private};
-use crate::ledger::{Change, Ledger, LedgerError, LedgerWriter, StoreRecord, Time};
+use crate::ledger::{Change, Ledger, LedgerError, LedgerWriter, StoreRecord, Time, VolumeRecord};
+use crate::run::known;
 
 /// Why the store cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +36,7 @@ pub(crate) fn open_or_make(host: &Host, writer: &mut LedgerWriter<'_>) -> Result
         return Ok(store);
     }
     let path = host.layout.store_dir();
+    apart(host, path, &writer.all_volumes()?)?;
     prepare_private(path)?;
     let store = match Store::open(path) {
         Err(StoreError::Missing { .. }) => Store::create(path, Compression::Zstd, unix(&host.now()))?,
@@ -41,6 +45,16 @@ pub(crate) fn open_or_make(host: &Host, writer: &mut LedgerWriter<'_>) -> Result
     let record = StoreRecord { uuid: store.uuid(), path: path.to_owned(), created: host.now(), scrub: None };
     let _change: Change = writer.put_store(&record)?;
     Ok(store)
+}
+
+/// Refuses a store in a volume, or around one. [spec: STO-36]
+fn apart(host: &Host, path: &Path, volumes: &[VolumeRecord]) -> Result<(), StoreError> {
+    let path = VolumePath::try_from(path).map_err(StoreError::Path)?;
+    let mut neighbours = known::neighbours(host, volumes);
+    // HomePort's own directories lie where the layout says: what a store must outlive are volumes.
+    neighbours.retain(|neighbour| neighbour.uuid.is_some());
+    let faults = check_apart(&host.machine, &path, &neighbours)?;
+    if faults.is_empty() { Ok(()) } else { Err(StoreError::NotApart { path, faults }) }
 }
 
 /// A moment as volumes and stores write it; one before 1970 counts as 1970.

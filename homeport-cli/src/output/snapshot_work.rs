@@ -154,6 +154,13 @@ impl Render for PrunePlan {
                 moment(&fate.taken)
             ));
         }
+        if let Some(collection) = &self.collection {
+            page.line(format_args!(
+                "  {} would be set aside, to be deleted seven days later; {} would be deleted now",
+                size(collection.bytes_set_aside),
+                size(collection.bytes_freed)
+            ));
+        }
     }
 }
 
@@ -169,6 +176,7 @@ impl Render for Pruned {
             size(self.bytes_set_aside),
             size(self.bytes_freed)
         ));
+        warnings(&self.warnings, page);
     }
 }
 

@@ -20,6 +20,7 @@ mod reach;
 mod repeated;
 mod script;
 mod stage;
+mod store_rules;
 mod stuck;
 mod version;
 mod view;

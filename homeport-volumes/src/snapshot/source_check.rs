@@ -11,7 +11,7 @@ use super::ingest::{ContentReader, Destination, ReadError, Trust, unchanged, unn
 use super::subject::Subject;
 use crate::progress::{Progress, Silent};
 use crate::store::{EntriesId, ObjectId, Store};
-use crate::tree::{Content, Entry, Kind, Line, Look, Scanned, StatKind, TreePath, Walk};
+use crate::tree::{Content, Kind, Line, Look, Scanned, StatKind, TreeFault, TreePath, Walk};
 
 /// How many files are named.
 const NAMED: usize = 1000;
@@ -51,7 +51,7 @@ pub struct SourceChecked {
     pub different: Vec<TreePath>,
     /// How many there are.
     pub different_count: u64,
-    /// Files that could not be read; the first thousand.
+    /// Files that could not be read, and directories that could not be looked into; the first thousand.
     pub unreadable: Vec<TreePath>,
     /// How many there are.
     pub unreadable_count: u64,
@@ -73,7 +73,16 @@ pub fn check_source(
     let mut before = Ahead::new(store.entries(entries)?.map(|line| line.map_err(SnapshotError::Store)));
     let mut reader = ContentReader::new(&Silent);
     let mut checked = SourceChecked::default();
-    for scanned in Walk::new(subject.data).flatten() {
+    for scanned in Walk::new(subject.data) {
+        let scanned = match scanned {
+            Ok(scanned) => scanned,
+            Err(TreeFault::Vanished(_) | TreeFault::Changed(_)) => continue,
+            Err(fault) => {
+                checked.unreadable_count += 1;
+                note(&mut checked.unreadable, fault.path());
+                continue;
+            }
+        };
         let Some(Line::Entry(entry)) = before.at(&scanned.path)? else { continue };
         let Kind::File { content, .. } = entry.kind else { continue };
         if !unchanged(&entry, &scanned.stat) {
@@ -91,22 +100,22 @@ pub fn check_source(
                 progress.advance(bytes, 1);
                 if found != content || hashing.is_different()? {
                     checked.different_count += 1;
-                    note(&mut checked.different, entry);
+                    note(&mut checked.different, &entry.path);
                 }
             }
             Read::Changed => {}
             Read::Unreadable => {
                 checked.unreadable_count += 1;
-                note(&mut checked.unreadable, entry);
+                note(&mut checked.unreadable, &entry.path);
             }
         }
     }
     Ok(checked)
 }
 
-fn note(paths: &mut Vec<TreePath>, entry: Entry) {
+fn note(paths: &mut Vec<TreePath>, path: &TreePath) {
     if paths.len() < NAMED {
-        paths.push(entry.path);
+        paths.push(path.clone());
     }
 }
 
@@ -130,6 +139,8 @@ where
     I: Iterator<Item = Result<Line, SnapshotError>>,
 {
     let Ok(look) = Look::open(subject.data, &scanned.path, StatKind::File) else { return Ok(Read::Changed) };
+    // What the kernel remembers says nothing of the disk.
+    let _dropped = rustix::fs::fadvise(&look, 0, None, rustix::fs::Advice::DontNeed);
     let found = match reader.read(look.as_fd(), &scanned.stat, trust.holes, hashing) {
         Ok(found) => found,
         Err(ReadError::File(_)) => return Ok(Read::Unreadable),

@@ -205,6 +205,14 @@ pub enum StoreError {
         /// The store.
         path: VolumePath,
     },
+    /// The store would lie in a volume, or a volume in it. [spec: STO-36]
+    #[error("there can be no store at `{path}`: {}", summary(.faults))]
+    NotApart {
+        /// Where it should be.
+        path: VolumePath,
+        /// Every volume that it overlaps with.
+        faults: Vec<Fault>,
+    },
     /// Collection found something that it cannot read, so it removed nothing.
     #[error("nothing was removed from the store at `{path}`: {}", summary(.faults))]
     Stopped {
@@ -253,6 +261,7 @@ impl Advice for StoreError {
             Self::SnapshotUnknown { .. } => "HP-STO-051",
             Self::SnapshotExists { .. } => "HP-STO-052",
             Self::Exhausted { .. } => "HP-STO-053",
+            Self::NotApart { .. } => "HP-STO-010",
             Self::Stopped { .. } => "HP-STO-060",
         }
     }
@@ -301,7 +310,7 @@ impl Advice for StoreError {
             Self::SnapshotUnknown { .. } => "see `homeport snapshot list` for those that there are",
             Self::SnapshotExists { .. } => "nothing needs to be done: it is there",
             Self::Exhausted { .. } => "make a new store",
-            Self::Stopped { faults, .. } => {
+            Self::Stopped { faults, .. } | Self::NotApart { faults, .. } => {
                 return faults.first().map(|fault| fault.remedy.clone()).filter(|text| !text.is_empty());
             }
         };
@@ -310,7 +319,7 @@ impl Advice for StoreError {
 
     fn faults(&self) -> &[Fault] {
         match self {
-            Self::Stopped { faults, .. } => faults,
+            Self::Stopped { faults, .. } | Self::NotApart { faults, .. } => faults,
             _ => &[],
         }
     }

@@ -47,8 +47,7 @@ pub use head::{Alarm, Consistency, HeadFault, Measure, Reason, SnapshotBody, Sna
 pub use identity::{EntriesId, Hex, ObjectId, PackId, Sequence, SnapshotUuid, StoreUuid};
 pub use object::OBJECT_MAX;
 pub use objects::Objects;
-pub use pack::check::CheckedPack;
 pub use place::Space;
 pub use sink::EntriesSink;
-pub use store::{MissingObjects, Store};
+pub use store::Store;
 pub use writer::{Sealed, StoreWriter, WrittenEntries};

@@ -9,13 +9,13 @@ use super::frame::Expand;
 use super::handles::{Handles, With};
 use super::identity::{ObjectId, PackId};
 use super::load::Pack;
-use super::pack::check::{CheckedPack, check, compare};
+use super::pack::check::compare;
 use super::pack::index::{self, HEAD, RECORD};
 use super::pack::name::{index_file, pack_file};
 use super::pack::record::{Form, Record};
+use super::pack::structure::structure;
 use super::place::{Place, Room};
 use super::table::{Slot, Table};
-use crate::progress::Progress;
 
 /// All objects of a store as they were when it was made. Can be shared between threads; at most 64 files are open.
 #[derive(Debug)]
@@ -103,23 +103,21 @@ impl Objects {
         result
     }
 
-    /// Reads a whole pack from the disk and compares every byte of it; tells `progress` the bytes of objects.
-    pub fn check_pack(&self, pack: &PackId, progress: &dyn Progress) -> Result<CheckedPack, StoreError> {
-        let number = self.packs.iter().position(|known| known.id == *pack);
+    /// What is wrong with a pack outside of objects' data: what programs for tar need to unpack it, and `restore.sh`. The
+    /// objects themselves are not read. [spec: STO-6]
+    ///
+    /// # Errors
+    /// The pack is gone, or cannot be opened.
+    pub fn check_structure(&self, pack: &PackId) -> Result<Vec<String>, StoreError> {
         let gone = || StoreError::PackDamaged { pack: *pack, why: "it is gone".to_owned() };
-        let number = number.ok_or_else(gone)?;
+        let number = self.packs.iter().position(|known| known.id == *pack).ok_or_else(gone)?;
         let name = pack_file(pack);
         let file = open_file(&self.place, Room::Packs, &name)?.ok_or_else(gone)?;
         let _dropped = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
-        let checked = check(&file, &self.members(number)?, progress);
-        let mut checked = checked.map_err(StoreError::io("read", self.place.at(Room::Packs, &name)))?;
-        checked.faults.extend(self.packs.get(number).and_then(|pack| pack.fault.clone()));
-        Ok(checked)
-    }
-
-    /// The packs that cannot be read, wholly or in part, and why.
-    pub fn damaged(&self) -> Vec<(PackId, String)> {
-        self.packs.iter().filter_map(|pack| Some((pack.id, pack.fault.clone()?))).collect()
+        let mut faults: Vec<String> = self.fault(number).map(str::to_owned).into_iter().collect();
+        let found = structure(&file, &self.members(number)?);
+        faults.extend(found.map_err(StoreError::io("examine", self.place.at(Room::Packs, &name)))?);
+        Ok(faults)
     }
 
     /// All packs, in the order of their numbers.

@@ -10,9 +10,7 @@ use super::create;
 use super::document::{Compression, Document};
 use super::entries::EntriesLines;
 use super::error::StoreError;
-use super::head::SnapshotHead;
-use super::identity::{EntriesId, ObjectId, StoreUuid};
-use super::line::named;
+use super::identity::{EntriesId, StoreUuid};
 use super::objects::Objects;
 use super::place::{Place, Space, store_path};
 use super::writer::StoreWriter;
@@ -83,32 +81,6 @@ impl Store {
         Objects::load(&self.place)
     }
 
-    /// The objects that a snapshot names and no pack holds: how many times they are named, and the first hundred. Reads
-    /// the snapshot's entries, and of the packs only indexes. Progress counts entries.
-    ///
-    /// # Errors
-    /// Entries cannot be read in full.
-    pub fn objects_missing(
-        &self,
-        objects: &Objects,
-        snapshot: &SnapshotHead,
-        progress: &dyn Progress,
-    ) -> Result<MissingObjects, StoreError> {
-        let mut missing = MissingObjects::default();
-        for object in snapshot.body.objects() {
-            missing.look(objects, object)?;
-        }
-        for part in &snapshot.body.volumes {
-            for line in self.entries(&part.entries)? {
-                if let Some(object) = named(&line?) {
-                    missing.look(objects, object)?;
-                }
-                progress.advance(0, 1);
-            }
-        }
-        Ok(missing)
-    }
-
     /// Reads entries line by line.
     pub fn entries(&self, entries: &EntriesId) -> Result<EntriesLines, StoreError> {
         EntriesLines::open(&self.place, entries)
@@ -148,26 +120,5 @@ impl Store {
     /// through `waiting`, in words. [spec: STO-2]
     pub fn writer(&self, wait: Duration, waiting: &mut dyn FnMut(&str)) -> Result<StoreWriter, StoreError> {
         StoreWriter::new(&self.place, wait, waiting)
-    }
-}
-
-/// What a snapshot lacks.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MissingObjects {
-    /// How many times an object is named that is not there.
-    pub count: u64,
-    /// The first hundred of them.
-    pub first: Vec<ObjectId>,
-}
-
-impl MissingObjects {
-    fn look(&mut self, objects: &Objects, object: ObjectId) -> Result<(), StoreError> {
-        if !objects.contains(&object)? {
-            self.count += 1;
-            if self.first.len() < 100 {
-                self.first.push(object);
-            }
-        }
-        Ok(())
     }
 }

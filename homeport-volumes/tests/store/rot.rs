@@ -6,7 +6,6 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use homeport_core::fault::Advice as _;
-use homeport_volumes::progress::Silent;
 use homeport_volumes::store::{Compression, SnapshotHead, Store, StoreError};
 
 use crate::stand::{Files, Stand, all_files, noise, prose, read, snapshot, writer};
@@ -57,10 +56,9 @@ fn every_flipped_byte_is_noticed_or_has_no_effect() {
                                 "tar" => {
                                     let objects = stand.store.objects().unwrap();
                                     let pack = objects.packs().next().unwrap();
-                                    let checked = objects.check_pack(&pack, &Silent).unwrap();
-                                    assert!(checked.damaged.is_empty(), "{at}");
+                                    let faults = objects.check_structure(&pack).unwrap();
                                     // Or a bit of a frame's header that says nothing about the object.
-                                    assert!(!checked.faults.is_empty() || compression == Compression::Zstd, "{at}");
+                                    assert!(!faults.is_empty() || compression == Compression::Zstd, "{at}");
                                 }
                                 // Made again from the pack; bits of a zstd header that say nothing about the text.
                                 "index" | "zst" => {}
@@ -237,17 +235,29 @@ fn two_snapshots_of_one_number_are_noticed() {
     assert!([head, twin].contains(&catalog.snapshots[0]));
 }
 
-/// Which snapshots need what is damaged: asked of each, without reading packs.
+/// What programs for tar need of a pack, though every object in it is whole. [spec: STO-6]
 #[test]
-fn what_a_snapshot_lacks_is_counted_and_named() {
-    let stand = Stand::new(Compression::None);
-    let first = stand.snapshot(&letters());
-    std::fs::remove_file(find(&stand, "packs", ".tar")).unwrap();
-    let second = stand.snapshot(&[("e".to_owned(), noise(7, 100))].into());
-    let objects = stand.store.objects().unwrap();
-    let missing = stand.store.objects_missing(&objects, &first, &Silent).unwrap();
-    assert_eq!((missing.count, missing.first.len()), (3, 3));
-    assert_eq!(stand.store.objects_missing(&objects, &second, &Silent).unwrap().count, 0);
+fn a_pack_that_tar_cannot_unpack_is_named() {
+    type Damage = fn(&Path);
+    let rows: [(&str, Damage); 3] = [
+        ("the header of", |pack| patch(pack, 3, b"g")),
+        ("is not empty", |pack| patch(pack, 512 + 1400, b"x")),
+        ("its end is damaged", |pack| cut(pack, pack.metadata().unwrap().len() - 512)),
+    ];
+    for (what, damage) in rows {
+        let stand = Stand::new(Compression::None);
+        let files: Files = [("a".to_owned(), noise(1, 1300))].into();
+        let head = stand.snapshot(&files);
+        let pack = stand.store.objects().unwrap().packs().next().unwrap();
+        assert_eq!(stand.store.objects().unwrap().check_structure(&pack).unwrap(), [""; 0]);
+        damage(&find(&stand, "packs", ".tar"));
+        assert_eq!(read(&stand.store, &head).unwrap(), files, "{what}");
+        let faults = stand.store.objects().unwrap().check_structure(&pack).unwrap();
+        assert!(faults.iter().any(|fault| fault.contains(what)), "{what}: {faults:?}");
+        std::fs::remove_file(find(&stand, "packs", ".tar")).unwrap();
+        let objects = stand.store.objects().unwrap();
+        assert_eq!(objects.check_structure(&pack).unwrap_err().code(), "HP-STO-032");
+    }
 }
 
 /// A disk that gives back something else than what it was given is noticed while the data is still at hand, and nothing of

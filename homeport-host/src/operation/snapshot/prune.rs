@@ -27,6 +27,17 @@ pub struct PrunePlan {
     pub instance: InstanceName,
     /// Every snapshot of it, newest first.
     pub snapshots: Vec<PruneFate>,
+    /// What becomes of the store, where that was looked at before anything is done.
+    pub collection: Option<Forecast>,
+}
+
+/// What a collection would do. [spec: STO-28]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Forecast {
+    /// Bytes of packs and entries that no snapshot would need any more.
+    pub bytes_set_aside: Bytes,
+    /// Bytes that would be unlinked, of what was set aside seven days ago or earlier.
+    pub bytes_freed: Bytes,
 }
 
 /// What becomes of one snapshot.
@@ -58,6 +69,8 @@ pub struct Pruned {
     pub bytes_set_aside: Bytes,
     /// Bytes that were unlinked now, of what was set aside seven days ago or earlier.
     pub bytes_freed: Bytes,
+    /// What was set aside seven days ago or earlier and stays, because the disk does not give it back.
+    pub warnings: Vec<String>,
 }
 
 /// Removes snapshots, and collects what no snapshot needs.
@@ -70,7 +83,7 @@ pub fn snapshot_prune(host: &Host, request: &PruneRequest) -> Result<Outcome<Pru
             return Err(DataError::NoSnapshot { instance: instance.clone(), wanted, known }.into());
         };
         find::known_snapshots(&catalog, instance)?;
-        let plan = plan(writer, &catalog, request)?;
+        let mut plan = plan(writer, &catalog, request)?;
         let question = Question {
             command: format!("snapshot prune {instance}"),
             facts: plan
@@ -82,16 +95,22 @@ pub fn snapshot_prune(host: &Host, request: &PruneRequest) -> Result<Outcome<Pru
                 PruneWish::ByPolicy(_) | PruneWish::Named(_) => Some("it removes snapshots for good".to_owned()),
             },
         };
+        let now = host.now();
+        let snapshots: BTreeSet<SnapshotUuid> = plan.removed().map(|fate| fate.uuid).collect();
+        let removal = Removal { snapshots: snapshots.clone(), damaged: BTreeSet::new() };
         if request.execution == Execution::DryRun {
+            let meter = Meter::new(&*host.progress, "look for what no snapshot would need");
+            let collection = store.plan_collection(&removal, unix(&now), &meter).map_err(DataError::from)?;
+            plan.collection = Some(Forecast {
+                bytes_set_aside: Bytes::new(collection.set_aside),
+                bytes_freed: Bytes::new(collection.freed),
+            });
             let approval = question.offer(host, writer)?;
             return Ok(Outcome::Planned { plan, approval });
         }
-        let now = host.now();
         if let Some(consent) = question.consent(host, writer, request.approve.as_ref())? {
             consent.use_up(writer, &now)?;
         }
-        let snapshots: BTreeSet<SnapshotUuid> = plan.removed().map(|fate| fate.uuid).collect();
-        let removal = Removal { snapshots: snapshots.clone(), damaged: BTreeSet::new() };
         let mut waiting = |what: &str| host.progress.event(&Event::WaitingFor { what: what.to_owned() });
         let meter = Meter::new(&*host.progress, "collect what no snapshot needs");
         let collected = store.collect(&removal, unix(&now), host.patience, &mut waiting, &meter);
@@ -115,6 +134,11 @@ pub fn snapshot_prune(host: &Host, request: &PruneRequest) -> Result<Outcome<Pru
             plan,
             bytes_set_aside: Bytes::new(collected.set_aside),
             bytes_freed: Bytes::new(collected.freed),
+            warnings: collected
+                .unread
+                .iter()
+                .map(|(name, why)| format!("`{name}` in the store stays: it cannot be read: {why}"))
+                .collect(),
         }))
     })
 }
@@ -154,7 +178,7 @@ fn plan(ledger: &Ledger, catalog: &Catalog, request: &PruneRequest) -> Result<Pr
             fate.kept_because.push("not named".to_owned());
         }
     }
-    Ok(PrunePlan { instance: instance.clone(), snapshots })
+    Ok(PrunePlan { instance: instance.clone(), snapshots, collection: None })
 }
 
 /// What the retention has to know of one snapshot. [spec: STO-27]

@@ -5,8 +5,9 @@ use std::time::Instant;
 use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::unit::Bytes;
 use homeport_volumes::snapshot::{self, SnapshotError};
-use homeport_volumes::store::{HeadFault, SnapshotUuid, VolumePart};
+use homeport_volumes::store::{HeadFault, SnapshotUuid, Store, VolumePart};
 
+use super::source::sources;
 use crate::host::Host;
 use crate::ledger::{Ledger, MarkKind, SnapshotMark, Time};
 use crate::operation::data_error::DataError;
@@ -29,7 +30,8 @@ pub struct VerifyOutcome {
     pub bytes: Bytes,
     /// When it ended.
     pub at: Time,
-    /// What is wrong with the store beside the snapshots: damaged heads, packs.
+    /// What is wrong beside the snapshots: damaged heads, packs, and files of volumes that have other bytes than the newest
+    /// snapshot took them for.
     pub faults: Vec<Fault>,
 }
 
@@ -122,8 +124,12 @@ pub fn snapshot_verify(host: &Host, request: &VerifyRequest) -> Result<VerifyOut
         }
         outcome.snapshots.push(VerifiedSnapshot { uuid: head.body.uuid, faults: found.faults });
     }
-    outcome.at = host.now();
     let is_scrub = request.instance.is_none() && request.depth == Depth::Full;
+    if is_scrub {
+        outcome.faults.extend(packs(&store)?);
+        outcome.faults.extend(sources(host, &ledger, &store, &heads)?);
+    }
+    outcome.at = host.now();
     locked(host, "snapshot verify", |writer, _| {
         for mark in outcome.snapshots.iter().filter_map(|one| mark(one, &outcome)) {
             writer.mark_snapshot(&mark)?;
@@ -138,6 +144,23 @@ pub fn snapshot_verify(host: &Host, request: &VerifyRequest) -> Result<VerifyOut
 
 fn nothing(depth: Depth, at: Time) -> VerifyOutcome {
     VerifyOutcome { snapshots: Vec::new(), depth, objects: 0, bytes: Bytes::new(0), at, faults: Vec::new() }
+}
+
+/// What is wrong with packs beside the objects in them, whoever needs those: what programs for tar need, and `restore.sh`.
+fn packs(store: &Store) -> Result<Vec<Fault>, OperationError> {
+    let objects = store.objects().map_err(DataError::from)?;
+    let mut faults = Vec::new();
+    for pack in objects.packs() {
+        let found = objects.check_structure(&pack).unwrap_or_else(|error| vec![with_causes(&error)]);
+        faults.extend(found.into_iter().map(|why| {
+            Fault::new("HP-STO-032", format!("packs/{pack}.tar"), format!("the pack `{pack}` is damaged"))
+                .actual(why)
+                .remedy(
+                    "check the disk; what snapshots need of it is named beside them, and the rest `tar` may not find",
+                )
+        }));
+    }
+    Ok(faults)
 }
 
 fn damaged(name: &str, fault: &HeadFault) -> Fault {

@@ -16,20 +16,20 @@ const CHUNK: usize = 1 << 20;
 
 /// What reading a whole pack showed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CheckedPack {
+pub(crate) struct CheckedPack {
     /// How many objects are as they should be.
-    pub objects: u64,
+    pub(crate) objects: u64,
     /// Their bytes before compression.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// The objects that are not, and why.
-    pub damaged: Vec<(ObjectId, String)>,
+    pub(crate) damaged: Vec<(ObjectId, String)>,
     /// What is wrong outside of objects' data: a header, what lies between members, the end.
-    pub faults: Vec<String>,
+    pub(crate) faults: Vec<String>,
 }
 
 impl CheckedPack {
     /// The first thing that is wrong.
-    pub fn fault(&self) -> Option<String> {
+    pub(crate) fn fault(&self) -> Option<String> {
         let object = self.damaged.first().map(|(object, why)| format!("`{object}`: {why}"));
         object.or_else(|| self.faults.first().cloned())
     }

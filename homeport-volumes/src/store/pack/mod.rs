@@ -11,4 +11,5 @@ pub(crate) mod index;
 pub(crate) mod name;
 pub(crate) mod rebuild;
 pub(crate) mod record;
+pub(crate) mod structure;
 pub(crate) mod write;
