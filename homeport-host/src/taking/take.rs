@@ -218,6 +218,8 @@ fn is_of_parent(error: &SnapshotError) -> bool {
             | SnapshotError::Store(
                 StoreError::EntriesMissing { .. }
                     | StoreError::EntriesDamaged { .. }
+                    | StoreError::EntriesText { .. }
+                    | StoreError::PackDamaged { .. }
                     | StoreError::ObjectMissing { .. }
                     | StoreError::ObjectDamaged { .. }
             )
