@@ -233,7 +233,7 @@ fn what_is_said_to_be_in_the_trash_is_there() {
         let mut held = house.hold();
         match exchange_back(&mut held, OTHER).unwrap() {
             Back::Returned(tx) => {
-                assert_eq!((tx, house.names("trash")), (TX, vec![TX.to_string()]), "{}", steps[n - 1])
+                assert_eq!((tx, house.names("trash")), (TX, vec![TX.to_string()]), "{}", steps[n - 1]);
             }
             Back::Nothing => assert_eq!(house.names("trash"), [TX.to_string()], "{}", steps[n - 1]),
             Back::NeverExchanged => panic!("{}", steps[n - 1]),

@@ -15,7 +15,7 @@ fn story_l23_a_change_with_its_time_set_back_is_found() {
     let house = House::new();
     house.file("mail", b"first words");
     house.file("other", b"other words");
-    house.settle();
+    crate::house::settle();
     house.take();
     with_old_time(&house.at("mail"), || overwrite(&house.at("mail"), 0, b"FIRST"));
     let taken = house.take();
@@ -79,7 +79,7 @@ fn owners_modes_and_attributes_alone_are_found_and_files_of_one_content_are_stor
     for name in ["a", "b", "c", "d"] {
         house.file(name, b"the same words");
     }
-    house.settle();
+    crate::house::settle();
     let first = house.take();
     assert_eq!(first.sealed.objects, 3, "one content, manifest and configuration");
     fs::set_permissions(house.at("a"), std::os::unix::fs::PermissionsExt::from_mode(0o4711)).unwrap();
@@ -97,7 +97,7 @@ fn an_unchanged_tree_has_the_same_entries_and_nothing_is_read() {
         house.file(&format!("{}/{number}", number % 7), format!("mail {number}").as_bytes());
     }
     house.file("large", &noise(3_000_000));
-    house.settle();
+    crate::house::settle();
     let first = house.take();
     let second = house.take();
     assert_eq!(first.head.body.volumes[0].entries, second.head.body.volumes[0].entries);

@@ -179,7 +179,7 @@ fn xfs_and_btrfs_are_read_like_ext4() {
         let flags = rustix::fs::XattrFlags::CREATE;
         rustix::fs::setxattr(house.at("large"), "user.note", b"kept", flags).unwrap();
         house.file("database", &[b'0'; 4096]);
-        house.settle();
+        crate::house::settle();
         let first = house.take();
         house.assert_is_tree(&first.head);
         let again = house.take();
@@ -213,7 +213,7 @@ fn a_change_within_the_second_of_a_scan_is_found_where_times_are_whole_seconds()
             let taken = house.take();
             assert_eq!(house.content(&taken.head, "mail"), format!("letter {letter}").as_bytes(), "{kind}");
         }
-        house.settle();
+        crate::house::settle();
         house.take();
         let last = house.take();
         assert_eq!(
@@ -254,7 +254,7 @@ fn a_subvolume_in_the_volume_has_inodes_of_its_own() {
 fn the_odd_tree_is_kept_as_it_is() {
     let house = House::with(homeport_volumes::store::Compression::Zstd);
     crate::odd_tree::make(&house.tree);
-    house.settle();
+    crate::house::settle();
     let first = house.take();
     house.assert_is_tree(&first.head);
     let restored = house.restore(&first.head, "restored");

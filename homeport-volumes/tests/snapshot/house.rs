@@ -50,11 +50,6 @@ impl House {
         fs::write(self.at(name), bytes).unwrap();
     }
 
-    /// Waits until what was changed so far is so old that its times are believed. [spec: STO-25]
-    pub(crate) fn settle(&self) {
-        std::thread::sleep(Duration::from_millis(3010));
-    }
-
     pub(crate) fn writer(&self) -> StoreWriter {
         self.store.writer(Duration::ZERO, &mut |_| {}).unwrap()
     }
@@ -138,6 +133,11 @@ impl House {
         let paths = packs.map(|entry| entry.unwrap().path());
         paths.filter(|path| path.extension().is_some_and(|end| end == "tar")).collect()
     }
+}
+
+/// Waits until what was changed so far is so old that its times are believed. [spec: STO-25]
+pub(crate) fn settle() {
+    std::thread::sleep(Duration::from_millis(3010));
 }
 
 pub(crate) fn entries(head: &SnapshotHead) -> EntriesId {

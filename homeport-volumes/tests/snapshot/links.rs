@@ -44,7 +44,7 @@ fn names_outside_of_the_volume_are_counted() {
     house.file("whole", b"inside only");
     fs::hard_link(house.at("whole"), house.at("x")).unwrap();
     fs::hard_link(house.at("a"), &outside).unwrap();
-    house.settle();
+    crate::house::settle();
     let first = house.take();
     assert_eq!(links(&house, &first.head, "a"), Some(3));
     assert_eq!(links(&house, &first.head, "whole"), None);

@@ -17,7 +17,7 @@ fn the_second_pass_reads_only_what_changed_since_the_first() {
     for number in 0..500 {
         house.file(&format!("cur/{number}"), format!("mail {number}").as_bytes());
     }
-    house.settle();
+    crate::house::settle();
     let mut taking = Taking::begin(&house.store, house.writer(), Base::None);
     let warm = house.warm(&mut taking);
     assert_eq!((warm.files_read, warm.unchanged), (500, 0));

@@ -59,7 +59,7 @@ fn what_is_unchanged_is_not_opened() {
     let house = House::new();
     house.file("one", b"secret");
     lock(&house, "one");
-    house.settle();
+    crate::house::settle();
     house.take();
     let taken = without_override(|| house.try_take(Mode::Still, house.base())).unwrap();
     house.assert_is_tree(&taken.head);

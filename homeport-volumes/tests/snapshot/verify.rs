@@ -59,7 +59,7 @@ fn story_l20_damage_is_found_named_and_healed_from_the_live_files() {
     fs::hard_link(house.at("mail/bad"), house.at("mail/other-name")).unwrap();
     house.file("mail/same", b"words that rot");
     house.file("large", &noise(2_000_000));
-    house.settle();
+    crate::house::settle();
     let taken = house.take();
     damage(&house, b"words that rot");
     damage(&house, &noise(2_000_000)[1_000_000..1_000_050]);
@@ -171,7 +171,7 @@ fn the_source_check_sees_what_no_time_shows() {
         house.file(&format!("{number:02}"), format!("mail {number}").as_bytes());
     }
     house.file("large", &noise(3_000_000));
-    house.settle();
+    crate::house::settle();
     let honest = house.take();
     let check = |head, share| {
         with_subject("home", &house.tree, |subject| check_source(&house.store, &entries(head), subject, share, &Silent))
