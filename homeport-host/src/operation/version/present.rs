@@ -12,9 +12,10 @@ use homeport_core::upgrade::{Change, Loss, Move, WayBack};
 use homeport_volumes::TxId;
 use homeport_volumes::trash::measure;
 
+use super::change::{Prepared, what};
 use super::judge::{Case, Judged};
 use super::view::{ChangeView, ClientsView, MigrationView, MigrationWay, VersionPlan, WayBackView};
-use super::{Prepared, configuration, facts, what};
+use super::{configuration, facts};
 use crate::container::stop_grace;
 use crate::host::Host;
 use crate::image::PortImage;

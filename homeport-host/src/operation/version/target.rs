@@ -5,7 +5,7 @@ use homeport_core::fault::Fault;
 use homeport_core::manifest;
 use homeport_core::upgrade::is_same_version;
 
-use super::what;
+use super::change::what;
 use crate::host::Host;
 use crate::image::{ImageError, PortImage, find};
 use crate::ledger::{FormerRecord, InstanceRecord, Ledger};
