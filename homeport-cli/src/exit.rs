@@ -180,7 +180,11 @@ fn of_step(error: &StepError) -> Exit {
         | StepError::Hook { .. }
         | StepError::Ended { .. }
         | StepError::OutOfMemory { .. }
-        | StepError::NotReady { .. } => Exit::Request,
+        | StepError::NotReady { .. }
+        | StepError::Unfit { .. }
+        | StepError::Migration { .. }
+        | StepError::TooSlow { .. }
+        | StepError::Faltered { .. } => Exit::Request,
         StepError::Store(_)
         | StepError::Snapshot(_)
         | StepError::Changed { .. }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use homeport_core::fault::Fault;
 use homeport_core::manifest::ManifestError;
-use homeport_core::unit::{Bytes, Seconds};
+use homeport_core::unit::{Bytes, Format, Seconds};
 use homeport_host::engine::{Action, Operation};
 use homeport_host::oplock::LockError;
 use homeport_host::plan::{Kind, Step};
@@ -76,6 +76,15 @@ fn what_was_asked_for_is_at_fault() {
         undone(StepError::Ended { how: String::new() }),
         undone(StepError::OutOfMemory { limit: Bytes::new(1), how: String::new() }),
         undone(StepError::NotReady { within: Seconds::new(1), said: None }),
+        undone(StepError::Unfit { how: String::new() }),
+        undone(StepError::Migration {
+            volume: "v".parse().unwrap(),
+            from: Format::new(1),
+            to: Format::new(2),
+            how: String::new(),
+        }),
+        undone(StepError::TooSlow { what: "migrate", within: Seconds::new(1) }),
+        undone(StepError::Faltered { how: String::new() }),
         undone(StepError::Routes(routes("HP-RTR-001"))),
         undone(StepError::Volume(VolumeError::Refused(Vec::new()))),
     ];
