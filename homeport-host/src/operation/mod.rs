@@ -48,10 +48,10 @@ pub(crate) use schedule::schedule_ran;
 pub use schedule::{ScheduleList, ScheduleView, schedule_list, schedule_set, schedule_unset};
 pub(crate) use snapshot::make;
 pub use snapshot::{
-    AlarmView, Differences, Differing, Exported, Forecast, ListedFile, ListedKind, MarkView, PruneFate, PrunePlan, Pruned,
-    Rehearsed, SnapshotList, SnapshotMade, SnapshotView, SnapshotVolumeView, SnapshotWork, TakenOut, VerifiedSnapshot,
-    VerifyOutcome, VolumeDifferences, snapshot_acknowledge, snapshot_create, snapshot_diff, snapshot_export,
-    snapshot_files, snapshot_import, snapshot_list, snapshot_prune, snapshot_rehearse, snapshot_show,
+    AlarmView, Differences, Differing, Exported, Forecast, ListedFile, ListedKind, MarkView, PruneFate, PrunePlan,
+    Pruned, Rehearsed, SnapshotList, SnapshotMade, SnapshotView, SnapshotVolumeView, SnapshotWork, TakenOut,
+    VerifiedSnapshot, VerifyOutcome, VolumeDifferences, snapshot_acknowledge, snapshot_create, snapshot_diff,
+    snapshot_export, snapshot_files, snapshot_import, snapshot_list, snapshot_prune, snapshot_rehearse, snapshot_show,
     snapshot_take_out, snapshot_verify,
 };
 pub use trash::{

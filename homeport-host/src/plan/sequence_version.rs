@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Until the last step the ledger has the version from before, and everything is taken back from the failing step to the
-//! first: data first, then the version from before runs on it. [spec: UPG-30]
+//! first: data first, then the version from before runs on it. [spec: UPG-44, UPG-48, UPG-52]
 
 use std::collections::{BTreeMap, BTreeSet};
 

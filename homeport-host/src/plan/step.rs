@@ -286,7 +286,7 @@ pub struct MigratedTree {
     pub within: Seconds,
 }
 
-/// Whose steps take data from one format to another. [spec: UPG-21]
+/// Whose steps take data from one format to another. [spec: UPG-20, UPG-24]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Migrator {

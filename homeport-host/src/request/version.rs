@@ -1,13 +1,15 @@
 //! Owns what a person can ask about versions, as values. Never looks anything up.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use homeport_core::config::Given;
 use homeport_core::fault::Advice;
-use homeport_core::name::InstanceName;
+use homeport_core::name::{EndpointName, InstanceName};
 use semver::Version;
 
+use super::RouteWish;
 use crate::approval::Token;
 use crate::engine::ImageRef;
 use crate::operation::Execution;
@@ -21,6 +23,8 @@ pub struct UpgradeRequest {
     pub to: Option<VersionChoice>,
     /// Values for keys that the other version needs and that have none.
     pub given: Vec<Given>,
+    /// What is wanted of endpoints that only the other version has; none of them gets a public address by itself.
+    pub routes: BTreeMap<EndpointName, RouteWish>,
     /// The consent, where one is needed.
     pub approve: Option<Token>,
     /// Whether it is carried out.

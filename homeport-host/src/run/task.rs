@@ -1,6 +1,6 @@
 //! Owns containers that do one thing and end, before a version is trusted with the data: a look at everything, and one
 //! step of a migration on a copy. Such a container has no network and never sees the live data with leave to write.
-//! [spec: ENT-12, ENT-14]
+//! [spec: ENT-12, UPG-45, UPG-47]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl Session<'_, '_> {
         self.end_task(given.mounted_uuids())
     }
 
-    /// Whether a look found nothing but formats that are going to be others. [spec: UPG-24]
+    /// Whether a look found nothing but formats that are going to be others. [spec: UPG-41]
     fn is_awaited(&self, exit: &ExitFacts, checked: &CheckedPort) -> Result<bool, StepError> {
         let formats = [ExitStatus::MigrationNeeded, ExitStatus::FormatNewer];
         if !formats.iter().any(|status| i64::from(status.code()) == exit.code.get()) {

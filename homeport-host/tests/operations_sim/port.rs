@@ -56,6 +56,8 @@ pub(crate) struct Deeds {
     pub(crate) own: Tree,
     /// Whether two containers may have the volumes at once.
     pub(crate) sharing: Sharing,
+    /// Whether a look at everything finds something wrong.
+    pub(crate) unfit: bool,
     /// How the next steps of migrations go.
     pub(crate) migrating: Migrating,
     /// The commands that were run in its containers, in their order, and which of them fail.
@@ -213,6 +215,7 @@ impl Deeds {
             let format = expected[name.as_str()]["format"].as_u64().unwrap();
             let needs_key = name.as_str() == "hostkeys" && volume.format.get() == 2 && data.join(HOST_KEY).exists();
             let (found, message) = match () {
+                () if self.unfit => (78, "a value that this version does not take"),
                 () if format > volume.format.get().into() => (80, "newer"),
                 () if format < volume.min_format.get().into() => (81, "older"),
                 () if needs_key && !data.join(SECOND_KEY).exists() => (65, "there is no second key"),

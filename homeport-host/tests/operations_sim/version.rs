@@ -1,5 +1,7 @@
 //! Another version of a port: up, down and back, what is refused, what needs consent, and what is found out.
 
+use std::collections::BTreeMap;
+
 use homeport_core::fault::Advice as _;
 use homeport_host::Host;
 use homeport_host::operation::{
@@ -38,7 +40,8 @@ pub(crate) fn shared(manifest: &str) -> String {
 
 pub(crate) fn request(to: Option<&str>) -> UpgradeRequest {
     let to: Option<VersionChoice> = to.map(|to| to.parse().unwrap());
-    UpgradeRequest { instance: alice(), to, given: Vec::new(), approve: None, execution: Execution::Real }
+    let (given, routes) = (Vec::new(), BTreeMap::new());
+    UpgradeRequest { instance: alice(), to, given, routes, approve: None, execution: Execution::Real }
 }
 
 pub(crate) fn upgrade(host: &Host) -> Result<VersionChanged, OperationError> {
@@ -282,6 +285,98 @@ fn every_reason_against_a_version_is_told_and_nothing_is_done() {
     let ran = fresh.with(&Trouble::default(), rollback).0;
     let Err(error) = &ran.result else { panic!("it was done") };
     assert_eq!(codes(error), ["HP-VER-002"]);
+}
+
+/// The new version looks at everything with the configuration that it would get, while the old one serves.
+#[test]
+fn a_version_that_finds_something_wrong_is_not_gone_to() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    let before = stage.ledger().instance(&alice()).unwrap().unwrap().container;
+    stage.port.deeds().unfit = true;
+    let ran = stage.with(&Trouble::default(), upgrade).0;
+    let Some((failed, ..)) = ran.undone() else { panic!("{}", ran.text()) };
+    assert_eq!(failed.name(), "check_port");
+    assert_eq!(stage.settled("unfit"), Now::running("hello"));
+    let after = stage.ledger().instance(&alice()).unwrap().unwrap().container;
+    assert_eq!(before, after, "the old version was never stopped");
+    assert_eq!(stage.does(operation::trash_list).bundles.len(), 0);
+}
+
+#[test]
+fn a_copy_for_which_there_is_no_room_is_refused() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.any_time();
+    let greedy = second().replace(r#""down":true"#, r#""down":true,"space_percent":1000"#);
+    stage.put_version(&greedy);
+    // The stage's disk has 512 MiB; a sparse file takes no room and counts with its size.
+    let hole = stage.volume("hostkeys").join("data/hole");
+    std::fs::File::create(&hole).unwrap().set_len(1 << 40).unwrap();
+    let ran = stage.with(&Trouble::default(), planned).0;
+    let Err(error) = &ran.result else { panic!("there was room") };
+    assert_eq!(codes(error), ["HP-VER-004"], "{}", ran.text());
+    std::fs::remove_file(hole).unwrap();
+    assert_eq!(stage.settled("no room"), Now::running("hello"));
+}
+
+/// While two versions run, the old one can write to the tree that a migrated copy was made of: nothing of it is lost, and it
+/// is told.
+#[test]
+fn what_the_old_version_writes_after_the_copy_is_told() {
+    let ground = Ground::new();
+    for late in [false, true] {
+        let stage = two_that_share(&ground);
+        let old = stage.ledger().instance(&alice()).unwrap().unwrap().container.unwrap();
+        let changed = stage.does(upgrade);
+        let trash = stage.volume("hostkeys").join(".homeport/trash").join(changed.trash.unwrap().to_string());
+        let tree_of = |dir: &std::path::Path| std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
+        let kept = if trash.exists() { trash } else { tree_of(trash.parent().unwrap()) };
+        if late {
+            std::fs::write(kept.join("data").join("late"), "a client's last word").unwrap();
+        }
+        stage.does(|host| operation::retire(host, &alice(), std::slice::from_ref(&old)));
+        let told = stage.does(|host| operation::history(host, &alice(), None));
+        let is_told = told.iter().any(|line| line.text.contains("was written to by the version from before"));
+        assert_eq!(is_told, late, "{told:?}");
+    }
+}
+
+#[test]
+fn a_new_endpoint_gets_an_address_only_where_one_is_asked_for() {
+    let ground = Ground::new();
+    let added = r#""endpoints":{"web":{"port":8080,"protocol":"http","exposure":"public","default_public":"random"},"#;
+    let more = second().replace(r#""endpoints":{"#, added);
+    let web: homeport_core::name::EndpointName = "web".parse().unwrap();
+    let routes = |stage: &Stage| stage.ledger().routes(&alice()).unwrap();
+    let stage = two_versions(&ground);
+    stage.put_version(&more);
+    stage.does(upgrade);
+    assert_eq!(routes(&stage).len(), 1, "nobody asked for one");
+
+    let stage = two_versions(&ground);
+    stage.put_version(&more);
+    let ssh = routes(&stage);
+    let wished = BTreeMap::from([(web.clone(), "random".parse().unwrap())]);
+    let asking = UpgradeRequest { routes: wished, ..request(None) };
+    stage.does(|host| operation::upgrade(host, &asking).map(done));
+    let both = routes(&stage);
+    assert_eq!(both.len(), 2);
+    let port = both.iter().find(|route| route.endpoint == web).unwrap().port;
+    // Back down it is given up, and up again it is the same one.
+    stage.does(rollback);
+    assert_eq!(routes(&stage), ssh);
+    assert_eq!(stage.routes.leads().len(), 1, "the address is free");
+    stage.does(rollback);
+    assert_eq!(routes(&stage).iter().find(|route| route.endpoint == web).unwrap().port, port);
+    // One that has an address keeps it, and cannot be asked for another.
+    stage.does(rollback);
+    let wished = BTreeMap::from([("ssh".parse().unwrap(), "random".parse().unwrap())]);
+    let asking = UpgradeRequest { routes: wished, ..request(None) };
+    let (ran, _) = stage.with(&Trouble::default(), |host| operation::upgrade(host, &asking));
+    let Err(error) = &ran.result else { panic!("it was done") };
+    assert_eq!(codes(error), ["HP-REQ-041"]);
 }
 
 #[test]

@@ -250,7 +250,11 @@ fn to_first_schema(root: &Root) {
 
 /// Takes away what the third schema added.
 fn without_third_schema(connection: &rusqlite::Connection) {
-    connection.execute_batch("DROP TABLE former; DROP TABLE retiring; DROP TABLE restored; ALTER TABLE instance DROP COLUMN slot;").unwrap();
+    connection
+        .execute_batch(
+            "DROP TABLE former; DROP TABLE retiring; DROP TABLE restored; ALTER TABLE instance DROP COLUMN slot;",
+        )
+        .unwrap();
 }
 
 #[test]

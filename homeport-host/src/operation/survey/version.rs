@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use homeport_core::config::Effective;
 use homeport_core::fault::Fault;
-use homeport_core::manifest::{Exposure, Manifest};
+use homeport_core::manifest::Manifest;
 use homeport_core::name::{EndpointName, VolumeName};
 use homeport_core::unit::Format;
 
@@ -14,7 +14,6 @@ use crate::image::PortImage;
 use crate::ledger::{InstanceConfig, RouteChoice, RouteRecord};
 use crate::operation::OperationError;
 use crate::plan::{Blueprint, RoutePlan, VolumeWay};
-use crate::progress::Event;
 use crate::request::{PortChoice, RouteWish};
 use crate::run::records;
 
@@ -24,6 +23,8 @@ pub(in crate::operation) struct Present<'a> {
     pub(in crate::operation) manifest: &'a Manifest,
     /// The formats of volumes that are migrated or set back: what is checked now has them.
     pub(in crate::operation) formats: &'a BTreeMap<VolumeName, Format>,
+    /// What the operator wants of endpoints that only the other version has.
+    pub(in crate::operation) wished: &'a BTreeMap<EndpointName, RouteWish>,
     /// The addresses that the other version had when it was there before.
     pub(in crate::operation) former_routes: &'a [RouteRecord],
 }
@@ -60,30 +61,30 @@ impl Surveyor<'_> {
         self.finish(what, Blueprint { instance, image, given, effective, carried, parked, volumes, routes }, checked)
     }
 
-    /// Addresses that are there stay; an endpoint that only the other version has gets one if it should have one.
+    /// Addresses that are there stay; an endpoint that only the other version has gets one if an operator wants it to, or
+    /// it had one before. [spec: UPG-50]
     fn routes_between(&mut self, present: &Present<'_>) -> Result<BTreeMap<EndpointName, RoutePlan>, OperationError> {
         let mut kept = self.ledger.routes(self.instance)?;
         kept.retain(|route| self.manifest.endpoints.contains_key(&route.endpoint));
         let mut plans = self.kept_routes(&kept);
-        let mut wished = BTreeMap::new();
-        for (name, endpoint) in &self.manifest.endpoints {
+        let mut wished: BTreeMap<EndpointName, RouteWish> = present.wished.clone();
+        for name in self.manifest.endpoints.keys().filter(|name| !present.wished.contains_key(*name)) {
             let former = present.former_routes.iter().find(|route| route.endpoint == *name);
-            let wish = if present.manifest.endpoints.contains_key(name) || plans.contains_key(name) {
-                RouteWish::None
-            } else if let Some(address) = former.and_then(records::listen_address) {
-                RouteWish::On { host: address.host(), port: PortChoice::Fixed(address.port()) }
-            } else if endpoint.exposure == Exposure::Lan {
-                let text = format!(
-                    "`{name}` is new and for the local network: it has no public address, since nobody said which it is"
-                );
-                self.host.progress.event(&Event::Warning { text });
-                RouteWish::None
-            } else {
-                // What the manifest proposes.
-                continue;
+            let is_new = !present.manifest.endpoints.contains_key(name);
+            let wish = match former.filter(|_| is_new).and_then(records::listen_address) {
+                Some(address) => RouteWish::On { host: address.host(), port: PortChoice::Fixed(address.port()) },
+                None => RouteWish::None,
             };
             wished.insert(name.clone(), wish);
         }
+        for name in plans.keys().filter(|name| present.wished.contains_key(*name)) {
+            self.faults.push(
+                Fault::new("HP-REQ-041", format!("endpoints.{name}"), format!("`{name}` has a public address already"))
+                    .expected("an endpoint that only the other version has")
+                    .remedy(format!("leave `--route {name}=...` out: the address stays as it is")),
+            );
+        }
+        wished.retain(|name, _| !plans.contains_key(name));
         let added = self.routes(&wished)?;
         for (name, plan) in added {
             let was_random =

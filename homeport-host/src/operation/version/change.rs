@@ -1,6 +1,8 @@
 //! Owns a change of version from what was asked for to what came of it: prepared, consented to, carried out, and what ran
 //! before started again where it fails. Never decides whether it may be, nor which step comes when.
 
+use std::collections::BTreeMap;
+
 use homeport_core::name::InstanceName;
 use homeport_volumes::TxId;
 
@@ -43,6 +45,7 @@ pub fn upgrade(host: &Host, request: &UpgradeRequest) -> Result<Outcome<VersionP
             kind: Kind::Upgrade,
             instance: &request.instance,
             given: &request.given,
+            routes: &request.routes,
             former: former.as_ref(),
         };
         go(host, writer, root, &asked, &next, (request.execution, request.approve.as_ref()))
@@ -59,8 +62,13 @@ pub fn rollback(
         let record = known(writer, &request.instance)?;
         let former: FormerRecord = target::former(writer, &record)?;
         let next: PortImage = target::rollback(host, &record, &former)?;
-        let asked =
-            present::Asked { kind: Kind::Rollback, instance: &request.instance, given: &[], former: Some(&former) };
+        let asked = present::Asked {
+            kind: Kind::Rollback,
+            instance: &request.instance,
+            given: &[],
+            routes: &BTreeMap::new(),
+            former: Some(&former),
+        };
         go(host, writer, root, &asked, &next, (request.execution, request.approve.as_ref()))
     })
 }

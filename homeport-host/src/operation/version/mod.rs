@@ -1,5 +1,5 @@
 //! Another version of an instance's port: up, down, and back to the one from before, as one operation that is carried out
-//! whole or taken back whole. [spec: UPG-30]
+//! whole or taken back whole. [spec: UPG-40, UPG-48]
 //!
 //! ```text
 //! request -> the other image -> judge (pure) -> survey -> VersionPlan -> consent -> run -> VersionChanged

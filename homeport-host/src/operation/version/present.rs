@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use homeport_core::config::Given;
 use homeport_core::fault::Fault;
 use homeport_core::manifest::{Access, Backup, Manifest};
-use homeport_core::name::{InstanceName, VolumeName};
+use homeport_core::name::{EndpointName, InstanceName, VolumeName};
 use homeport_core::unit::{Bytes, Format, Seconds};
 use homeport_core::upgrade::{Change, Loss, Move, WayBack};
 use homeport_volumes::TxId;
@@ -29,6 +29,7 @@ use crate::operation::observe;
 use crate::operation::survey::{Present, Surveyor, recorded_image};
 use crate::plan::{Going, Kind, Manner, Migrating, change_version};
 use crate::progress::Meter;
+use crate::request::RouteWish;
 
 /// How long clients may stay with the version from before.
 const LINGER: Seconds = Seconds::new(24 * 3600);
@@ -38,6 +39,7 @@ pub(super) struct Asked<'a> {
     pub(super) kind: Kind,
     pub(super) instance: &'a InstanceName,
     pub(super) given: &'a [Given],
+    pub(super) routes: &'a BTreeMap<EndpointName, RouteWish>,
     /// The version from before, where there was one.
     pub(super) former: Option<&'a FormerRecord>,
 }
@@ -84,6 +86,7 @@ pub(super) fn prepare(
     let present = Present {
         manifest: &instance.image.manifest,
         formats: &formats,
+        wished: asked.routes,
         former_routes: same_version.map_or(&[], |former| &former.routes),
     };
     let name = &instance.record.name;
@@ -228,7 +231,7 @@ fn count(host: &Host, record: &VolumeRecord) -> Result<(u64, Bytes), OperationEr
     Ok((counted.entries, counted.bytes))
 }
 
-/// That a copy does not fit beside the volume. [spec: UPG-25]
+/// That a copy does not fit beside the volume. [spec: UPG-42]
 fn no_room(record: &VolumeRecord, view: &MigrationView) -> Result<Option<Fault>, OperationError> {
     let stat = rustix::fs::statvfs(&record.path);
     let stat =
