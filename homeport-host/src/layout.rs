@@ -11,6 +11,7 @@
 //! RUN/                       0755; gone after a reboot
 //!   mnt/<uuid>               what volumes are bound to, so that the engine never gets an operator's path
 //!   instances/<name>/port/   mounted at /run/port in the container; `port-b` in the second one, during an upgrade
+//!   frozen/<name>            0700; notes of the ports that stand still while they are read
 //!   daemon.sock  daemon.pid
 //! ```
 
@@ -157,6 +158,16 @@ impl Layout {
         self.run.join("instances").join(instance.as_str()).join(port_dir(slot))
     }
 
+    /// Where the ports are noted that stand still while a snapshot of them is taken.
+    pub fn frozen_dir(&self) -> PathBuf {
+        self.run.join("frozen")
+    }
+
+    /// The note that the instance's port may stand still.
+    pub fn frozen_note(&self, instance: &InstanceName) -> PathBuf {
+        self.frozen_dir().join(instance.as_str())
+    }
+
     /// The socket to which the instance's init says that it is ready. [spec: ENT-9]
     pub fn notify_socket(&self, instance: &InstanceName, slot: Slot) -> PathBuf {
         self.instance_run_dir(instance, slot).join(notify_name())
@@ -219,6 +230,7 @@ mod tests {
             (layout.run_dir().to_owned(), "/srv/hp/run"),
             (layout.mounts_dir(), "/srv/hp/run/mnt"),
             (layout.instance_run_dir(&alice, Slot::First), "/srv/hp/run/instances/alice/port"),
+            (layout.frozen_note(&alice), "/srv/hp/run/frozen/alice"),
             (layout.notify_socket(&alice, Slot::First), "/srv/hp/run/instances/alice/port/notify"),
             (layout.control_socket(), "/srv/hp/run/daemon.sock"),
             (layout.daemon_pid_file(), "/srv/hp/run/daemon.pid"),

@@ -85,7 +85,8 @@ impl RunDir {
         Ok(())
     }
 
-    /// Removes it with all that is in it, and the instance's own directory around it where nothing else is there. Nothing there is fine.
+    /// Removes it with all that is in it, and the instance's own directory around it where nothing else is in that. Nothing
+    /// there is fine.
     pub fn remove(&self) -> Result<(), RunDirError> {
         let gone = |done: io::Result<()>, path: &Path| match done {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path, error)),
@@ -93,8 +94,8 @@ impl RunDir {
         };
         gone(fs::remove_dir_all(&self.0), &self.0)?;
         match self.0.parent() {
+            // What is not ours is in nobody's way: the directory that a container sees is made anew in it.
             Some(parent) => match fs::remove_dir(parent) {
-                // The other slot's directory is in it.
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
                 done => gone(done, parent),
             },
@@ -224,6 +225,17 @@ mod tests {
         assert!(!run.path().join("status.json").exists(), "what an earlier container left is gone");
         run.remove().unwrap();
         run.remove().unwrap();
+    }
+
+    #[test]
+    fn what_lies_beside_it_stays_and_is_in_no_ones_way() {
+        let (temp, run) = dir();
+        run.prepare(&Effective::default(), &ExpectedVolumes::new()).unwrap();
+        let beside = temp.path().join("instances/a/note");
+        fs::write(&beside, "x").unwrap();
+        run.prepare(&Effective::default(), &ExpectedVolumes::new()).unwrap();
+        run.remove().unwrap();
+        assert!(!run.path().exists() && beside.exists());
     }
 
     #[test]

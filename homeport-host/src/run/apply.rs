@@ -248,6 +248,7 @@ impl Session<'_, '_> {
             self.host.engine.remove(&container)?;
         }
         self.note_container(None)?;
+        crate::taking::forget_freeze(self.host, &self.instance);
         Ok(())
     }
 

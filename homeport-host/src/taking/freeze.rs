@@ -1,11 +1,11 @@
 //! Owns the port's own commands around the reading of a running port: `freeze` before, and `thaw` after each freeze,
 //! whatever happens in between. [spec: MAN-18, STO-22]
 //!
-//! What is frozen is noted in the instance's run directory before, so that a process that comes later can thaw it where
-//! this one dies.
+//! What is frozen is noted in the run directory before, so that a process that comes later can thaw it where this one dies.
+//! The note goes with the thaw, or with the container: what does not run does not stand still.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use homeport_core::entrypoint::Phase;
@@ -17,8 +17,6 @@ use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::run::with_causes;
 
-/// The note that something is frozen.
-const NOTE: &str = "frozen";
 /// The program that takes phases.
 const INIT: &str = "/port/init";
 /// How much of what a command says is kept.
@@ -55,7 +53,7 @@ impl<'a> Hook<'a> {
         Some(Self {
             host,
             container,
-            note: note(host, instance),
+            note: host.layout.frozen_note(instance),
             freeze: command(manifest.hooks.freeze.as_ref()?),
             thaw: manifest.hooks.thaw.as_ref().map(command),
         })
@@ -66,10 +64,11 @@ impl<'a> Hook<'a> {
     /// # Errors
     /// Why it does not, in words; it was thawed then, because it may stand still in part.
     pub(crate) fn freeze(&mut self) -> Result<Frozen<'a>, String> {
-        let noted = fs::write(&self.note, self.thaw.as_ref().map_or("", |(name, _)| name.as_str()));
-        if let Err(error) = noted {
-            return Err(format!("the port was not frozen: `{}` cannot be written: {error}", self.note.display()));
-        }
+        let not_noted = |why: String| format!("the port was not frozen, since that cannot be noted: {why}");
+        crate::layout::prepare_private(&self.host.layout.frozen_dir())
+            .map_err(|error| not_noted(with_causes(&error)))?;
+        fs::write(&self.note, self.thaw.as_ref().map_or("", |(name, _)| name.as_str()))
+            .map_err(|error| not_noted(format!("`{}`: {error}", self.note.display())))?;
         let frozen = Frozen { hook: Some(self.clone()) };
         match run(self.host, &self.container, &self.freeze) {
             Ok(()) => Ok(frozen),
@@ -92,13 +91,23 @@ impl Frozen<'_> {
 
     fn end(&mut self) -> Result<(), String> {
         let Some(hook) = self.hook.take() else { return Ok(()) };
-        if let Some(thaw) = &hook.thaw {
-            run(hook.host, &hook.container, thaw).map_err(|why| {
-                format!("the port may still stand still, since `{}` failed: {why}; restart it if it does", thaw.0)
-            })?;
+        let thawed = match &hook.thaw {
+            Some(thaw) => run(hook.host, &hook.container, thaw).map_err(|why| (thaw.0.clone(), why)),
+            // It has no such command: `freeze` ends by itself.
+            None => Ok(()),
+        };
+        // Where it may stand still, the note stays, and the daemon tries again.
+        let stands = thawed.is_err() && may_run(hook.host, &hook.container);
+        if !stands {
+            fs::remove_file(&hook.note).ok();
         }
-        fs::remove_file(&hook.note).ok();
-        Ok(())
+        thawed.map_err(|(thaw, why)| {
+            if stands {
+                format!("the port may still stand still, since `{thaw}` failed: {why}; restart it if it does")
+            } else {
+                format!("the port ended before `{thaw}`, which failed: {why}")
+            }
+        })
     }
 }
 
@@ -116,16 +125,14 @@ impl Drop for Frozen<'_> {
 pub(crate) fn thaw_forgotten(host: &Host, ledger: &Ledger) -> Vec<(InstanceName, String)> {
     let mut failed = Vec::new();
     for record in ledger.instances().unwrap_or_default() {
-        let note = note(host, &record.name);
+        let note = host.layout.frozen_note(&record.name);
         let Ok(text) = fs::read_to_string(&note) else { continue };
-        let Some(container) = record.container.clone().map(ContainerRef::Id) else {
-            fs::remove_file(&note).ok();
-            continue;
-        };
-        let thawed = match text.parse::<CommandName>() {
-            Ok(name) => run(host, &container, &(name, Duration::from_mins(1))),
-            // It has no such command: `freeze` ends by itself.
-            Err(_) => Ok(()),
+        let container = record.container.clone().map(ContainerRef::Id);
+        let container = container.filter(|container| may_run(host, container));
+        let thawed = match (container, text.parse::<CommandName>()) {
+            (Some(container), Ok(name)) => run(host, &container, &(name, Duration::from_mins(1))),
+            // What does not run does not stand still; without such a command `freeze` ends by itself.
+            (None, _) | (_, Err(_)) => Ok(()),
         };
         match thawed {
             Ok(()) => drop(fs::remove_file(&note)),
@@ -135,9 +142,15 @@ pub(crate) fn thaw_forgotten(host: &Host, ledger: &Ledger) -> Vec<(InstanceName,
     failed
 }
 
-fn note(host: &Host, instance: &InstanceName) -> PathBuf {
-    let run = host.layout.instance_run_dir(instance, crate::ledger::Slot::First);
-    run.parent().unwrap_or(Path::new("/")).join(NOTE)
+/// Forgets that the instance stood still: the container that did is gone.
+pub(crate) fn forget_freeze(host: &Host, instance: &InstanceName) {
+    // One that stays is found by the daemon, which thaws what does not stand still without harm.
+    fs::remove_file(host.layout.frozen_note(instance)).ok();
+}
+
+/// Whether the container runs, as far as that can be said: an engine that does not answer says nothing.
+fn may_run(host: &Host, container: &ContainerRef) -> bool {
+    host.engine.inspect(container).map_or(true, |facts| facts.is_some_and(|facts| facts.state.is_running()))
 }
 
 /// Runs one command in the running container.

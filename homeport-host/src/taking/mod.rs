@@ -15,5 +15,5 @@ mod take;
 
 pub(crate) use baseline::counted;
 pub(crate) use error::TakeError;
-pub(crate) use freeze::{Hook, thaw_forgotten};
+pub(crate) use freeze::{Hook, forget_freeze, thaw_forgotten};
 pub(crate) use take::{Taking, Took};

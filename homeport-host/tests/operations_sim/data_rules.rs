@@ -501,9 +501,24 @@ fn a_running_port_stands_still_while_it_is_read_and_goes_on_whatever_happens() {
     assert!(before.keys().all(|name| stage.home().contains_key(name)));
     // What a process that died has left frozen is thawed by the clock.
     commands(&stage);
-    let note = stage.layout.run_dir().join("instances/alice/frozen");
+    let note = stage.layout.frozen_note(&alice());
     fs::write(&note, "go").unwrap();
     stage.does(|host| Ok(do_what_is_due(host)?));
     assert_eq!(commands(&stage), ["go"]);
+    assert!(!note.exists());
+    // One that cannot be thawed keeps its note, is said to be so, and is restarted like any other.
+    stage.port.deeds().failing = vec!["go".to_owned()];
+    let made = stage.does(snapshot);
+    assert!(made.warnings.iter().any(|text| text.contains("restart it if it does")), "{:?}", made.warnings);
+    assert!(note.exists());
+    stage.must(Command::Restart);
+    assert!(!note.exists(), "the container that stood still is gone");
+    assert_eq!(stage.settled("restarted"), Now::running("hello"));
+    // What does not run does not stand still.
+    stage.must(Command::Stop);
+    fs::write(&note, "go").unwrap();
+    commands(&stage);
+    stage.does(|host| Ok(do_what_is_due(host)?));
+    assert_eq!(commands(&stage), [""; 0]);
     assert!(!note.exists());
 }
