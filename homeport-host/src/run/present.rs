@@ -9,10 +9,11 @@ use super::session::Session;
 use crate::engine::ContainerRef;
 use crate::plan::{Kind, Writing};
 use crate::progress::Event;
-use crate::taking::{Hook, Taking};
+use crate::taking::{Hook, Taking, what_may_write};
 
 impl Session<'_, '_> {
-    /// Makes a snapshot of these volumes. Where the port goes on, it is asked to hold still for it, if it can.
+    /// Makes a snapshot of these volumes. Where the port goes on, it is asked to hold still for it, if it can. Where it was
+    /// stopped, nothing should write to them; where something may, the snapshot says so.
     pub(super) fn snapshot_present(&mut self, volumes: &[VolumeName], port: Writing) -> Result<(), StepError> {
         let store = crate::store::open_or_make(self.host, self.writer)?;
         let records = self.writer.volumes(&self.instance)?;
@@ -30,6 +31,10 @@ impl Session<'_, '_> {
             }
             _ => None,
         };
+        let writes = match port {
+            Writing::Stopped => what_may_write(self.host, self.writer, &self.root, &self.instance, &records)?,
+            Writing::GoesOn => None,
+        };
         let took = Taking {
             host: self.host,
             ledger: self.writer,
@@ -39,14 +44,11 @@ impl Session<'_, '_> {
             volumes: &records,
             reason,
             note: Some(note),
-            mode: match port {
-                Writing::Stopped => Mode::Still,
-                Writing::GoesOn => Mode::Running,
-            },
+            mode: if port == Writing::GoesOn || writes.is_some() { Mode::Running } else { Mode::Still },
             hook,
         }
         .take()?;
-        for text in took.warnings {
+        for text in writes.into_iter().chain(took.warnings) {
             self.host.progress.event(&Event::Warning { text });
         }
         let head = &took.taken.head;

@@ -12,7 +12,7 @@ use homeport_core::entrypoint::Phase;
 use homeport_core::manifest::Manifest;
 use homeport_core::name::{CommandName, InstanceName};
 
-use crate::engine::{ContainerRef, ExecOutcome, ExecSpec, ExecStreams, Flow};
+use crate::engine::{ContainerRef, ContainerState, ExecOutcome, ExecSpec, ExecStreams, Flow};
 use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::run::with_causes;
@@ -36,6 +36,8 @@ pub(crate) struct Hook<'a> {
 #[derive(Debug)]
 pub(crate) struct Frozen<'a> {
     hook: Option<Hook<'a>>,
+    /// The run of the container that was frozen.
+    run: Option<ContainerState>,
 }
 
 impl<'a> Hook<'a> {
@@ -69,7 +71,7 @@ impl<'a> Hook<'a> {
             .map_err(|error| not_noted(with_causes(&error)))?;
         fs::write(&self.note, self.thaw.as_ref().map_or("", |(name, _)| name.as_str()))
             .map_err(|error| not_noted(format!("`{}`: {error}", self.note.display())))?;
-        let frozen = Frozen { hook: Some(self.clone()) };
+        let frozen = Frozen { hook: Some(self.clone()), run: state(self.host, &self.container) };
         match run(self.host, &self.container, &self.freeze) {
             Ok(()) => Ok(frozen),
             Err(why) => {
@@ -81,12 +83,18 @@ impl<'a> Hook<'a> {
 }
 
 impl Frozen<'_> {
-    /// Lets the port go on.
+    /// Lets the port go on. That this works says that it stood still until now.
     ///
     /// # Errors
-    /// Why it may still stand still, in words.
+    /// Why it may still stand still, or did not all the time, in words.
     pub(crate) fn thaw(mut self) -> Result<(), String> {
-        self.end()
+        let now = self.hook.as_ref().and_then(|hook| state(hook.host, &hook.container));
+        self.end()?;
+        if now.is_some() && now == self.run {
+            Ok(())
+        } else {
+            Err("its container was started anew after it was frozen".to_owned())
+        }
     }
 
     fn end(&mut self) -> Result<(), String> {
@@ -146,6 +154,11 @@ pub(crate) fn thaw_forgotten(host: &Host, ledger: &Ledger) -> Vec<(InstanceName,
 pub(crate) fn forget_freeze(host: &Host, instance: &InstanceName) {
     // One that stays is found by the daemon, which thaws what does not stand still without harm.
     fs::remove_file(host.layout.frozen_note(instance)).ok();
+}
+
+/// What the container does; `None` where that cannot be said.
+fn state(host: &Host, container: &ContainerRef) -> Option<ContainerState> {
+    Some(host.engine.inspect(container).ok()??.state).filter(ContainerState::is_running)
 }
 
 /// Whether the container runs, as far as that can be said: an engine that does not answer says nothing.

@@ -11,9 +11,11 @@ mod about;
 mod baseline;
 mod error;
 mod freeze;
+mod still;
 mod take;
 
 pub(crate) use baseline::counted;
 pub(crate) use error::TakeError;
 pub(crate) use freeze::{Hook, forget_freeze, thaw_forgotten};
+pub(crate) use still::what_may_write;
 pub(crate) use take::{Taking, Took};

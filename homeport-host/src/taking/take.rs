@@ -9,7 +9,8 @@ use homeport_volumes::{Marker, Readable, RootId, check_readable};
 use super::about::Known;
 use super::baseline::put_back_since;
 use super::error::TakeError;
-use super::freeze::Hook;
+use super::freeze::{Frozen, Hook};
+use super::still::what_may_write;
 use crate::host::Host;
 use crate::ledger::{Ledger, MarkKind, SnapshotMark, VolumeRecord};
 use crate::progress::{Event, Meter};
@@ -43,6 +44,15 @@ pub(crate) struct Took {
 struct Opened<'a> {
     record: &'a VolumeRecord,
     readable: Readable,
+}
+
+/// Whether a volume was taken into use while it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Use {
+    /// It was not.
+    AsBefore,
+    /// It was: another container runs on it.
+    Anew,
 }
 
 impl Opened<'_> {
@@ -147,19 +157,13 @@ impl Taking<'_> {
         for one in opened {
             taking.read(&one.subject(), self.mode, &self.meter(one, parent, "read"))?;
         }
-        let consistency = match (self.mode, &frozen) {
-            (Mode::Still, _) => Consistency::Stopped,
-            (Mode::Running, Some(_)) => Consistency::Frozen,
-            (Mode::Running, None) => Consistency::Running,
-        };
-        if let Some(frozen) = frozen
-            && let Err(why) = frozen.thaw()
-        {
-            warnings.push(why);
-        }
+        let stood = frozen.map(Frozen::thaw);
+        let mut used = Use::AsBefore;
         for one in opened {
-            self.still(one)?;
+            used = used.max(self.still(one)?);
         }
+        let (consistency, doubt) = self.consistency(stood, used)?;
+        warnings.extend(doubt);
         let record = self.ledger.instance(self.instance)?;
         let (config, routes) = (self.ledger.config(self.instance)?, self.ledger.routes(self.instance)?);
         let Some(first) = self.volumes.first() else {
@@ -178,8 +182,30 @@ impl Taking<'_> {
         Ok(taking.commit(known.about(self.reason, consistency, self.note.clone()))?)
     }
 
+    /// What is said of the reading, after it: only what held from before it until now. Otherwise why not. [spec: STO-22]
+    fn consistency(
+        &self,
+        stood: Option<Result<(), String>>,
+        used: Use,
+    ) -> Result<(Consistency, Option<String>), TakeError> {
+        let doubt = match (self.mode, stood) {
+            (Mode::Still, _) => {
+                let writes = what_may_write(self.host, self.ledger, self.root, self.instance, self.volumes)?;
+                return Ok(writes.map_or((Consistency::Stopped, None), |why| (Consistency::Running, Some(why))));
+            }
+            (Mode::Running, None) => None,
+            (Mode::Running, Some(Ok(()))) if used == Use::AsBefore => return Ok((Consistency::Frozen, None)),
+            (Mode::Running, Some(Ok(()))) => Some(format!(
+                "the snapshot is of the running port, since `{}` was started anew while it was read",
+                self.instance
+            )),
+            (Mode::Running, Some(Err(why))) => Some(format!("the snapshot is of the running port: {why}")),
+        };
+        Ok((Consistency::Running, doubt))
+    }
+
     /// The volume is still the one that was checked; one that nothing may write to was not taken into use meanwhile.
-    fn still(&self, one: &Opened<'_>) -> Result<(), TakeError> {
+    fn still(&self, one: &Opened<'_>) -> Result<Use, TakeError> {
         let now: Marker = one.readable.still()?;
         let changed = |what: String| TakeError::Changed { instance: self.instance.clone(), what };
         let record = self.ledger.volume_by_uuid(&one.record.uuid)?;
@@ -189,10 +215,11 @@ impl Taking<'_> {
         if record.path != one.record.path || record.instance != one.record.instance {
             return Err(changed(format!("volume `{}` is elsewhere now", one.record.name)));
         }
-        if self.mode == Mode::Still && now.generation != one.readable.marker().generation {
-            return Err(changed(format!("volume `{}` was taken into use", one.record.name)));
+        match (self.mode, now.generation == one.readable.marker().generation) {
+            (_, true) => Ok(Use::AsBefore),
+            (Mode::Running, false) => Ok(Use::Anew),
+            (Mode::Still, false) => Err(changed(format!("volume `{}` was taken into use", one.record.name))),
         }
-        Ok(())
     }
 
     fn meter(&self, one: &Opened<'_>, parent: Option<&SnapshotHead>, what: &str) -> Meter<'_> {

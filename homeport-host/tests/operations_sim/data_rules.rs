@@ -456,7 +456,7 @@ fn the_clock_takes_snapshots_prunes_rehearses_and_says_what_was_missed() {
     assert_eq!(stage.settled("by the clock"), Now::running("hello"));
 }
 
-const HOOKS: &str = r#"{"protocol":"1.0",
+pub(crate) const HOOKS: &str = r#"{"protocol":"1.0",
 "port":{"id":"shell","version":"1.0.0","title":"A shell"},
 "config":{"motd":{"type":"string","default":"hello"},"token":{"type":"string","secret":true}},
 "commands":{"still":{"summary":"s","when":"running"},"go":{"summary":"s","when":"running"},
@@ -509,6 +509,7 @@ fn a_running_port_stands_still_while_it_is_read_and_goes_on_whatever_happens() {
     // One that cannot be thawed keeps its note, is said to be so, and is restarted like any other.
     stage.port.deeds().failing = vec!["go".to_owned()];
     let made = stage.does(snapshot);
+    assert_eq!(made.snapshot.consistency.as_str(), "running", "what was not thawed was not frozen for a snapshot");
     assert!(made.warnings.iter().any(|text| text.contains("restart it if it does")), "{:?}", made.warnings);
     assert!(note.exists());
     stage.must(Command::Restart);

@@ -63,6 +63,8 @@ pub(crate) struct Deeds {
     /// The commands that were run in its containers, in their order, and which of them fail.
     pub(crate) commands: Vec<String>,
     pub(crate) failing: Vec<String>,
+    /// What happens beside the next run of a command.
+    pub(crate) beside: Option<(String, Beside)>,
     starts: u32,
 }
 
@@ -88,6 +90,15 @@ pub(crate) enum Migrating {
 
 /// The file that data of format 2 has and data of format 1 need not have.
 pub(crate) const SECOND_KEY: &str = "second_key";
+
+/// Something that happens while a command runs.
+pub(crate) struct Beside(pub(crate) Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for Beside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Beside")
+    }
+}
 
 /// The files of one volume, by name.
 pub(crate) type Tree = BTreeMap<String, Vec<u8>>;
@@ -129,6 +140,11 @@ impl Port {
             })
             .exec(move |_, spec, _| {
                 let works = beside.deeds().command(spec.argv.get(2));
+                let is_now = |(name, _): &mut (String, Beside)| spec.argv.get(2) == Some(name);
+                let happens = beside.deeds().beside.take_if(is_now);
+                if let Some((_, Beside(happens))) = happens {
+                    happens();
+                }
                 ExecReply::code(if works { ExitCode::SUCCESS } else { ExitCode::new(9) })
             })
     }

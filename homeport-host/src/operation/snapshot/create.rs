@@ -21,8 +21,8 @@ use crate::operation::survey::recorded_image;
 use crate::operation::{OperationError, observe};
 use crate::progress::Event;
 use crate::request::SnapshotRequest;
-use crate::run::{known, with_causes};
-use crate::taking::{Hook, Taking, Took};
+use crate::run::with_causes;
+use crate::taking::{Hook, Taking, Took, what_may_write};
 
 /// A snapshot that was made.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -83,7 +83,9 @@ pub(crate) fn make(
         Some(record) => observe::is_running(host, record)?,
         None => false,
     };
-    let mode = if runs { Mode::Running } else { still_or_not(host, &ledger, &root, &volumes, &mut warnings)? };
+    let writes = if runs { None } else { what_may_write(host, &ledger, &root, instance, &volumes)? };
+    let mode = if runs || writes.is_some() { Mode::Running } else { Mode::Still };
+    warnings.extend(writes);
     let took = Taking {
         host,
         ledger: &ledger,
@@ -144,28 +146,6 @@ pub(crate) fn store(host: &Host, ledger: &Ledger, instance: &InstanceName) -> Re
             locked(host, &format!("snapshot of {instance}"), |writer, _| Ok(crate::store::open_or_make(host, writer)?))
         }
     }
-}
-
-/// Whether nothing can write to the volumes of an instance that does not run: something else may have them mounted.
-fn still_or_not(
-    host: &Host,
-    ledger: &Ledger,
-    root: &homeport_volumes::RootId,
-    volumes: &[VolumeRecord],
-    warnings: &mut Vec<String>,
-) -> Result<Mode, OperationError> {
-    for record in volumes {
-        let (request, known) = known::ask(host, ledger, root, record)?;
-        let examined = homeport_volumes::examine(&host.machine, &request, Some(&known)).map_err(DataError::from)?;
-        if let Some(user) = examined.facts.users.first() {
-            warnings.push(format!(
-                "`{}` does not run, and process {} (`{}`) has `{}` mounted: what it writes meanwhile may be half in it",
-                record.instance, user.pid, user.command, record.name
-            ));
-            return Ok(Mode::Running);
-        }
-    }
-    Ok(Mode::Still)
 }
 
 /// The port's own commands around a snapshot of it while it runs.
