@@ -23,7 +23,7 @@ impl Render for SchedulesReport {
             view(schedule, page);
         }
         if let Some((at, outcome)) = &self.schedules.scrub {
-            page.line(format_args!("the whole store was last read on {}: {outcome}", moment(at)));
+            page.line(format_args!("reading the whole store: {}: {outcome}", moment(at)));
         }
     }
 }
@@ -76,9 +76,9 @@ fn view(schedule: &ScheduleView, page: &mut Page) {
     }
     if schedule.missed > 0 {
         let missed = count(schedule.missed.into(), "snapshot was", "snapshots were");
-        page.line(format_args!("  missed: {missed} due while the daemon did not run"));
+        page.line(format_args!("  missed: {missed} due and not taken"));
     }
     if let Some((at, outcome)) = &schedule.rehearsal {
-        page.line(format_args!("  rehearsed: {}: {outcome}", moment(at)));
+        page.line(format_args!("  rehearsal: {}: {outcome}", moment(at)));
     }
 }

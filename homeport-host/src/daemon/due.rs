@@ -9,6 +9,14 @@ const AGAIN: Duration = Duration::from_mins(15);
 /// How long a month is here.
 const MONTH: Duration = Duration::from_hours(30 * 24);
 
+/// How long after a failure, or after being cut off, something monthly is tried again.
+const DAY: Duration = Duration::from_hours(24);
+
+/// What is written down of something that was begun, until it comes to an end.
+pub(super) const BEGUN: &str = "begun, and not at its end";
+/// How what is written down of a failure begins.
+pub(super) const FAILED: &str = "failed";
+
 /// A snapshot that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Due {
@@ -16,9 +24,12 @@ pub(super) struct Due {
     pub(super) missed: u32,
 }
 
-/// Whether a snapshot is due, and how many were missed.
+/// Whether a snapshot is due, and how many were missed. A clock that was ahead when the schedule was written delays nothing:
+/// what it says of the future is due now.
 pub(super) fn snapshot(schedule: &ScheduleRecord, now: &Time) -> Option<Due> {
-    if schedule.state == ScheduleState::Paused || *now < schedule.next {
+    let was_ahead =
+        schedule.next > now.after(every(schedule)) || schedule.last.as_ref().is_some_and(|(last, _)| last > now);
+    if schedule.state == ScheduleState::Paused || (*now < schedule.next && !was_ahead) {
         return None;
     }
     let late = now.since(&schedule.next).as_secs();
@@ -31,15 +42,22 @@ impl Due {
     pub(super) fn next(self, schedule: &ScheduleRecord, now: &Time, failed: bool) -> Time {
         let periods = self.missed.saturating_add(1);
         let regular = schedule.next.after(every(schedule).saturating_mul(periods));
-        // It may have taken longer than a period.
-        let regular = if regular <= *now { now.after(every(schedule)) } else { regular };
+        // It may have taken longer than a period, or the clock was ahead when the rhythm was written.
+        let soonest = now.after(every(schedule));
+        let regular = if regular <= *now { soonest } else { regular.min(soonest) };
         if failed { regular.min(now.after(AGAIN)) } else { regular }
     }
 }
 
-/// Whether something that was done then is due again.
+/// Whether something that was done then is due again; what was done in the future was done by a clock that was ahead.
 pub(super) fn monthly(last: &Time, now: &Time) -> bool {
-    now.since(last) >= MONTH
+    last > now || now.since(last) >= MONTH
+}
+
+/// Whether something monthly, of which this was written down, is due again: sooner where it did not come to its end.
+pub(super) fn again((last, outcome): &(Time, String), now: &Time) -> bool {
+    let is_open = outcome == BEGUN || outcome.starts_with(FAILED);
+    monthly(last, now) || (is_open && now.since(last) >= DAY)
 }
 
 fn every(schedule: &ScheduleRecord) -> Duration {
@@ -96,9 +114,38 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_ahead_ends_no_schedule() {
+        let now = at("2026-11-23T04:00:00Z");
+        let ahead = at("2036-01-01T00:00:00Z");
+        let far = schedule("2036-01-01T01:00:00Z");
+        let near = schedule("2026-11-23T04:30:00Z");
+        assert_eq!(snapshot(&near, &now), None);
+        let told = ScheduleRecord { last: Some((ahead.clone(), "snapshot 1".to_owned())), ..near };
+        for schedule in [far, told] {
+            let due = snapshot(&schedule, &now).unwrap();
+            assert_eq!(due.missed, 0);
+            let next = due.next(&schedule, &now, false);
+            assert!(next > now && next <= now.after(every(&schedule)), "{next}");
+            let after = ScheduleRecord { next, last: Some((now.clone(), String::new())), ..schedule };
+            assert_eq!(snapshot(&after, &now), None, "once");
+        }
+        assert!(monthly(&ahead, &now));
+    }
+
+    #[test]
     fn a_month_is_thirty_days() {
         let then = at("2026-11-23T04:00:00Z");
         assert!(!monthly(&then, &at("2026-12-23T03:59:59Z")));
         assert!(monthly(&then, &at("2026-12-23T04:00:00Z")));
+    }
+
+    #[test]
+    fn what_did_not_come_to_its_end_is_tried_again_after_a_day() {
+        let then = at("2026-11-23T04:00:00Z");
+        for (outcome, days) in [("9 entries restored", 30), (BEGUN, 1), ("failed: there is no room", 1)] {
+            let last = (then.clone(), outcome.to_owned());
+            assert!(again(&last, &then.after(DAY * days)), "{outcome}");
+            assert!(!again(&last, &then.after(DAY * (days - 1))), "{outcome}");
+        }
     }
 }

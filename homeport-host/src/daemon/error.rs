@@ -39,6 +39,12 @@ pub enum DaemonError {
         #[source]
         source: io::Error,
     },
+    /// A thread of the daemon has ended by itself: that is a bug.
+    #[error("the daemon ends, since a thread of it did: the one that {what}")]
+    Thread {
+        /// What it did.
+        what: &'static str,
+    },
 }
 
 impl Advice for DaemonError {
@@ -50,6 +56,7 @@ impl Advice for DaemonError {
             Self::Ledger(error) => error.code(),
             Self::Descriptors(error) => error.code(),
             Self::Io { .. } => "HP-DMN-011",
+            Self::Thread { .. } => "HP-DMN-012",
         }
     }
 
@@ -63,6 +70,7 @@ impl Advice for DaemonError {
             Self::Ledger(error) => error.help(),
             Self::Descriptors(error) => error.help(),
             Self::Io { .. } => None,
+            Self::Thread { .. } => Some("start it again, and report what the end of its log says".to_owned()),
         }
     }
 }

@@ -17,11 +17,13 @@ mod due;
 mod error;
 mod keep;
 mod mend;
+mod ran;
 mod retire;
 mod serve;
 mod spawn;
 mod supervise;
 mod timer;
+mod upkeep;
 mod watch;
 mod work;
 
@@ -29,4 +31,13 @@ pub use client::DaemonClient;
 pub use control::{Answer, DaemonStatus, Refusal, Request};
 pub use error::DaemonError;
 pub use serve::run;
-pub use timer::do_what_is_due;
+pub use timer::Timer;
+
+/// Does everything that the daemon does by the clock and that is due, once, with nothing in mind of what was done before.
+///
+/// # Errors
+/// The ledger cannot be read. What else fails is written into the history.
+pub fn do_what_is_due(host: &crate::Host) -> Result<(), crate::ledger::LedgerError> {
+    Timer::new(host.clone()).round()?;
+    upkeep::round(host)
+}

@@ -21,6 +21,7 @@ use super::error::DaemonError;
 use super::keep::Keeper;
 use super::mend;
 use super::timer;
+use super::upkeep;
 use super::watch::{self, Notice};
 use super::work;
 use crate::engine::Cancel;
@@ -30,6 +31,8 @@ use crate::oplock::{OperationLock, Wait};
 
 /// How many may wait to be answered.
 const BACKLOG: i32 = 128;
+/// How often it is looked whether every thread is there.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// One line of the daemon's log, on standard error. A log that cannot be written is no reason to end.
 pub(super) fn say(text: &str) {
@@ -132,11 +135,12 @@ async fn serve(daemon: &Arc<Daemon>, listener: StdListener) -> Result<(), Daemon
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("wait for signals beside"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("wait for signals beside"))?;
     let mut hang_up = signal(SignalKind::hangup()).map_err(failed("wait for signals beside"))?;
+    let mut look = tokio::time::interval(LOOK);
     let (stop, mut stopped) = tokio::sync::mpsc::channel::<()>(1);
     let watch = Watch::begin(daemon);
     let mut clients = JoinSet::new();
     say(&format!("the daemon runs as process {}", std::process::id()));
-    loop {
+    let served = loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
@@ -148,24 +152,38 @@ async fn serve(daemon: &Arc<Daemon>, listener: StdListener) -> Result<(), Daemon
                 }
             },
             Some(_) = clients.join_next() => {}
-            _ = stopped.recv() => break,
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = stopped.recv() => break Ok(()),
+            _ = terminate.recv() => break Ok(()),
+            _ = interrupt.recv() => break Ok(()),
             _ = hang_up.recv() => {}
+            // A daemon that lacks one of its threads would seem to work; one that ended is started again.
+            _ = look.tick() => if let Some(what) = watch.ended() {
+                break Err(DaemonError::Thread { what });
+            },
         }
-    }
+    };
     clients.shutdown().await;
     watch.end();
-    Ok(())
+    served
 }
 
-/// The threads that watch the engine, decide, and start instances again.
+/// The threads that watch the engine, decide, start instances again, and do what is due by the clock.
 struct Watch {
     cancel: Cancel,
     notices: Sender<Notice>,
-    /// Dropped, it ends the timer.
-    timer: Sender<()>,
-    threads: [std::thread::JoinHandle<()>; 4],
+    /// Dropped, they end what is done by the clock.
+    clocks: [Sender<()>; 2],
+    threads: Threads,
+}
+
+/// Threads by what they do.
+struct Threads(Vec<(&'static str, std::thread::JoinHandle<()>)>);
+
+impl Threads {
+    /// One that has ended, which none does before it is told to.
+    fn ended(&self) -> Option<&'static str> {
+        self.0.iter().find(|(_, thread)| thread.is_finished()).map(|(what, _)| *what)
+    }
 }
 
 impl Watch {
@@ -181,19 +199,57 @@ impl Watch {
         let keeper = std::thread::spawn(move || keeper.run(&received));
         let (host, (timer, ticking)) = (daemon.host.clone(), channel());
         let ticker = std::thread::spawn(move || timer::run(&host, &ticking));
-        Self { cancel, notices, timer, threads: [follower, worker, keeper, ticker] }
+        let (host, (monthly, waiting)) = (daemon.host.clone(), channel());
+        let upkeep = std::thread::spawn(move || upkeep::run(&host, &waiting));
+        let threads = Threads(vec![
+            ("follows the engine's events", follower),
+            ("starts instances again", worker),
+            ("keeps up what should run", keeper),
+            ("takes snapshots by the clock", ticker),
+            ("verifies and rehearses by the clock", upkeep),
+        ]);
+        Self { cancel, notices, clocks: [timer, monthly], threads }
+    }
+
+    /// What a thread did that has ended though nobody told it to.
+    fn ended(&self) -> Option<&'static str> {
+        self.threads.ended()
     }
 
     /// Ends the threads. One that is in the middle of an operation is not waited for: its journal tells what was begun.
     fn end(self) {
         self.cancel.cancel();
-        drop(self.timer);
+        drop(self.clocks);
         self.notices.send(Notice::Stop).ok();
         let end = std::time::Instant::now() + std::time::Duration::from_secs(2);
-        for thread in self.threads {
+        for (_, thread) in self.threads.0 {
             while !thread.is_finished() && std::time::Instant::now() < end {
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_ends_or_panics_is_noticed_by_what_it_did() {
+        let (stop, stopped) = channel::<()>();
+        let lives = std::thread::spawn(move || assert!(stopped.recv().is_err()));
+        let mut threads = Threads(vec![("lives", lives)]);
+        assert_eq!(threads.ended(), None);
+        let gone = std::thread::spawn(|| std::panic::resume_unwind(Box::new(())));
+        while !gone.is_finished() {
+            std::thread::yield_now();
+        }
+        threads.0.push(("panicked", gone));
+        assert_eq!(threads.ended(), Some("panicked"));
+        drop(stop);
+        while threads.0.iter().any(|(_, thread)| !thread.is_finished()) {
+            std::thread::yield_now();
+        }
+        assert_eq!(threads.ended(), Some("lives"));
     }
 }

@@ -1,9 +1,10 @@
-//! Owns what is done by the clock: snapshots that are due, pruning by the policy that was set with them, a rehearsal and a
-//! scrub a month, emptying the trash after its time, and thawing what a dead process left frozen.
+//! Owns what is done by the clock and soon: snapshots that are due, pruning by the policy that was set with them, emptying
+//! the trash after its time, and thawing what a dead process left frozen.
 //!
-//! One thread looks every half minute and does one thing after the other. Never decides what may be removed: the
-//! operations do, as for the command line.
+//! One thread looks every half minute and does one thing after the other; what may take hours is `upkeep`'s. Never decides
+//! what may be removed: the operations do, as for the command line.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -11,61 +12,103 @@ use homeport_core::name::InstanceName;
 use homeport_volumes::store::Reason;
 
 use super::due::{self, Due};
+use super::ran::Ran;
 use super::serve::say;
 use crate::host::Host;
 use crate::ledger::{EventRecord, Ledger, LedgerError, ScheduleRecord, Time};
 use crate::operation::{self, Execution, OperationError, Outcome};
-use crate::request::{
-    Depth, EmptyRequest, PruneRequest, PruneWish, SnapshotChoice, SnapshotRef, TrashChoice, VerifyRequest,
-};
+use crate::request::{EmptyRequest, PruneRequest, PruneWish, TrashChoice};
 use crate::run::with_causes;
 use crate::taking::thaw_forgotten;
 
 /// How often it looks.
-const LOOK: Duration = Duration::from_secs(30);
+pub(super) const LOOK: Duration = Duration::from_secs(30);
 /// How long it waits for operations and snapshots of others.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Goes on until `stop` is closed.
 pub(super) fn run(host: &Host, stop: &Receiver<()>) {
-    let host = host.clone().with_patience(PATIENCE);
+    let mut timer = Timer::new(host.clone().with_patience(PATIENCE));
     loop {
         match stop.recv_timeout(LOOK) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
         }
-        if let Err(error) = do_what_is_due(&host) {
+        if let Err(error) = timer.round() {
             say(&format!("the schedules cannot be looked at: {}", with_causes(&error)));
         }
     }
 }
 
-/// Does everything that is due by the clock, once: what the daemon does every half minute.
-///
-/// # Errors
-/// The ledger cannot be read. What else fails is written into the history.
-pub fn do_what_is_due(host: &Host) -> Result<(), LedgerError> {
-    let ledger = Ledger::open(&host.layout)?;
-    thaw(host, &ledger);
-    for schedule in ledger.schedules()? {
-        if let Some(found) = due::snapshot(&schedule, &host.now()) {
-            snapshot(host, &schedule, found);
-        }
-    }
-    if let Some(store) = ledger.store()?
-        && due::monthly(store.scrub.as_ref().map_or(&store.created, |(at, _)| at), &host.now())
-    {
-        scrub(host);
-    }
-    let is_over = |until: &Time| *until <= host.now();
-    if ledger.trash()?.iter().any(|record| is_over(&record.until)) {
-        empty(host);
-    }
-    Ok(())
+/// Does what is due by the clock, and remembers what it could not write down.
+#[derive(Debug)]
+pub struct Timer {
+    host: Host,
+    /// What came of runs, where the ledger could not be written.
+    unwritten: BTreeMap<InstanceName, Ran>,
+    /// What was said of ports that cannot be thawed.
+    said: BTreeMap<InstanceName, String>,
 }
 
-/// One snapshot that is due, and what follows from it.
-fn snapshot(host: &Host, schedule: &ScheduleRecord, due: Due) {
+impl Timer {
+    /// For this host.
+    pub fn new(host: Host) -> Self {
+        Self { host, unwritten: BTreeMap::new(), said: BTreeMap::new() }
+    }
+
+    /// Does everything that is due, once: what the daemon does every half minute.
+    ///
+    /// # Errors
+    /// The ledger cannot be read. What else fails is written into the history.
+    pub fn round(&mut self) -> Result<(), LedgerError> {
+        let ledger = Ledger::open(&self.host.layout)?;
+        self.thaw(&ledger);
+        self.write_down();
+        for schedule in ledger.schedules()? {
+            let unwritten = self.unwritten.get(&schedule.instance);
+            let present = unwritten.map_or_else(|| schedule.clone(), |ran| ran.onto(schedule.clone()));
+            if let Some(found) = due::snapshot(&present, &self.host.now()) {
+                let (next, last) = snapshot(&self.host, &present, found);
+                let ran = Ran::of(&schedule, next, last, found.missed);
+                self.unwritten.insert(schedule.instance, ran);
+                self.write_down();
+            }
+        }
+        let is_over = |until: &Time| *until <= self.host.now();
+        if ledger.trash()?.iter().any(|record| is_over(&record.until)) {
+            empty(&self.host);
+        }
+        Ok(())
+    }
+
+    /// Writes what came of runs into the ledger. What cannot be written now is kept in mind, so that nothing is done twice.
+    fn write_down(&mut self) {
+        let host = &self.host;
+        self.unwritten.retain(|name, ran| match operation::schedule_ran(host, name, |record| ran.onto(record)) {
+            Ok(()) => false,
+            Err(error) => {
+                say(&format!("what came of the schedule of `{name}` cannot be written yet: {}", with_causes(&error)));
+                true
+            }
+        });
+    }
+
+    /// Lets ports go on that a process which died has left standing still. Whoever freezes holds the store's lock.
+    fn thaw(&mut self, ledger: &Ledger) {
+        let Ok(Some(store)) = crate::store::open(ledger) else { return };
+        let Ok(nobody_freezes) = store.writer(Duration::ZERO, &mut |_| {}) else { return };
+        let failed: BTreeMap<InstanceName, String> = thaw_forgotten(&self.host, ledger).into_iter().collect();
+        // The history needs the operation lock, which is taken before the store's and never after it.
+        drop(nobody_freezes);
+        for (name, why) in failed.iter().filter(|(name, why)| self.said.get(*name) != Some(*why)) {
+            note(&self.host, Some(name), "thaw", &format!("it may stand still: {why}; restart it if it does"));
+        }
+        self.said = failed;
+    }
+}
+
+/// One snapshot that is due: when the next one is, and what came of this one.
+fn snapshot(host: &Host, schedule: &ScheduleRecord, due: Due) -> (Time, (Time, String)) {
     let name = schedule.instance.clone();
     if due.missed > 0 {
         let text = match due.missed {
@@ -90,18 +133,9 @@ fn snapshot(host: &Host, schedule: &ScheduleRecord, due: Due) {
     if failed {
         note(host, Some(&name), "schedule", &text);
     }
-    let rehearsal = rehearse(host, schedule);
-    let next = due.next(schedule, &host.now(), text.starts_with("failed"));
-    let written = operation::schedule_ran(host, &name, |record| ScheduleRecord {
-        next,
-        last: Some((host.now(), text)),
-        missed: due.missed,
-        rehearsal: rehearsal.or(record.rehearsal.clone()),
-        ..record
-    });
-    if let Err(error) = written {
-        say(&format!("what came of the schedule of `{name}` cannot be written: {}", with_causes(&error)));
-    }
+    let now = host.now();
+    let next = due.next(schedule, &now, text.starts_with("failed"));
+    (next, (now, text))
 }
 
 /// Removes what the policy of the schedule does not keep.
@@ -112,34 +146,6 @@ fn prune(host: &Host, schedule: &ScheduleRecord) -> Result<(), OperationError> {
     let (instance, what) = (schedule.instance.clone(), PruneWish::BySchedule);
     let request = PruneRequest { instance, what, approve: None, execution: Execution::Real };
     operation::snapshot_prune(host, &request).map(|_| ())
-}
-
-/// Rehearses a restore of the newest snapshot, once a month; what came of it.
-fn rehearse(host: &Host, schedule: &ScheduleRecord) -> Option<(Time, String)> {
-    let last = schedule.rehearsal.as_ref().map(|(at, _)| at);
-    if last.is_some_and(|last| !due::monthly(last, &host.now())) {
-        return None;
-    }
-    let choice = SnapshotChoice { instance: schedule.instance.clone(), snapshot: SnapshotRef::Latest };
-    let text = match operation::snapshot_rehearse(host, &choice) {
-        Ok(rehearsed) => format!("{} entries of {} restored and compared", rehearsed.entries, rehearsed.uuid),
-        Err(error) => {
-            let text = format!("failed: {}", with_causes(&error));
-            note(host, Some(&schedule.instance), "rehearsal", &text);
-            text
-        }
-    };
-    Some((host.now(), text))
-}
-
-/// Reads every object of the store, once a month.
-fn scrub(host: &Host) {
-    let request = VerifyRequest { instance: None, snapshot: None, depth: Depth::Full };
-    match operation::snapshot_verify(host, &request) {
-        Ok(outcome) if outcome.is_whole() => {}
-        Ok(outcome) => note(host, None, "scrub", &format!("the store is damaged: {}", outcome.words())),
-        Err(error) => note(host, None, "scrub", &format!("the store cannot be read: {}", with_causes(&error))),
-    }
 }
 
 /// Deletes what has been in the trash for its full time. [spec: STO-32]
@@ -159,17 +165,8 @@ fn empty(host: &Host) {
     }
 }
 
-/// Lets ports go on that a process which died has left standing still. Whoever freezes holds the store's lock.
-fn thaw(host: &Host, ledger: &Ledger) {
-    let Ok(Some(store)) = crate::store::open(ledger) else { return };
-    let Ok(_nobody_freezes) = store.writer(Duration::ZERO, &mut |_| {}) else { return };
-    for (name, why) in thaw_forgotten(host, ledger) {
-        note(host, Some(&name), "thaw", &format!("it may stand still: {why}; restart it if it does"));
-    }
-}
-
 /// Writes something down where everybody finds it, and says it.
-fn note(host: &Host, instance: Option<&InstanceName>, kind: &str, text: &str) {
+pub(super) fn note(host: &Host, instance: Option<&InstanceName>, kind: &str, text: &str) {
     let about = instance.map_or_else(|| "the store".to_owned(), |name| format!("`{name}`"));
     say(&format!("{kind}: {about}: {text}"));
     let event = EventRecord {

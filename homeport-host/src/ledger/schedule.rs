@@ -34,6 +34,6 @@ pub struct ScheduleRecord {
     pub last: Option<(Time, String)>,
     /// How many were due and not taken since the last one that was.
     pub missed: u32,
-    /// When a restore was rehearsed last, and what came of it in words.
+    /// When a rehearsal of a restore was last begun or ended, and what came of it in words.
     pub rehearsal: Option<(Time, String)>,
 }

@@ -16,6 +16,6 @@ pub struct StoreRecord {
     pub path: PathBuf,
     /// When it was made.
     pub created: Time,
-    /// When every object of it was last read and compared, and what came of it in words.
+    /// When reading and comparing every object of it was last begun or ended, and what came of it in words.
     pub scrub: Option<(Time, String)>,
 }

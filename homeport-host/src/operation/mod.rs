@@ -46,7 +46,6 @@ pub use restore::{RestorePlan, RestoreVolume, Restored, snapshot_restore};
 pub use retire::retire;
 pub(crate) use schedule::schedule_ran;
 pub use schedule::{ScheduleList, ScheduleView, schedule_list, schedule_set, schedule_unset};
-pub(crate) use snapshot::make;
 pub use snapshot::{
     AlarmView, Differences, Differing, Exported, Forecast, ListedFile, ListedKind, MarkView, PruneFate, PrunePlan,
     Pruned, Rehearsed, SnapshotList, SnapshotMade, SnapshotView, SnapshotVolumeView, SnapshotWork, TakenOut,
@@ -54,6 +53,7 @@ pub use snapshot::{
     snapshot_export, snapshot_files, snapshot_import, snapshot_list, snapshot_prune, snapshot_rehearse, snapshot_show,
     snapshot_take_out, snapshot_verify,
 };
+pub(crate) use snapshot::{make, note_scrub};
 pub use trash::{
     Emptied, EmptyPlan, InnerTree, PutBack, PutBackPlan, TrashList, TrashView, TreeView, trash_empty, trash_list,
     trash_restore,

@@ -3,9 +3,11 @@
 use std::fs;
 
 use homeport_core::fault::Advice as _;
-use homeport_host::daemon::do_what_is_due;
+use homeport_host::daemon::{Timer, do_what_is_due};
 use homeport_host::engine::Flow;
+use homeport_host::ledger::Time;
 use homeport_host::operation::{self, Execution, OperationError, Outcome};
+use homeport_host::oplock::{OperationLock, Wait};
 use homeport_host::request::{
     ExportRequest, FilesRequest, Interval, PruneRequest, PruneWish, PurgeRequest, RestoreRequest, ScheduleRequest,
     SnapshotRef, TrashRestoreRequest, TreePath,
@@ -454,6 +456,60 @@ fn the_clock_takes_snapshots_prunes_rehearses_and_says_what_was_missed() {
     let list = stage.does(operation::schedule_list);
     assert!(list.scrub.unwrap().1.ends_with("everything is as it should be"));
     assert_eq!(stage.settled("by the clock"), Now::running("hello"));
+}
+
+#[test]
+fn what_the_clock_did_and_cannot_write_down_is_not_done_again() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    let (every, keep) = ("daily".parse::<Interval>().unwrap(), None);
+    stage.does(|host| operation::schedule_set(host, &ScheduleRequest { instance: alice(), every, keep }));
+    let count = || stage.does(|host| operation::snapshot_list(host, None)).snapshots.len();
+    let last = || stage.does(operation::schedule_list).schedules[0].last.clone().unwrap();
+    stage.does(|host| {
+        let mut timer = Timer::new(host.clone());
+        timer.round()?;
+        let before = last();
+        stage.clock.forward(1);
+        let busy = OperationLock::acquire(&stage.layout, Wait::No, "a test", Time::now(), |_| {}).unwrap();
+        timer.round()?;
+        timer.round()?;
+        assert_eq!(count(), 2, "one a day, though nothing can be written down");
+        assert_eq!(last(), before);
+        drop(busy);
+        timer.round()?;
+        assert_eq!(count(), 2);
+        assert!(last() > before, "what came of it is written down as soon as that can be done");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_scrub_that_fails_is_tried_again_the_next_day() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.does(snapshot);
+    stage.clock.forward(31);
+    let store = stage.layout.store_dir().to_owned();
+    fs::rename(&store, store.with_extension("gone")).unwrap();
+    let tick = || stage.does(|host| Ok(do_what_is_due(host)?));
+    let failed = || stage.ledger().events(None, 50).unwrap().iter().filter(|event| event.kind == "scrub").count();
+    let last = || stage.does(operation::schedule_list).scrub.unwrap().1;
+    tick();
+    tick();
+    assert_eq!(failed(), 1, "not every half minute");
+    assert!(last().starts_with("failed: there is no store"), "{}", last());
+    stage.clock.forward(1);
+    tick();
+    assert_eq!(failed(), 2);
+    fs::rename(store.with_extension("gone"), &store).unwrap();
+    stage.clock.forward(1);
+    tick();
+    assert!(last().ends_with("everything is as it should be"), "{}", last());
+    tick();
+    assert_eq!(failed(), 2);
 }
 
 pub(crate) const HOOKS: &str = r#"{"protocol":"1.0",

@@ -16,7 +16,7 @@ use crate::request::ScheduleRequest;
 pub struct ScheduleList {
     /// By instance.
     pub schedules: Vec<ScheduleView>,
-    /// When every object of the store was read last, and what came of it.
+    /// When reading every object of the store was begun or ended last, and what came of it.
     pub scrub: Option<(Time, String)>,
 }
 
@@ -35,9 +35,9 @@ pub struct ScheduleView {
     pub next: Time,
     /// When the last one was taken or failed, and what came of it.
     pub last: Option<(Time, String)>,
-    /// How many were due and not taken, since the daemon did not run.
+    /// How many were due and not taken before the last one: the machine or the daemon did not run, or others took too long.
     pub missed: u32,
-    /// When a restore was rehearsed last, and what came of it.
+    /// When a rehearsal of a restore was begun or ended last, and what came of it.
     pub rehearsal: Option<(Time, String)>,
 }
 

@@ -23,5 +23,6 @@ pub use files::{ListedFile, ListedKind, snapshot_files};
 pub use list::{SnapshotList, snapshot_list, snapshot_show};
 pub use prune::{Forecast, PruneFate, PrunePlan, Pruned, snapshot_prune};
 pub use transfer::{Exported, TakenOut, snapshot_export, snapshot_import, snapshot_take_out};
+pub(crate) use verify::note_scrub;
 pub use verify::{Rehearsed, VerifiedSnapshot, VerifyOutcome, snapshot_rehearse, snapshot_verify};
 pub use view::{AlarmView, MarkView, SnapshotView, SnapshotVolumeView};

@@ -142,6 +142,11 @@ pub fn snapshot_verify(host: &Host, request: &VerifyRequest) -> Result<VerifyOut
     Ok(outcome)
 }
 
+/// Writes down what a scrub of the whole store does, or came to, where [`snapshot_verify`] does not.
+pub(crate) fn note_scrub(host: &Host, outcome: &str) -> Result<(), OperationError> {
+    locked(host, "scrub", |writer, _| Ok(writer.set_scrub(&host.now(), outcome).map(|_| ())?))
+}
+
 fn nothing(depth: Depth, at: Time) -> VerifyOutcome {
     VerifyOutcome { snapshots: Vec::new(), depth, objects: 0, bytes: Bytes::new(0), at, faults: Vec::new() }
 }
