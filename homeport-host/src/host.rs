@@ -14,6 +14,7 @@ use crate::layout::Layout;
 use crate::ledger::Time;
 use crate::progress::{Progress, Silent};
 use crate::routes::Routes;
+use crate::taking::Standing;
 
 /// Everything that an operation works with. Clones work with the same things.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub struct Host {
     pub(crate) probing: Probing,
     pub(crate) patience: Duration,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) standing: Arc<Standing>,
 }
 
 /// Says what time it is. Consent, the trash and schedules go by it; waits do not.
@@ -73,6 +75,7 @@ impl Host {
             probing: Probing::Real,
             patience: Duration::ZERO,
             clock: Arc::new(SystemClock),
+            standing: Arc::default(),
         }
     }
 

@@ -33,6 +33,8 @@ use crate::oplock::{OperationLock, Wait};
 const BACKLOG: i32 = 128;
 /// How often it is looked whether every thread is there.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long a port that stands still for a snapshot is waited for at the end. Whoever ends the daemon waits for 30 s.
+const FREEZES_END: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// One line of the daemon's log, on standard error. A log that cannot be written is no reason to end.
 pub(super) fn say(text: &str) {
@@ -169,6 +171,7 @@ async fn serve(daemon: &Arc<Daemon>, listener: StdListener) -> Result<(), Daemon
 
 /// The threads that watch the engine, decide, start instances again, and do what is due by the clock.
 struct Watch {
+    host: Host,
     cancel: Cancel,
     notices: Sender<Notice>,
     /// Dropped, they end what is done by the clock.
@@ -208,7 +211,7 @@ impl Watch {
             ("takes snapshots by the clock", ticker),
             ("verifies and rehearses by the clock", upkeep),
         ]);
-        Self { cancel, notices, clocks: [timer, monthly], threads }
+        Self { host: daemon.host.clone(), cancel, notices, clocks: [timer, monthly], threads }
     }
 
     /// What a thread did that has ended though nobody told it to.
@@ -216,7 +219,8 @@ impl Watch {
         self.threads.ended()
     }
 
-    /// Ends the threads. One that is in the middle of an operation is not waited for: its journal tells what was begun.
+    /// Ends the threads. One that is in the middle of an operation is not waited for: its journal tells what was begun. A
+    /// port that stands still for a snapshot is waited for, and let go on then in any case.
     fn end(self) {
         self.cancel.cancel();
         drop(self.clocks);
@@ -226,6 +230,9 @@ impl Watch {
             while !thread.is_finished() && std::time::Instant::now() < end {
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }
+        }
+        for (name, why) in crate::taking::end_freezes(&self.host, FREEZES_END) {
+            say(&format!("`{name}` may stand still: {why}; restart it if it does"));
         }
     }
 }

@@ -12,6 +12,7 @@ use homeport_core::entrypoint::Phase;
 use homeport_core::manifest::Manifest;
 use homeport_core::name::{CommandName, InstanceName};
 
+use super::standing::{Closed, StandsStill};
 use crate::engine::{ContainerRef, ContainerState, ExecOutcome, ExecSpec, ExecStreams, Flow};
 use crate::host::Host;
 use crate::ledger::Ledger;
@@ -38,6 +39,8 @@ pub(crate) struct Frozen<'a> {
     hook: Option<Hook<'a>>,
     /// The run of the container that was frozen.
     run: Option<ContainerState>,
+    /// Goes last: until then the process waits for it when it ends.
+    standing: StandsStill,
 }
 
 impl<'a> Hook<'a> {
@@ -66,12 +69,15 @@ impl<'a> Hook<'a> {
     /// # Errors
     /// Why it does not, in words; it was thawed then, because it may stand still in part.
     pub(crate) fn freeze(&mut self) -> Result<Frozen<'a>, String> {
+        let Some(standing) = self.host.standing.begin() else {
+            return Err("the port was not frozen, since the daemon is about to end".to_owned());
+        };
         let not_noted = |why: String| format!("the port was not frozen, since that cannot be noted: {why}");
         crate::layout::prepare_private(&self.host.layout.frozen_dir())
             .map_err(|error| not_noted(with_causes(&error)))?;
         fs::write(&self.note, self.thaw.as_ref().map_or("", |(name, _)| name.as_str()))
             .map_err(|error| not_noted(format!("`{}`: {error}", self.note.display())))?;
-        let frozen = Frozen { hook: Some(self.clone()), run: state(self.host, &self.container) };
+        let frozen = Frozen { hook: Some(self.clone()), run: state(self.host, &self.container), standing };
         match run(self.host, &self.container, &self.freeze) {
             Ok(()) => Ok(frozen),
             Err(why) => {
@@ -90,6 +96,9 @@ impl Frozen<'_> {
     pub(crate) fn thaw(mut self) -> Result<(), String> {
         let now = self.hook.as_ref().and_then(|hook| state(hook.host, &hook.container));
         self.end()?;
+        if self.standing.is_given_up() {
+            return Err("it was thawed before, since the daemon is about to end".to_owned());
+        }
         if now.is_some() && now == self.run {
             Ok(())
         } else {
@@ -148,6 +157,19 @@ pub(crate) fn thaw_forgotten(host: &Host, ledger: &Ledger) -> Vec<(InstanceName,
         }
     }
     failed
+}
+
+/// Freezes nothing any more in this process, and waits until nothing stands still through it. What does after `limit` is
+/// thawed all the same: its snapshot is none of a frozen port then.
+///
+/// # Errors
+/// Why an instance may still stand still, in words.
+pub(crate) fn end_freezes(host: &Host, limit: Duration) -> Vec<(InstanceName, String)> {
+    if host.standing.close(limit) == Closed::AllGoOn {
+        return Vec::new();
+    }
+    // Whoever freezes holds the store's lock, so that these notes are of this process, or of none.
+    Ledger::open(&host.layout).map(|ledger| thaw_forgotten(host, &ledger)).unwrap_or_default()
 }
 
 /// Forgets that the instance stood still: the container that did is gone.

@@ -11,11 +11,13 @@ mod about;
 mod baseline;
 mod error;
 mod freeze;
+mod standing;
 mod still;
 mod take;
 
 pub(crate) use baseline::counted;
 pub(crate) use error::TakeError;
-pub(crate) use freeze::{Hook, forget_freeze, thaw_forgotten};
+pub(crate) use freeze::{Hook, end_freezes, forget_freeze, thaw_forgotten};
+pub(crate) use standing::Standing;
 pub(crate) use still::what_may_write;
 pub(crate) use take::{Taking, Took};
