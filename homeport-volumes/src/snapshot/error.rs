@@ -79,13 +79,16 @@ pub enum SnapshotError {
     #[error("the snapshot was not restored")]
     Restore(#[from] RestoreError),
     /// There is no room for a rehearsal.
-    #[error("the scratch place has {free} bytes free, the snapshot wants {needed}")]
+    #[error("the scratch place has {free} bytes free, a rehearsal wants {needed}")]
     NoRoom {
         /// What is free.
         free: u64,
-        /// What is needed.
+        /// What is needed, with what has to stay free.
         needed: u64,
     },
+    /// Another rehearsal has the scratch place.
+    #[error("another rehearsal goes on in the scratch place")]
+    Rehearsing,
     /// The store refused, or is damaged.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -127,6 +130,7 @@ impl Advice for SnapshotError {
             Self::Output(_) => "HP-SNA-011",
             Self::Restore(error) => error.code(),
             Self::NoRoom { .. } => "HP-SNA-012",
+            Self::Rehearsing => "HP-SNA-014",
             Self::Store(error) => error.code(),
             Self::Scratch(_) => "HP-SNA-006",
             Self::Lines(error) => error.code(),
@@ -147,6 +151,7 @@ impl Advice for SnapshotError {
             Self::Input(_) => Some("see why the file cannot be read, and repeat the command".into()),
             Self::Output(_) => Some("make room where the archive goes, delete what there is of it, and repeat".into()),
             Self::Restore(error) => error.help(),
+            Self::Rehearsing => Some("repeat it when that one is at its end".into()),
             Self::NoRoom { .. } => Some("make room on the file system of the scratch place".into()),
             Self::Store(error) => error.help(),
             Self::Scratch(_) => Some("make room on the file system of the store, and repeat the command".into()),

@@ -41,6 +41,7 @@ impl Objects {
             table: Table::default(),
             handles: Handles::new(place),
             scratch: Mutex::default(),
+            later: None,
         };
         for name in place.names(Room::Packs)? {
             if let Some(pack) = parse_pack_file(&name) {

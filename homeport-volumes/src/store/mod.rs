@@ -21,6 +21,7 @@ mod frame;
 mod handles;
 mod head;
 mod identity;
+mod later;
 mod line;
 mod load;
 mod lock;

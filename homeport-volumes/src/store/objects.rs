@@ -8,6 +8,7 @@ use super::error::StoreError;
 use super::frame::Expand;
 use super::handles::{Handles, With};
 use super::identity::{ObjectId, PackId};
+use super::later::Later;
 use super::load::Pack;
 use super::pack::check::compare;
 use super::pack::index::{self, HEAD, RECORD};
@@ -17,7 +18,8 @@ use super::pack::structure::structure;
 use super::place::{Place, Room};
 use super::table::{Slot, Table};
 
-/// All objects of a store as they were when it was made. Can be shared between threads; at most 64 files are open.
+/// All objects of a store as they were when it was made; what is not there is looked for once more where packs were written
+/// anew since. Can be shared between threads; at most 64 files are open.
 #[derive(Debug)]
 pub struct Objects {
     pub(super) place: Arc<Place>,
@@ -25,6 +27,8 @@ pub struct Objects {
     pub(super) table: Table,
     pub(super) handles: Handles,
     pub(super) scratch: Mutex<Vec<Scratch>>,
+    /// The newest look of a reader; `None` for who holds the lock, for whom no pack goes.
+    pub(super) later: Option<Later>,
 }
 
 /// What reading an object needs beside the caller's own buffer.
@@ -37,6 +41,10 @@ pub(super) struct Scratch {
 impl Objects {
     /// Whether a pack holds the object; its bytes are not looked at.
     pub fn contains(&self, object: &ObjectId) -> Result<bool, StoreError> {
+        self.look(|now| now.holds(object), |found| matches!(found, Ok(true)))
+    }
+
+    fn holds(&self, object: &ObjectId) -> Result<bool, StoreError> {
         for slot in self.table.find(object) {
             if self.record(slot, object)?.is_some() {
                 return Ok(true);
@@ -53,6 +61,10 @@ impl Objects {
     /// Puts the object's bytes into `bytes`, after comparing them with its name. On an error `bytes` is empty. Where
     /// more than one pack holds the object, one good copy is enough. [spec: STO-9]
     pub fn read(&self, object: &ObjectId, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
+        self.look(|now| now.read_now(object, bytes), Result::is_ok)
+    }
+
+    fn read_now(&self, object: &ObjectId, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
         let mut scratch = self.scratch()?;
         let mut result = Err(StoreError::ObjectMissing { object: *object });
         for slot in self.table.find(object) {

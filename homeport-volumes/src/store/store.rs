@@ -76,9 +76,10 @@ impl Store {
         Catalog::read(&self.place)
     }
 
-    /// A look at all objects as they are now: reads every index.
+    /// A look at all objects as they are now: reads every index. A collection that goes on meanwhile takes nothing away from
+    /// whoever reads what a snapshot that stays needs.
     pub fn objects(&self) -> Result<Objects, StoreError> {
-        Objects::load(&self.place)
+        Objects::load_for_reader(&self.place)
     }
 
     /// Reads entries line by line.
@@ -96,7 +97,7 @@ impl Store {
         now: UnixSeconds,
         progress: &dyn Progress,
     ) -> Result<CollectionPlan, StoreError> {
-        look(&self.place, &self.objects()?, removal, now, progress)
+        look(&self.place, &Objects::load(&self.place)?, removal, now, progress)
     }
 
     /// Becomes the one writer, and takes out what is asked for and what no snapshot that stays needs; unlinks what was

@@ -4,6 +4,7 @@ use std::fs;
 use std::num::NonZeroU32;
 use std::os::unix::fs::FileExt as _;
 
+use homeport_core::fault::Advice as _;
 use homeport_volumes::progress::Silent;
 use homeport_volumes::snapshot::{
     Base, Depth, Level, Mode, Share, Taking, check_source, diff_with_live, rehearse, verify,
@@ -47,6 +48,27 @@ fn what_was_proven_is_said_with_how_and_when() {
     let rehearsed = rehearse(&house.store, &taken.head, &scratch, &Silent).unwrap();
     assert_eq!((rehearsed.level, rehearsed.extent.entries, rehearsed.extent.bytes), (Level::Rehearsed, 3, 2_000_011));
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
+}
+
+#[test]
+fn a_rehearsal_that_was_cut_off_is_cleared_away_by_the_next_and_two_never_meet() {
+    let house = House::new();
+    house.file("a", b"words");
+    let taken = house.take();
+    let scratch = house.scratch.0.join("rehearsal");
+    let left = scratch.join(format!("{}.mail", taken.head.body.uuid));
+    fs::create_dir_all(left.join("deep/er")).unwrap();
+    fs::write(left.join("deep/er/file"), noise(100_000)).unwrap();
+    fs::write(scratch.join("somebody's"), "own").unwrap();
+    let other = fs::File::open(&scratch).unwrap();
+    other.lock().unwrap();
+    let error = rehearse(&house.store, &taken.head, &scratch, &Silent).unwrap_err();
+    assert_eq!(error.code(), "HP-SNA-014", "{error}");
+    assert!(left.exists());
+    other.unlock().unwrap();
+    rehearse(&house.store, &taken.head, &scratch, &Silent).unwrap();
+    let names: Vec<_> = fs::read_dir(&scratch).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["somebody's"]);
 }
 
 /// A library wrote what could not be read again, and it was found months later. Every object is read back when it is

@@ -9,7 +9,9 @@ use homeport_core::fault::Advice as _;
 use homeport_volumes::UnixSeconds;
 use homeport_volumes::failpoint::{Blow, arm};
 use homeport_volumes::progress::Silent;
-use homeport_volumes::store::{Collected, Compression, Removal, Rewriting, SnapshotHead, Store, StoreError};
+use homeport_volumes::store::{
+    Collected, Compression, ObjectId, Objects, Removal, Rewriting, SnapshotHead, Store, StoreError,
+};
 use proptest::prelude::*;
 
 use crate::stand::{Files, NOW, Stand, all_files, noise, read, snapshot};
@@ -96,6 +98,37 @@ fn a_pack_of_which_little_is_needed_is_written_anew() {
     let done = collect(&stand.store, &[&few], later(9)).unwrap();
     assert_eq!((done.plan.rewritten.len(), names(&stand, "packs")), (0, new));
     assert_eq!(read(&stand.store, &some).unwrap(), mails(3..7));
+}
+
+/// A reader holds no lock, and opens packs when it comes to them.
+#[test]
+fn what_is_written_anew_while_it_is_read_is_found_again() {
+    let stand = Stand::new(Compression::Zstd);
+    let (all, few) = (stand.snapshot(&mails(0..40)), stand.snapshot(&mails(3..10)));
+    let (reader, planner) = (stand.store.objects().unwrap(), stand.store.objects().unwrap());
+    let read_all = |objects: &Objects| {
+        let mut bytes = Vec::new();
+        for (_, mail) in mails(3..10) {
+            let object = ObjectId::of(&mail);
+            assert!(objects.contains(&object).unwrap());
+            objects.read(&object, &mut bytes).unwrap();
+            assert_eq!(bytes, mail);
+        }
+    };
+    assert_eq!(collect(&stand.store, &[&all], NOW).unwrap().plan.rewritten.len(), 1);
+    read_all(&reader);
+    assert_eq!(stand.store.objects_missing(&planner, &few, &Silent).unwrap().count, 0);
+    // And once more, by the same reader.
+    let (bulk, rest) = (stand.snapshot(&mails(60..100)), stand.snapshot(&mails(60..63)));
+    assert!(planner.contains(&ObjectId::of(&noise(60, 20_000))).unwrap());
+    assert_eq!(collect(&stand.store, &[&bulk], later(1)).unwrap().plan.rewritten.len(), 1);
+    assert!(planner.contains(&ObjectId::of(&noise(60, 20_000))).unwrap());
+    read_all(&reader);
+    assert_eq!(read(&stand.store, &rest).unwrap(), mails(60..63));
+    // What no pack holds is missing, however often it is looked for.
+    let gone = ObjectId::of(&noise(39, 20_000));
+    assert!(!reader.contains(&gone).unwrap());
+    assert_eq!(reader.read(&gone, &mut Vec::new()).unwrap_err().code(), "HP-STO-030");
 }
 
 #[test]
