@@ -21,7 +21,19 @@ word_enum!(
     }
 );
 
-/// One mark of one snapshot. A newer one of the same kind takes the place of the older.
+impl MarkKind {
+    /// The kind that cannot be true beside this one.
+    pub(super) const fn contrary(self) -> Option<Self> {
+        match self {
+            Self::Verified => Some(Self::Damaged),
+            Self::Damaged => Some(Self::Verified),
+            Self::Acknowledged | Self::Rehearsed => None,
+        }
+    }
+}
+
+/// One mark of one snapshot. A newer one of the same kind takes the place of the older; of `verified` and `damaged` there is
+/// the one that was found last.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SnapshotMark {
     /// The snapshot.

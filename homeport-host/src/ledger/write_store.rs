@@ -6,7 +6,7 @@ use super::change::Change;
 use super::error::LedgerError;
 use super::refusal::Refusal;
 use super::restored::RestoredRecord;
-use super::snapshot_mark::SnapshotMark;
+use super::snapshot_mark::{MarkKind, SnapshotMark};
 use super::store::StoreRecord;
 use super::time::Time;
 use super::write_trash::stored;
@@ -42,13 +42,23 @@ impl LedgerWriter<'_> {
         self.execute("UPDATE store SET scrubbed = ?1, scrub = ?2", (at.as_str(), outcome))
     }
 
-    /// Remembers something of a snapshot, in the place of an older mark of the same kind.
+    /// Remembers something of a snapshot, in the place of an older mark of the same kind, and of the one that says the
+    /// contrary: which of two is true is no matter of clocks.
     pub fn mark_snapshot(&mut self, mark: &SnapshotMark) -> Result<Change, LedgerError> {
-        self.execute(
-            "INSERT INTO snapshot_mark (snapshot, kind, at, note) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (snapshot, kind) DO UPDATE SET at = ?3, note = ?4 WHERE at <> ?3 OR note <> ?4",
-            (mark.snapshot.to_string(), mark.kind.as_str(), mark.at.as_str(), &mark.note),
-        )
+        let contrary = mark.kind.contrary().map_or("", MarkKind::as_str);
+        let (snapshot, kind) = (mark.snapshot.to_string(), mark.kind.as_str());
+        self.write(|_, connection| {
+            let gone = connection
+                .prepare_cached("DELETE FROM snapshot_mark WHERE snapshot = ?1 AND kind = ?2")?
+                .execute((&snapshot, contrary))?;
+            let put = connection
+                .prepare_cached(
+                    "INSERT INTO snapshot_mark (snapshot, kind, at, note) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (snapshot, kind) DO UPDATE SET at = ?3, note = ?4 WHERE at <> ?3 OR note <> ?4",
+                )?
+                .execute((&snapshot, kind, mark.at.as_str(), &mark.note))?;
+            Ok(Change::of_rows(gone + put))
+        })
     }
 
     /// Remembers what a volume was put back to, in the place of what it was put back to before.

@@ -76,7 +76,7 @@ impl Taking<'_> {
         let parent = newest(&catalog, self.instance);
         let mut warnings = Vec::new();
         let opened = self.open()?;
-        let taken = match self.read(&opened, self.base(parent)?, parent, &mut warnings) {
+        let taken = match self.read(&opened, self.base(&catalog, parent)?, parent, &mut warnings) {
             // What the snapshot before refers to cannot be read: everything is read anew, and stored where it is missing.
             Err(TakeError::Snapshot(error)) if parent.is_some() && is_of_parent(&error) => {
                 let why = with_causes(&error);
@@ -108,17 +108,13 @@ impl Taking<'_> {
         self.volumes.iter().map(open).collect()
     }
 
-    /// What is compared with: the snapshot before. Where any snapshot is known to be damaged, which may share what is
-    /// damaged with this one, everything is read again.
-    fn base(&self, parent: Option<&SnapshotHead>) -> Result<Base, TakeError> {
+    /// What is compared with: the snapshot before. Where any snapshot that there is is known to be damaged, which may share
+    /// what is damaged with this one, everything is read again.
+    fn base(&self, catalog: &Catalog, parent: Option<&SnapshotHead>) -> Result<Base, TakeError> {
         let Some(head) = parent else { return Ok(Base::None) };
+        let is_there = |mark: &SnapshotMark| catalog.snapshots.iter().any(|head| head.body.uuid == mark.snapshot);
         let marks = self.ledger.snapshot_marks()?;
-        let verified = |snapshot| {
-            let is_it = |mark: &&SnapshotMark| mark.snapshot == snapshot && mark.kind == MarkKind::Verified;
-            marks.iter().find(is_it).map(|mark| mark.at.clone())
-        };
-        let mut found = marks.iter().filter(|mark| mark.kind == MarkKind::Damaged);
-        let is_damaged = found.any(|mark| Some(mark.at.clone()) > verified(mark.snapshot));
+        let is_damaged = marks.iter().any(|mark| mark.kind == MarkKind::Damaged && is_there(mark));
         let head = Box::new(head.clone());
         Ok(if is_damaged { Base::ReadAll(head) } else { Base::Parent(head) })
     }

@@ -13,6 +13,7 @@ mod exhaust;
 mod exhaust_data;
 mod exhaust_version;
 mod let_go;
+mod marks;
 mod model;
 mod places;
 mod port;

@@ -93,7 +93,14 @@ fn a_snapshot_has_one_mark_of_each_kind() {
     assert_eq!(writer.mark_snapshot(&mark(MarkKind::Verified, "b")).unwrap(), Change::Changed);
     assert_eq!(writer.mark_snapshot(&mark(MarkKind::Acknowledged, "")).unwrap(), Change::Changed);
     let other = SnapshotMark { snapshot: snapshot(2), ..mark(MarkKind::Damaged, "c") };
-    writer.mark_snapshot(&other).unwrap();
+    // What was found last counts, by whatever clock.
+    let earlier = SnapshotMark { snapshot: snapshot(2), at: Time::of_unix(1, 0), ..mark(MarkKind::Verified, "d") };
+    for found in [&other, &earlier, &other] {
+        assert_eq!(writer.mark_snapshot(found).unwrap(), Change::Changed);
+        let of_other = |mark: &SnapshotMark| mark.snapshot == snapshot(2);
+        let marks: Vec<_> = writer.snapshot_marks().unwrap().into_iter().filter(of_other).collect();
+        assert_eq!(marks, std::slice::from_ref(found));
+    }
     let wanted = [mark(MarkKind::Acknowledged, ""), mark(MarkKind::Verified, "b"), other.clone()];
     assert_eq!(root.ledger().snapshot_marks().unwrap(), wanted);
     assert_eq!(writer.forget_snapshot(snapshot(1)).unwrap(), Change::Changed);

@@ -190,9 +190,8 @@ fn candidate(
     wish: &PruneWish,
 ) -> Candidate {
     let uuid = head.body.uuid;
-    let at = |kind: MarkKind| marks.iter().find(|mark| mark.snapshot == uuid && mark.kind == kind).map(|mark| &mark.at);
     // What was new in it was read back when it was made; what was found damaged since has to be found whole again.
-    let is_damaged = at(MarkKind::Damaged).is_some() && at(MarkKind::Damaged) > at(MarkKind::Verified);
+    let is_damaged = marks.iter().any(|mark| mark.snapshot == uuid && mark.kind == MarkKind::Damaged);
     let before_change =
         |head: &SnapshotHead| matches!(head.body.reason, Reason::Restore | Reason::Upgrade | Reason::Move);
     let last_change = own.iter().rev().find(|head| before_change(head)).map(|head| head.body.uuid);

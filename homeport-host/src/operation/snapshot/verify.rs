@@ -1,5 +1,6 @@
 //! Owns verifying snapshots, rehearsing a restore, and what the ledger remembers of both.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use homeport_core::fault::{Advice as _, Fault};
@@ -131,6 +132,9 @@ pub fn snapshot_verify(host: &Host, request: &VerifyRequest) -> Result<VerifyOut
     }
     outcome.at = host.now();
     locked(host, "snapshot verify", |writer, _| {
+        // Nothing is removed from now on: what was removed while it was looked at is neither damaged nor whole.
+        let there = there(writer)?;
+        outcome.snapshots.retain(|one| there.contains(&one.uuid));
         for mark in outcome.snapshots.iter().filter_map(|one| mark(one, &outcome)) {
             writer.mark_snapshot(&mark)?;
         }
@@ -145,6 +149,12 @@ pub fn snapshot_verify(host: &Host, request: &VerifyRequest) -> Result<VerifyOut
 /// Writes down what a scrub of the whole store does, or came to, where [`snapshot_verify`] does not.
 pub(crate) fn note_scrub(host: &Host, outcome: &str) -> Result<(), OperationError> {
     locked(host, "scrub", |writer, _| Ok(writer.set_scrub(&host.now(), outcome).map(|_| ())?))
+}
+
+/// The snapshots that there are.
+fn there(ledger: &Ledger) -> Result<BTreeSet<SnapshotUuid>, OperationError> {
+    let catalog = find::catalog(ledger)?.map(|(_, catalog)| catalog.snapshots).unwrap_or_default();
+    Ok(catalog.into_iter().map(|head| head.body.uuid).collect())
 }
 
 fn nothing(depth: Depth, at: Time) -> VerifyOutcome {
@@ -204,7 +214,13 @@ pub fn snapshot_rehearse(host: &Host, which: &SnapshotChoice) -> Result<Rehearse
     // A scratch place that is full says nothing about the snapshot.
     if rehearsed.is_ok() || rehearsed.as_ref().is_err_and(is_damage) {
         let mark = SnapshotMark { snapshot: head.body.uuid, kind, at, note };
-        locked(host, "snapshot rehearse", |writer, _| Ok(writer.mark_snapshot(&mark)?))?;
+        locked(host, "snapshot rehearse", |writer, _| {
+            if !there(writer)?.contains(&mark.snapshot) {
+                let (instance, wanted) = (which.instance.clone(), mark.snapshot.to_string());
+                return Err(DataError::NoSnapshot { instance, wanted, known: Vec::new() }.into());
+            }
+            Ok(writer.mark_snapshot(&mark)?)
+        })?;
     }
     let verified = rehearsed.map_err(DataError::from)?;
     Ok(Rehearsed {
