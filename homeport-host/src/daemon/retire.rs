@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_container_retires_with_its_last_client_or_when_its_time_is_over() {
         let now = Time::now();
-        let later = now.after(std::time::Duration::from_secs(60));
+        let later = now.after(std::time::Duration::from_mins(1));
         let rows = [
             (&later, vec![("a", 2), ("b", 1)], false),
             (&later, vec![("a", 0), ("b", 7)], true),
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn clients_of_another_instance_keep_nobody() {
         let now = Time::now();
-        let later = now.after(std::time::Duration::from_secs(60));
+        let later = now.after(std::time::Duration::from_mins(1));
         let mut other = route(&[("a", 3)]);
         other.id.instance = "bob".parse().unwrap();
         assert_eq!(clients(&record("a", &later), std::slice::from_ref(&other)), 0);

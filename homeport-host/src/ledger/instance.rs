@@ -34,6 +34,7 @@ word_enum!(
 
 impl Slot {
     /// The slot that this one is not.
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::First => Self::Second,

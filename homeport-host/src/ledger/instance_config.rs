@@ -52,6 +52,7 @@ impl fmt::Debug for InstanceConfig {
         f.debug_struct("InstanceConfig")
             .field("given", &self.given.keys())
             .field("effective", &self.effective.keys())
+            .field("carried", &self.carried)
             .field("parked", &self.parked.keys())
             .finish()
     }

@@ -105,17 +105,7 @@ impl Stage {
                 (Desired::Running, false) => Now::Down(greeting),
                 (Desired::Stopped, true) => panic!("{case}: {name} should be stopped and runs"),
             };
-            for route in ledger.routes(&name).unwrap() {
-                let id = homeport_router::RouteId { instance: name.clone(), endpoint: route.endpoint.clone() };
-                let (address, lead) = leads.remove(&id).unwrap_or_else(|| panic!("{case}: {id} is not held"));
-                assert_eq!(address.port(), route.port, "{case}");
-                let wanted = match (&now, &container) {
-                    (Now::Running(_), Some(container)) => SimLead::To(container.clone(), route.target_port),
-                    _ => SimLead::Closed,
-                };
-                assert_eq!(lead, wanted, "{case}: {id}");
-            }
-            assert_eq!(ledger.routes(&name).unwrap().len(), 1, "{case}");
+            self.check_routes(&name, &now, container.as_ref(), &mut leads, case);
             for volume in ledger.volumes(&name).unwrap() {
                 assert_eq!(volume.state, VolumeState::Attached, "{case}: {}", volume.name);
                 let is_mounted = mounted.remove(&self.layout.mounts_dir().join(&volume.uuid));
@@ -133,6 +123,34 @@ impl Stage {
         assert!(strangers.is_empty(), "{case}: containers are left: {strangers:?}");
         assert!(leads.is_empty(), "{case}: routes are left: {leads:?}");
         assert!(mounted.is_empty(), "{case}: mounts are left: {mounted:?}");
+        self.check_places(&seen, case);
+        seen
+    }
+
+    /// The routes of an instance are held, and lead to its container where it runs.
+    fn check_routes(
+        &self,
+        name: &InstanceName,
+        now: &Now,
+        container: Option<&homeport_host::engine::ContainerId>,
+        leads: &mut BTreeMap<homeport_router::RouteId, (homeport_host::routes::ListenAddress, SimLead)>,
+        case: &str,
+    ) {
+        for route in self.ledger().routes(name).unwrap() {
+            let id = homeport_router::RouteId { instance: name.clone(), endpoint: route.endpoint.clone() };
+            let (address, lead) = leads.remove(&id).unwrap_or_else(|| panic!("{case}: {id} is not held"));
+            assert_eq!(address.port(), route.port, "{case}");
+            let wanted = match (now, container) {
+                (Now::Running(_), Some(container)) => SimLead::To(container.clone(), route.target_port),
+                _ => SimLead::Closed,
+            };
+            assert_eq!(lead, wanted, "{case}: {id}");
+        }
+        assert_eq!(self.ledger().routes(name).unwrap().len(), 1, "{case}");
+    }
+
+    /// Network, run directories and volumes are those of the instances that there are.
+    fn check_places(&self, seen: &BTreeMap<InstanceName, Now>, case: &str) {
         let networks = self.engine.networks();
         assert_eq!(networks.len(), usize::from(!seen.is_empty()), "{case}: {networks:?} for {seen:?}");
         let run_dirs = fs::read_dir(self.layout.run_dir().join("instances")).into_iter().flatten();
@@ -142,10 +160,9 @@ impl Stage {
             let is_left = ["port", "port-b"].iter().any(|port| dir.path().join(port).exists());
             assert!(is_known || !is_left, "{case}: the run directory of {name} is left");
         }
-        for volume in ledger.all_volumes().unwrap().iter().filter(|one| !seen.contains_key(&one.instance)) {
+        for volume in self.ledger().all_volumes().unwrap().iter().filter(|one| !seen.contains_key(&one.instance)) {
             assert_eq!(volume.state, VolumeState::Kept, "{case}: {}", volume.name);
         }
-        seen
     }
 
     /// Each volume has a format that the recorded version works with.

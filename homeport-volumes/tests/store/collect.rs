@@ -104,7 +104,8 @@ fn a_pack_of_which_little_is_needed_is_written_anew() {
 #[test]
 fn what_is_written_anew_while_it_is_read_is_found_again() {
     let stand = Stand::new(Compression::Zstd);
-    let (all, few) = (stand.snapshot(&mails(0..40)), stand.snapshot(&mails(3..10)));
+    let all = stand.snapshot(&mails(0..40));
+    stand.snapshot(&mails(3..10));
     let (reader, planner) = (stand.store.objects().unwrap(), stand.store.objects().unwrap());
     let read_all = |objects: &Objects| {
         let mut bytes = Vec::new();
@@ -117,7 +118,7 @@ fn what_is_written_anew_while_it_is_read_is_found_again() {
     };
     assert_eq!(collect(&stand.store, &[&all], NOW).unwrap().plan.rewritten.len(), 1);
     read_all(&reader);
-    assert_eq!(stand.store.objects_missing(&planner, &few, &Silent).unwrap().count, 0);
+    read_all(&planner);
     // And once more, by the same reader.
     let (bulk, rest) = (stand.snapshot(&mails(60..100)), stand.snapshot(&mails(60..63)));
     assert!(planner.contains(&ObjectId::of(&noise(60, 20_000))).unwrap());

@@ -145,7 +145,7 @@ fn lingers(retiring: Vec<RetiringRecord>) -> Option<Time> {
     retiring.into_iter().map(|record| record.until).max()
 }
 
-/// The name of what is asked for, for messages: `upgrade of `alice``.
+/// What is asked for, for messages.
 pub(super) fn what(kind: Kind, name: &InstanceName) -> String {
     format!("{kind} of `{name}`")
 }

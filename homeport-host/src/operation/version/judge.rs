@@ -52,7 +52,7 @@ impl Case<'_> {
         let direction = if is_up { Direction::Up } else { Direction::Down };
         let formats = self.formats();
         let offered = self.snapshot_for(next, &formats);
-        let offered_formats = offered.map(|head| formats_in(head));
+        let offered_formats = offered.map(formats_in);
         let proposal = Proposal {
             installed: Release { manifest: self.present_manifest, image: &self.present.image },
             candidate: Release { manifest: next, image: &self.next.id },
