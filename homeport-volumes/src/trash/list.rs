@@ -64,6 +64,19 @@ pub fn list(data_root: &VolumePath, volumes: &[VolumePath]) -> Result<Listing, V
     Ok(listing)
 }
 
+/// Whether anything of a transaction is in the trash. One of which nobody can say what it is, is.
+///
+/// # Errors
+/// What the operating system refused.
+pub fn is_in_trash(place: &TrashPlace, tx: TxId) -> Result<bool, TrashError> {
+    match Slot::open(place, tx) {
+        Ok(None) => Ok(false),
+        Ok(Some(slot)) => Ok(!slot.is_bare()?),
+        Err(TrashError::Unknown { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 fn look(place: &TrashPlace, listing: &mut Listing) -> Result<(), VolumeError> {
     let Some(trash) = place.open()? else { return Ok(()) };
     let path = place.path();

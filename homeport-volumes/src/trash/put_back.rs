@@ -52,6 +52,39 @@ pub fn put_back(place: &TrashPlace, tx: TxId) -> Result<PutBack, TrashError> {
     Ok(PutBack { path: note.path, marker: *marker })
 }
 
+/// Whether [`put_back`] can do what it is for, as far as that is known before anything is moved. Changes nothing.
+///
+/// # Errors
+/// Those of [`put_back`].
+pub fn can_put_back(place: &TrashPlace, tx: TxId) -> Result<(), TrashError> {
+    let slot = Slot::find(place, tx)?;
+    let note = slot.note()?;
+    if note.kind == TrashKind::Replaced {
+        return Err(TrashError::Replaced { tx });
+    }
+    if slot.state(&note)? == TrashState::Partial {
+        return Err(TrashError::Partial { tx });
+    }
+    match place {
+        TrashPlace::DataRoot(_) => can_put_whole_back(&slot, &note),
+        TrashPlace::Volume(path) => can_put_data_back(&slot, &Home::open(path)?, &note),
+    }
+}
+
+fn can_put_whole_back(slot: &Slot, note: &TrashNote) -> Result<(), TrashError> {
+    let (path, tx) = (&note.path, note.tx);
+    if !slot.has(WHOLE)? {
+        let volume = open_directory(path).map_err(|_| TrashError::Unfinished { tx })?;
+        let volume = directory::readable(volume).map_err(VolumeError::io("open", path))?;
+        return expect_marker(&volume, note).map(|_| ());
+    }
+    let Ok((parent, name)) = parent_of(path) else { return Ok(()) };
+    match directory::child(parent.as_fd(), name).map_err(VolumeError::io("look at", path))? {
+        Entry::Absent => Ok(()),
+        Entry::Directory(_) | Entry::Other => Err(TrashError::Occupied { tx, path: path.clone() }),
+    }
+}
+
 fn whole_back(slot: &Slot, note: &TrashNote, root: &VolumePath) -> Result<Box<Marker>, TrashError> {
     let (path, tx) = (&note.path, note.tx);
     if slot.has(WHOLE)? {
@@ -105,19 +138,9 @@ fn data_back(slot: &Slot, note: &TrashNote, path: &VolumePath) -> Result<Box<Mar
             Err(error) => Err(io("move back from the trash what is in")(error).into()),
         }
     };
-    let live = exists(home.volume.as_fd(), DATA).map_err(io("look into"))?;
-    if !slot.has(DATA)? && !live {
-        return Err(TrashError::Partial { tx: note.tx });
-    }
+    // Nothing is moved before it is known that everything can be.
+    can_put_data_back(slot, &home, note)?;
     // The marker goes back last, as it was made: without it nothing is a volume.
-    if slot.has(MARKER)? {
-        // Nothing is moved before it is known that both can be.
-        let same = is_same_file(slot.fd.as_fd(), home.fd.as_fd(), MARKER).map_err(io("look into"))?;
-        if home.has(MARKER)? && !same {
-            return Err(TrashError::Occupied { tx: note.tx, path: path.clone() });
-        }
-        expect_own(slot, note)?;
-    }
     if slot.has(DATA)? {
         back(&slot.fd, &home.volume, DATA)?;
     }
@@ -125,6 +148,24 @@ fn data_back(slot: &Slot, note: &TrashNote, path: &VolumePath) -> Result<Box<Mar
         back(&slot.fd, &home.fd, MARKER)?;
     }
     expect_marker(&home.volume, note)
+}
+
+fn can_put_data_back(slot: &Slot, home: &Home, note: &TrashNote) -> Result<(), TrashError> {
+    let (path, tx) = (&home.path, note.tx);
+    let io = |action| VolumeError::io(action, path);
+    match (slot.has(DATA)?, exists(home.volume.as_fd(), DATA).map_err(io("look into"))?) {
+        (false, false) => return Err(TrashError::Partial { tx }),
+        (true, true) => return Err(TrashError::Occupied { tx, path: path.clone() }),
+        (true, false) | (false, true) => {}
+    }
+    if slot.has(MARKER)? {
+        let same = is_same_file(slot.fd.as_fd(), home.fd.as_fd(), MARKER).map_err(io("look into"))?;
+        if home.has(MARKER)? && !same {
+            return Err(TrashError::Occupied { tx, path: path.clone() });
+        }
+        expect_own(slot, note)?;
+    }
+    Ok(())
 }
 
 /// Whether the marker in `slot` is that of the volume of `note`.
