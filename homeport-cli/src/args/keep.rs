@@ -254,9 +254,8 @@ pub(crate) enum TrashAction {
     Restore {
         /// The beginning of its id
         id: TrashRef,
-        /// Print what would be done, and do nothing
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Delete for good
     Empty {

@@ -3,7 +3,7 @@
 use homeport_host::operation::{purge as give_up, trash_empty, trash_list, trash_restore};
 use homeport_host::request::{EmptyRequest, PurgeRequest, TrashChoice, TrashRef, TrashRestoreRequest};
 
-use super::consent::{execution, tell};
+use super::consent::tell;
 use crate::args::{PurgeArgs, TrashAction};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -16,8 +16,13 @@ pub(super) fn run(context: &Context, action: TrashAction) -> Result<Exit, Failur
             context.print(&trash_list(&host)?)?;
             Ok(Exit::Done)
         }
-        TrashAction::Restore { id, dry_run } => {
-            let request = TrashRestoreRequest { what: id, execution: execution(dry_run) };
+        TrashAction::Restore { id, consent } => {
+            let request = TrashRestoreRequest {
+                what: id,
+                approve: None,
+                execution: consent.execution(),
+                approve: consent.approve,
+            };
             tell(context, &trash_restore(&host, &request)?)
         }
         TrashAction::Empty { ids, all, consent } => {

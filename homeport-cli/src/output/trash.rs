@@ -136,14 +136,24 @@ impl Render for PutBackPlan {
         bundle(&self.what, page);
         page.line("by these steps");
         steps(&self.plan, page);
+        if let Some(why) = &self.needs_approval {
+            page.line(format_args!("it needs an approval: {why}"));
+        }
         warnings(&self.warnings, page);
     }
 }
 
 impl Render for PutBack {
     fn text(&self, page: &mut Page) {
-        page.line(format_args!("back in place, of `{}`:", self.instance));
-        bundle(&self.what, page);
+        if self.what.trees.is_empty() {
+            page.line(format_args!("nothing of `{}` is back in place", self.instance));
+        } else {
+            page.line(format_args!("back in place, of `{}`:", self.instance));
+            bundle(&self.what, page);
+        }
+        for fault in &self.faults {
+            page.line(format_args!("  still in the trash: [{}] {fault}", fault.code));
+        }
         if let Some(before) = &self.before {
             page.line(format_args!("  what was there until now is snapshot {before}"));
         }

@@ -32,18 +32,23 @@ impl Question {
             (None, None) => Ok(None),
             (None, Some(_)) => Err(ApprovalError::NotNeeded { command }.into()),
             (Some(why), None) => Err(ApprovalError::Missing { command, why: why.clone() }.into()),
-            (Some(_), Some(token)) => {
+            (Some(why), Some(token)) => {
                 let found = writer.approval(&token.digest())?;
-                Ok(Some(judge(found.as_ref(), token, &self.command, &self.facts, &host.now())?))
+                Ok(Some(judge(found.as_ref(), token, &self.command, &self.bound(why), &host.now())?))
             }
         }
     }
 
     /// A token for exactly this; `None` where none is needed.
     pub(super) fn offer(&self, host: &Host, writer: &mut LedgerWriter<'_>) -> Result<Option<Issued>, OperationError> {
-        match self.needed {
-            Some(_) => Ok(Some(issue(writer, &self.command, &self.facts, &host.now())?)),
+        match &self.needed {
+            Some(why) => Ok(Some(issue(writer, &self.command, &self.bound(why), &host.now())?)),
             None => Ok(None),
         }
+    }
+
+    /// The facts, and why consent is needed: where another reason has come up, the consent was not to that.
+    fn bound(&self, why: &str) -> Facts {
+        self.facts.clone().with("why", why)
     }
 }

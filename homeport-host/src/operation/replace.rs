@@ -47,6 +47,8 @@ pub(super) struct Replaced {
     pub(super) before: Option<SnapshotUuid>,
     pub(super) kept_until: Time,
     pub(super) running: Option<Running>,
+    /// Why the instance, which should run, does not.
+    pub(super) not_running: Option<String>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -150,6 +152,15 @@ impl Surroundings {
         Ok(())
     }
 
+    /// Why what is there now cannot be kept as a snapshot; `None` where it can. [spec: STO-32]
+    pub(super) fn cannot_be_kept(&self) -> Option<String> {
+        let why = |(name, error): &(VolumeName, String)| {
+            format!("no snapshot can be made of what `{name}` holds now: {error}")
+        };
+        let why: Vec<String> = self.unreadable.iter().map(why).collect();
+        (!why.is_empty()).then(|| why.join("; "))
+    }
+
     /// The plan with these volumes.
     pub(super) fn plan(&self, kind: Kind, instance: &InstanceName, bundle: TxId, volumes: &[Replacing]) -> Plan {
         let blueprint = self.survey.as_ref().map(|survey| &survey.blueprint);
@@ -195,10 +206,15 @@ impl Surroundings {
                     )),
                 }
                 drop(session);
-                let runs = starts || starts_later && start_now(host, writer, root, &name, &mut warnings)?;
-                let running = if runs { Some(lifecycle::running(host, writer, &name, notices)?) } else { None };
+                let (running, not_running) = match (starts, starts_later) {
+                    (false, false) => (None, None),
+                    (true, _) => told(lifecycle::running(host, writer, &name, notices)),
+                    (false, true) => start_now(host, writer, root, &name, notices)?,
+                };
+                let warning = |why: &String| format!("`{name}` should run and could not be started: {why}");
+                warnings.extend(not_running.as_ref().map(warning));
                 let kept_until = kept.into_iter().map(|record| record.until).max().unwrap_or_else(|| host.now());
-                Ok(Replaced { before, kept_until, running, warnings })
+                Ok(Replaced { before, kept_until, running, not_running, warnings })
             }
             Err(failed @ RunError::Undone { .. }) if starts => {
                 drop(session);
@@ -222,19 +238,29 @@ fn start_now(
     writer: &mut LedgerWriter<'_>,
     root: &RootId,
     name: &InstanceName,
-    warnings: &mut Vec<String>,
-) -> Result<bool, OperationError> {
+    notices: Vec<Fault>,
+) -> Result<(Option<Running>, Option<String>), OperationError> {
     match lifecycle::bring_back_in(host, writer, root, name) {
-        Ok(()) => Ok(true),
+        Ok(()) => Ok(told(lifecycle::running(host, writer, name, notices))),
         Err(OperationError::Run(RunError::Died { kind, instance })) => Err(RunError::Died { kind, instance }.into()),
         Err(error) => {
-            warnings.push(format!("`{name}` should run and could not be started: {}", with_causes(&error)));
+            let mut why = with_causes(&error);
             for route in writer.routes(name)? {
                 let id = homeport_router::RouteId { instance: name.clone(), endpoint: route.endpoint };
-                host.routes.close(&id)?;
+                if let Err(error) = host.routes.close(&id) {
+                    why = format!("{why}; and its address cannot be closed: {}", with_causes(&error));
+                }
             }
-            Ok(false)
+            Ok((None, Some(why)))
         }
+    }
+}
+
+/// The instance as it runs, or why nothing can be said of it.
+fn told(running: Result<Running, OperationError>) -> (Option<Running>, Option<String>) {
+    match running {
+        Ok(running) => (Some(running), None),
+        Err(error) => (None, Some(with_causes(&error))),
     }
 }
 

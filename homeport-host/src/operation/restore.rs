@@ -73,6 +73,8 @@ pub struct Restored {
     pub kept_until: Time,
     /// The instance, where it runs again.
     pub running: Option<Running>,
+    /// Why the instance, which should run, does not.
+    pub not_running: Option<String>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -109,6 +111,7 @@ pub fn snapshot_restore(
             undo: bundle,
             kept_until: done.kept_until,
             running: done.running,
+            not_running: done.not_running,
             warnings: done.warnings,
         }))
     })
@@ -149,7 +152,11 @@ fn prepare(host: &Host, ledger: &Ledger, root: &RootId, request: &RestoreRequest
         plan: around.plan(Kind::Restore, instance, bundle, &replacing),
         snapshot: view,
     };
-    let question = Question { command: format!("snapshot restore {instance}"), facts: facts(&head, &chosen), needed };
+    let question = Question {
+        command: format!("snapshot restore {instance}"),
+        facts: facts(&head, &chosen, request.devices, &around),
+        needed,
+    };
     Ok(Prepared { plan, bundle, around, question })
 }
 
@@ -274,14 +281,27 @@ fn needs_approval(
             why.push(format!("`{}` has an alarm in the snapshot that nobody has confirmed", volume.name));
         }
     }
-    let unreadable = around.unreadable.iter();
-    why.extend(unreadable.map(|(name, error)| format!("no snapshot can be made of what `{name}` holds now: {error}")));
+    why.extend(around.cannot_be_kept());
     (!why.is_empty()).then(|| why.join("; "))
 }
 
-/// What consent to a restore goes by: which snapshot, over which volumes, not started since.
-fn facts(head: &SnapshotHead, chosen: &[(VolumeRecord, &VolumePart)]) -> Facts {
-    let facts = Facts::default().with("snapshot", head.body.uuid);
+/// What consent to a restore goes by: which snapshot, over which volumes, not started since; which of them cannot be read,
+/// and whether device nodes are made.
+fn facts(
+    head: &SnapshotHead,
+    chosen: &[(VolumeRecord, &VolumePart)],
+    devices: DeviceNodes,
+    around: &Surroundings,
+) -> Facts {
+    let devices = match devices {
+        DeviceNodes::Refuse => "refused",
+        DeviceNodes::Make => "made",
+    };
+    let facts = Facts::default().with("snapshot", head.body.uuid).with("device nodes", devices);
+    let facts = around
+        .unreadable
+        .iter()
+        .fold(facts, |facts, (name, error)| facts.with(format!("volume {name}: no snapshot of what is there"), error));
     chosen.iter().fold(facts, |facts, (volume, part)| {
         let about = |what: &str| format!("volume {}: {what}", volume.name);
         facts

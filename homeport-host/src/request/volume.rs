@@ -86,6 +86,8 @@ impl fmt::Display for TrashRef {
 pub struct TrashRestoreRequest {
     /// What.
     pub what: TrashRef,
+    /// The consent, where what takes its place cannot be kept as a snapshot.
+    pub approve: Option<Token>,
     /// Whether it is carried out.
     pub execution: Execution,
 }

@@ -31,7 +31,11 @@ impl Session<'_, '_> {
             Step::KeepReplaced | Step::TakeOver { .. } => self.restored(),
             _ => Vec::new(),
         };
-        let undeleted: Vec<TxId> = self.undeleted.keys().copied().collect();
+        let settled = match step {
+            Step::RecordPutBack { trees } => self.returned(trees)?,
+            Step::ForgetTrash { trees } => self.deleted(trees)?,
+            _ => Vec::new(),
+        };
         let following = match step {
             Step::KeepReplaced => {
                 let trees: Vec<_> = replaced.iter().map(|one| (one.name.clone(), one.volume, one.tx)).collect();
@@ -55,8 +59,10 @@ impl Session<'_, '_> {
             if let (Step::RecordVolume, Some(volume)) = (step, &volume) {
                 writer.put_volume(volume)?;
             }
-            if let Step::ForgetTrash { trees } = step {
-                forget_trash(writer, trees.iter().filter(|tree| !undeleted.contains(&tree.tx)))?;
+            match step {
+                Step::RecordPutBack { .. } => settled.iter().try_for_each(|tree| put_back(writer, tree))?,
+                Step::ForgetTrash { .. } => forget_trash(writer, &settled)?,
+                _ => {}
             }
             writer.step_done(operation, index)?;
             end(writer, operation, (kind, &instance), OperationEnd::Done, "")?;
@@ -116,12 +122,7 @@ fn write(
             }
             forget(writer, instance)?;
         }
-        Step::RecordPutBack { trees } => {
-            for tree in trees {
-                put_back(writer, tree)?;
-            }
-        }
-        Step::ForgetTrash { .. } | Step::RecordVolume => {}
+        Step::RecordPutBack { .. } | Step::ForgetTrash { .. } | Step::RecordVolume => {}
         _ => {
             writer.set_desired(instance, Desired::Running, &now())?;
         }
@@ -172,10 +173,7 @@ fn put_back(writer: &mut LedgerWriter<'_>, tree: &TrashedTree) -> Result<(), Led
 }
 
 /// What was deleted is not in the trash any more; with a whole volume went what was in its own trash.
-fn forget_trash<'a>(
-    writer: &mut LedgerWriter<'_>,
-    trees: impl Iterator<Item = &'a TrashedTree>,
-) -> Result<(), LedgerError> {
+fn forget_trash(writer: &mut LedgerWriter<'_>, trees: &[TrashedTree]) -> Result<(), LedgerError> {
     for tree in trees {
         writer.remove_trash(tree.tx)?;
         if tree.home == TrashHome::DataRoot {

@@ -76,6 +76,8 @@ pub(crate) struct Session<'a, 'lock> {
     pub(crate) deleted: (u64, u64),
     /// What could not be deleted, and why.
     pub(crate) undeleted: BTreeMap<TxId, Vec<Fault>>,
+    /// What could not be taken out of the trash, and why.
+    pub(crate) unreturned: BTreeMap<TxId, Fault>,
 }
 
 impl<'a, 'lock> Session<'a, 'lock> {
@@ -115,6 +117,7 @@ impl<'a, 'lock> Session<'a, 'lock> {
             recorded: None,
             deleted: (0, 0),
             undeleted: BTreeMap::new(),
+            unreturned: BTreeMap::new(),
         }
     }
 

@@ -89,7 +89,8 @@ fn a_snapshot_of_a_running_instance_is_restored_and_the_restore_is_undone() {
     assert_eq!(list.bundles[0].trees.len(), 2);
     let what = restored.undo.to_string().parse().unwrap();
     let undone = stage.does(|host| {
-        operation::trash_restore(host, &TrashRestoreRequest { what, execution: Execution::Real }).map(done)
+        operation::trash_restore(host, &TrashRestoreRequest { what, approve: None, execution: Execution::Real })
+            .map(done)
     });
     assert_eq!(stage.settled("undone"), Now::running("hello"));
     let fourth = stage.home();
@@ -174,7 +175,8 @@ fn purging_takes_consent_to_what_is_there_and_the_trash_gives_it_back() {
     });
     let back = |host: &Host| {
         let what = purged.trash.to_string().parse().unwrap();
-        operation::trash_restore(host, &TrashRestoreRequest { what, execution: Execution::Real }).map(done)
+        operation::trash_restore(host, &TrashRestoreRequest { what, approve: None, execution: Execution::Real })
+            .map(done)
     };
     let refused = stage.with(&Trouble::default(), back).0;
     assert_eq!(refused.result.unwrap_err().code(), "HP-DAT-011");

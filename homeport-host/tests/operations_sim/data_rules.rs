@@ -133,7 +133,7 @@ fn what_a_restore_or_its_undo_makes_smaller_raises_no_alarm_and_what_shrinks_lat
     assert_eq!((made.snapshot.alarms.as_slice(), made.warnings.as_slice()), (&[][..], &[][..]), "restored");
     // Back to the large state and away from it again.
     let undo = stage.does(|host| restore(host, number(2))).undo.to_string().parse().unwrap();
-    let request = TrashRestoreRequest { what: undo, execution: Execution::Real };
+    let request = TrashRestoreRequest { what: undo, approve: None, execution: Execution::Real };
     stage.does(|host| operation::trash_restore(host, &request));
     assert_eq!(stage.home().len(), 60);
     assert!(stage.does(snapshot).snapshot.alarms.is_empty(), "taken back");

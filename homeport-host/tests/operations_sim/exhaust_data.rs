@@ -123,7 +123,7 @@ fn empty_act(stage: &Stage) -> Act {
 fn put_back_act(stage: &Stage) -> Act {
     let list = stage.does(operation::trash_list);
     let what = list.bundles[0].id.to_string().parse().unwrap();
-    let request = TrashRestoreRequest { what, execution: Execution::Real };
+    let request = TrashRestoreRequest { what, approve: None, execution: Execution::Real };
     Box::new(move |host| operation::trash_restore(host, &request).map(done).map(|done| format!("{done:?}")))
 }
 

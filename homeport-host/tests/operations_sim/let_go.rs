@@ -32,7 +32,7 @@ fn purge(stage: &Stage) -> Purged {
 
 fn take_out(host: &Host, what: &str) -> Result<operation::PutBack, OperationError> {
     let what = what.parse().unwrap();
-    operation::trash_restore(host, &TrashRestoreRequest { what, execution: Execution::Real }).map(done)
+    operation::trash_restore(host, &TrashRestoreRequest { what, approve: None, execution: Execution::Real }).map(done)
 }
 
 /// Lets `ruin` have the volume `home`, and brings its data back from a snapshot.

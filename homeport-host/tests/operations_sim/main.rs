@@ -24,6 +24,7 @@ mod script;
 mod stage;
 mod store_rules;
 mod stuck;
+mod trash_rules;
 mod version;
 mod view;
 

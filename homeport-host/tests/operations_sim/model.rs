@@ -95,7 +95,7 @@ fn carry_out(stage: &Stage, deed: &Deed, trouble: &Trouble) -> Result<(), Operat
             let list = stage.does(operation::trash_list).bundles;
             let Some(view) = list.get(*place) else { return Ok(()) };
             let what = view.id.to_string().parse().unwrap();
-            let request = TrashRestoreRequest { what, execution: Execution::Real };
+            let request = TrashRestoreRequest { what, approve: None, execution: Execution::Real };
             with(&|host| operation::trash_restore(host, &request).map(done).map(drop))
         }
         Deed::Purge(consent) => {

@@ -21,7 +21,7 @@ impl Stage {
     }
 
     fn take_out(&self, id: &str, trouble: &Trouble) -> (crate::stage::Ran, Option<PutBack>) {
-        let request = TrashRestoreRequest { what: id.parse().unwrap(), execution: Execution::Real };
+        let request = TrashRestoreRequest { what: id.parse().unwrap(), approve: None, execution: Execution::Real };
         self.with(trouble, |host| operation::trash_restore(host, &request).map(done))
     }
 }
@@ -123,7 +123,7 @@ fn an_undo_that_is_stuck_is_not_said_to_be_gone() {
     stage.engine.fail(FailOn::Every(Operation::Remove), When::Before);
     let script = std::sync::Arc::new(crate::script::Script::new(stage.engine.clone(), []));
     let host = stage.host(script);
-    let request = TrashRestoreRequest { what: id.parse().unwrap(), execution: Execution::Real };
+    let request = TrashRestoreRequest { what: id.parse().unwrap(), approve: None, execution: Execution::Real };
     let error = operation::trash_restore(&host, &request).unwrap_err();
     assert!(matches!(&error, OperationError::Stuck { name, .. } if *name == alice()), "{error}");
     let (mended, back) = stage.take_out(&id, &Trouble::default());

@@ -7,7 +7,7 @@ use homeport_core::fault::Fault;
 use homeport_core::name::{InstanceName, PortId, VolumeName};
 use homeport_core::unit::Bytes;
 use homeport_volumes::store::SnapshotUuid;
-use homeport_volumes::trash::{Listing, TrashKind, TrashNote, TrashPlace, Trashed, list};
+use homeport_volumes::trash::{Listing, TrashKind, TrashNote, TrashPlace, TrashState, Trashed, list};
 use homeport_volumes::{TxId, UnixSeconds, VolumePath};
 
 use crate::host::Host;
@@ -134,6 +134,8 @@ pub fn trash_list(host: &Host) -> Result<TrashList, OperationError> {
 pub(super) struct Look {
     pub(super) list: TrashList,
     places: BTreeMap<TxId, (TrashedTree, TrashPlace)>,
+    /// Trees of which a part is deleted.
+    partial: BTreeSet<TxId>,
 }
 
 impl Look {
@@ -146,7 +148,8 @@ impl Look {
         let paths: Vec<VolumePath> =
             paths.iter().filter_map(|path| VolumePath::try_from(path.as_path()).ok()).collect();
         let Listing { trees, faults } = list(&data_root, &paths).map_err(DataError::from)?;
-        let mut look = Self { list: TrashList { bundles: Vec::new(), faults }, places: BTreeMap::new() };
+        let mut look =
+            Self { list: TrashList { bundles: Vec::new(), faults }, places: BTreeMap::new(), partial: BTreeSet::new() };
         let own: BTreeMap<TxId, &TrashRecord> = records.iter().map(|record| (record.tx, record)).collect();
         let mut seen: BTreeSet<TxId> = BTreeSet::new();
         for tree in &trees {
@@ -164,6 +167,11 @@ impl Look {
     /// Where a tree lies, for the steps that do something with it.
     pub(super) fn place(&self, tx: TxId) -> Option<&(TrashedTree, TrashPlace)> {
         self.places.get(&tx)
+    }
+
+    /// Whether a part of the tree is deleted.
+    pub(super) fn is_partial(&self, tx: TxId) -> bool {
+        self.partial.contains(&tx)
     }
 
     fn add(&mut self, tree: &Trashed, own: &BTreeMap<TxId, &TrashRecord>) {
@@ -185,6 +193,9 @@ impl Look {
         let trashed =
             TrashedTree { volume: note.volume.clone(), uuid: note.uuid, tx: note.tx, path: path.clone(), home };
         self.places.insert(note.tx, (trashed, tree.place.clone()));
+        if tree.state == TrashState::Partial {
+            self.partial.insert(note.tx);
+        }
         let view = TreeView {
             tx: note.tx,
             volume: note.volume.clone(),

@@ -1,14 +1,17 @@
 //! Owns taking something out of the trash: a purged volume comes back to its place, a restore is taken back.
 
-use homeport_core::fault::Fault;
+use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::name::InstanceName;
 use homeport_volumes::TxId;
 use homeport_volumes::store::SnapshotUuid;
+use homeport_volumes::trash::{TrashError, can_put_back};
 
 use super::cut_off::{holds, is_back, on_its_way};
 use super::list::{Look, TrashView};
+use crate::approval::Facts;
 use crate::host::Host;
-use crate::ledger::{Ledger, LedgerWriter, RootId, TrashReason};
+use crate::ledger::{Ledger, LedgerWriter, RootId, TrashReason, VolumeRecord};
+use crate::operation::consent::Question;
 use crate::operation::data_error::DataError;
 use crate::operation::enter::{enter, ready, resume_all};
 use crate::operation::lifecycle::Running;
@@ -17,13 +20,15 @@ use crate::operation::replace::{Surroundings, volume_of};
 use crate::operation::{OperationError, Outcome};
 use crate::plan::{self, Kind, Plan, Replacing, Step, TrashedTree};
 use crate::request::{TrashRef, TrashRestoreRequest};
-use crate::run::Session;
+use crate::run::{Session, with_causes};
 
 /// What taking something out would do.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct PutBackPlan {
     /// What is taken out.
     pub what: TrashView,
+    /// Why it needs an approval; `None` where it needs none.
+    pub needs_approval: Option<String>,
     /// What a person should know: what was written since the restore goes to the trash, for example.
     pub warnings: Vec<String>,
     /// The steps.
@@ -43,11 +48,16 @@ pub struct PutBack {
     pub undo: Option<TxId>,
     /// The instance, where it runs again.
     pub running: Option<Running>,
+    /// Why the instance, which should run, does not.
+    pub not_running: Option<String>,
+    /// What could not be taken out, and stays in the trash.
+    pub faults: Vec<Fault>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
 
-/// Takes something out of the trash again. Needs no approval: nothing is lost by it. [spec: STO-32]
+/// Takes something out of the trash again. Needs no approval but where what is there now cannot be kept as a snapshot.
+/// [spec: STO-32]
 ///
 /// What was cut off is brought to its end before anything is looked for, so that the same command can be repeated after
 /// its process died. Where that put back just what is asked for, it is what this returns.
@@ -77,9 +87,14 @@ pub fn trash_restore(
         let look = Look::at(host, writer)?;
         let what = wanted(writer, pick(&look, &request.what)?, &request.what)?;
         let trees = trees(&look, &what)?;
+        refuse(&what, partial(&look, &trees))?;
         match kind {
-            Kind::PutBack => put_back(host, writer, root, request.execution, what, &trees),
-            _ => undo(host, writer, root, request.execution, what, &trees),
+            Kind::PutBack => {
+                refuse(&what, taken(writer, &what, &trees)?)?;
+                refuse(&what, unfit(&look, &trees))?;
+                put_back(host, writer, root, request, what, &trees)
+            }
+            _ => undo(host, writer, root, request, what, &trees),
         }
     })
 }
@@ -93,7 +108,8 @@ fn done(ledger: &Ledger, what: TrashView) -> Result<PutBack, OperationError> {
             vec![format!("the instance is gone: `homeport deploy {} --name {instance}` takes its data up", what.port)]
         }
     };
-    Ok(PutBack { what, instance, before: None, undo: None, running: None, warnings })
+    let (before, undo, running, not_running) = (None, None, None, None);
+    Ok(PutBack { what, instance, before, undo, running, not_running, faults: Vec::new(), warnings })
 }
 
 /// What is meant: a bundle, or the one that has the tree.
@@ -135,10 +151,36 @@ fn wanted(ledger: &Ledger, mut what: TrashView, named: &TrashRef) -> Result<Tras
                 ))
         })
         .collect();
+    refuse(&what, faults)?;
+    Ok(what)
+}
+
+/// Nothing is begun while anything is wrong.
+fn refuse(what: &TrashView, faults: Vec<Fault>) -> Result<(), OperationError> {
     if faults.is_empty() {
-        return Ok(what);
+        return Ok(());
     }
     Err(OperationError::Refused { what: format!("taking `{}` out of the trash", what.id), faults })
+}
+
+/// Everything of which a part is deleted: what is left of it never takes the place of anything.
+fn partial(look: &Look, trees: &[TrashedTree]) -> Vec<Fault> {
+    let found = trees.iter().filter(|tree| look.is_partial(tree.tx));
+    found.map(|tree| fault(tree, &TrashError::Partial { tx: tree.tx })).collect()
+}
+
+/// Everything that cannot go back to its place, as it is found there.
+fn unfit(look: &Look, trees: &[TrashedTree]) -> Vec<Fault> {
+    let unfit = |tree: &TrashedTree| {
+        let (_, place) = look.place(tree.tx)?;
+        can_put_back(place, tree.tx).err().map(|error| fault(tree, &error))
+    };
+    trees.iter().filter_map(unfit).collect()
+}
+
+fn fault(tree: &TrashedTree, error: &TrashError) -> Fault {
+    let fault = Fault::new(error.code(), format!("volumes.{}", tree.volume), with_causes(error));
+    fault.remedy(error.help().unwrap_or_default())
 }
 
 fn trees(look: &Look, what: &TrashView) -> Result<Vec<TrashedTree>, OperationError> {
@@ -154,21 +196,24 @@ fn put_back(
     host: &Host,
     writer: &mut LedgerWriter<'_>,
     root: &RootId,
-    execution: Execution,
-    what: TrashView,
+    request: &TrashRestoreRequest,
+    mut what: TrashView,
     trees: &[TrashedTree],
 ) -> Result<Outcome<PutBackPlan, PutBack>, OperationError> {
     let instance = what.instance.clone();
-    let faults = taken(writer, &what, trees)?;
-    if !faults.is_empty() {
-        return Err(OperationError::Refused { what: format!("taking `{}` out of the trash", what.id), faults });
-    }
     let plan = plan::put_back(&instance, trees);
-    if execution == Execution::DryRun {
-        return Ok(Outcome::Planned { plan: PutBackPlan { what, warnings: Vec::new(), plan }, approval: None });
+    if request.execution == Execution::DryRun {
+        let plan = PutBackPlan { what, needs_approval: None, warnings: Vec::new(), plan };
+        return Ok(Outcome::Planned { plan, approval: None });
     }
-    Session::new(host, writer, root.clone(), Kind::PutBack, instance).run(&plan)?;
-    done(writer, what).map(Outcome::Done)
+    let question = Question { command: command(&what), facts: Facts::default(), needed: None };
+    let _none = question.consent(host, writer, request.approve.as_ref())?;
+    let mut session = Session::new(host, writer, root.clone(), Kind::PutBack, instance);
+    session.run(&plan)?;
+    let unreturned = std::mem::take(&mut session.unreturned);
+    what.trees.retain(|tree| !unreturned.contains_key(&tree.tx));
+    let faults = unreturned.into_values().collect();
+    Ok(Outcome::Done(PutBack { faults, ..done(writer, what)? }))
 }
 
 /// Everything that has the place of a purged volume by now.
@@ -193,12 +238,28 @@ fn taken(ledger: &Ledger, what: &TrashView, trees: &[TrashedTree]) -> Result<Vec
     Ok(faults)
 }
 
+fn command(what: &TrashView) -> String {
+    format!("trash restore {}", what.id)
+}
+
+/// What consent to taking a restore back goes by: which trees, into which volumes, not started since.
+fn facts(trees: &[TrashedTree], volumes: &[VolumeRecord]) -> Facts {
+    trees.iter().zip(volumes).fold(Facts::default(), |facts, (tree, volume)| {
+        let about = |what: &str| format!("volume {}: {what}", volume.name);
+        facts
+            .with(about("uuid"), &volume.uuid)
+            .with(about("path"), volume.path.display())
+            .with(about("generation"), volume.generation)
+            .with(about("tree"), tree.tx)
+    })
+}
+
 /// A restore is taken back: what it took out is exchanged with what is there.
 fn undo(
     host: &Host,
     writer: &mut LedgerWriter<'_>,
     root: &RootId,
-    execution: Execution,
+    request: &TrashRestoreRequest,
     what: TrashView,
     trees: &[TrashedTree],
 ) -> Result<Outcome<PutBackPlan, PutBack>, OperationError> {
@@ -213,22 +274,24 @@ fn undo(
         replacing.push(Replacing { volume, uuid, tx, stage });
     }
     let mut around = Surroundings::of(host, writer, root, &instance, &volumes)?;
-    for (name, error) in std::mem::take(&mut around.unreadable) {
-        around.warnings.push(format!("no snapshot is made of what `{name}` holds now: {error}; it goes to the trash"));
-    }
+    let question = Question { command: command(&what), facts: facts(trees, &volumes), needed: around.cannot_be_kept() };
     around.warnings.push("what was written since then is not in it; it goes to the trash".to_owned());
     let plan = around.plan(Kind::Undo, &instance, bundle, &replacing);
-    if execution == Execution::DryRun {
-        let warnings = around.warnings.clone();
-        return Ok(Outcome::Planned { plan: PutBackPlan { what, warnings, plan }, approval: None });
+    if request.execution == Execution::DryRun {
+        let approval = question.offer(host, writer)?;
+        let (needs_approval, warnings) = (question.needed, around.warnings);
+        return Ok(Outcome::Planned { plan: PutBackPlan { what, needs_approval, warnings, plan }, approval });
     }
-    let done = around.carry_out(host, writer, root, &plan, None)?;
+    let approval = question.consent(host, writer, request.approve.as_ref())?;
+    let done = around.carry_out(host, writer, root, &plan, approval)?;
     Ok(Outcome::Done(PutBack {
         what,
         instance,
         before: done.before,
         undo: Some(bundle),
         running: done.running,
+        not_running: done.not_running,
+        faults: Vec::new(),
         warnings: done.warnings,
     }))
 }
