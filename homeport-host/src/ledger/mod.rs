@@ -27,6 +27,7 @@ mod older;
 mod operation;
 mod read;
 mod read_kept;
+mod read_time;
 mod refusal;
 mod restored;
 mod retiring;

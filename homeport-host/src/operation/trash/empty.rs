@@ -1,5 +1,7 @@
 //! Owns deleting for good what is in the trash: the only place where data of a person ends. [spec: STO-32]
 
+use std::collections::BTreeMap;
+
 use homeport_core::fault::Fault;
 use homeport_core::unit::Bytes;
 use homeport_volumes::TxId;
@@ -7,6 +9,7 @@ use homeport_volumes::progress::Progress as _;
 use homeport_volumes::trash::{Measured, TrashError, measure_trashed};
 use homeport_volumes::tree::Timestamp;
 
+use super::age::Age;
 use super::list::{Look, TrashView};
 use super::put_back::pick;
 use crate::approval::{Facts, TokenUse};
@@ -50,30 +53,45 @@ pub fn trash_empty(host: &Host, request: &EmptyRequest) -> Result<Outcome<EmptyP
     super::super::enter::resume_cut_off(host)?;
     locked(host, "trash empty", |writer, root| {
         let look = Look::at(host, writer)?;
-        let mut what = choose(host, &look, &request.what)?;
-        let question = question(host, writer, &look, &mut what)?;
+        let oldest = look.list.bundles.iter().map(|view| &view.since).min();
+        let age = Age::read(host, writer, oldest)?;
+        let mut what = choose(&look, &age, &request.what)?;
+        let question = question(host, writer, &look, &age, &mut what)?;
         if request.execution == Execution::DryRun {
             let approval = question.offer(host, writer)?;
             return Ok(Outcome::Planned { plan: EmptyPlan { what, needs_approval: question.needed }, approval });
         }
         let mut approval = question.consent(host, writer, request.approve.as_ref())?;
         let mut done = Emptied { what: Vec::new(), entries: 0, bytes: Bytes::new(0), faults: Vec::new() };
+        let stuck = writer.stuck_operations()?;
         for view in what {
+            if let Some(operation) = stuck.iter().find(|operation| operation.instance == view.instance) {
+                done.faults.push(unfinished(&view, &operation.message));
+                continue;
+            }
             empty_one(host, writer, root, &look, view, approval.take(), &mut done)?;
         }
         Ok(Outcome::Done(done))
     })
 }
 
+/// Where an earlier operation on the instance could not be brought to an end, nothing new is begun.
+fn unfinished(view: &TrashView, reason: &str) -> Fault {
+    let message = format!("`{}` stays in the trash: nothing can be done to `{}` yet", view.id, view.instance);
+    let fault = Fault::new("HP-OPN-023", view.id.to_string(), message).actual(reason.to_owned());
+    fault.remedy("mend what is named, and repeat the command: it tries again")
+}
+
+/// Whether all of it has been there for its full time.
+fn is_due(view: &TrashView, age: &Age) -> bool {
+    view.until.as_ref().is_some_and(|until| age.is_over(&view.since, until))
+}
+
 /// What is meant.
-fn choose(host: &Host, look: &Look, wanted: &TrashChoice) -> Result<Vec<TrashView>, OperationError> {
-    let now = host.now();
+fn choose(look: &Look, age: &Age, wanted: &TrashChoice) -> Result<Vec<TrashView>, OperationError> {
     Ok(match wanted {
         TrashChoice::All => look.list.bundles.clone(),
-        TrashChoice::Due => {
-            let is_due = |view: &&TrashView| view.until.as_ref().is_some_and(|until| *until <= now);
-            look.list.bundles.iter().filter(is_due).cloned().collect()
-        }
+        TrashChoice::Due => look.list.bundles.iter().filter(|view| is_due(view, age)).cloned().collect(),
         TrashChoice::Named(names) => {
             let mut views: Vec<TrashView> = Vec::new();
             for name in names {
@@ -89,13 +107,22 @@ fn choose(host: &Host, look: &Look, wanted: &TrashChoice) -> Result<Vec<TrashVie
 
 /// What consent is needed to: everything that has not been there for its full time. All of it is counted now, so that what
 /// is shown before is what is deleted.
-fn question(host: &Host, ledger: &Ledger, look: &Look, what: &mut [TrashView]) -> Result<Question, OperationError> {
-    let now = host.now();
-    let early = what.iter().filter(|view| view.until.as_ref().is_none_or(|until| *until > now)).count();
+fn question(
+    host: &Host,
+    ledger: &Ledger,
+    look: &Look,
+    age: &Age,
+    what: &mut [TrashView],
+) -> Result<Question, OperationError> {
+    let early = what.iter().filter(|view| !is_due(view, age)).count();
     let needed = (early > 0).then(|| format!("{early} of {} are deleted before their time", what.len()));
+    let mut newest: BTreeMap<TxId, Timestamp> = BTreeMap::new();
     for tree in what.iter_mut().flat_map(|view| &mut view.trees) {
         match count(host, look, tree.tx) {
-            Ok(Some(counted)) => (tree.entries, tree.bytes) = (Some(counted.entries), Some(counted.bytes)),
+            Ok(Some(counted)) => {
+                (tree.entries, tree.bytes) = (Some(counted.entries), Some(counted.bytes));
+                newest.insert(tree.tx, counted.newest);
+            }
             Ok(None) => {}
             Err(error) if needed.is_some() => return Err(error),
             // Its time is over: what can be deleted is, and what cannot says why.
@@ -111,6 +138,7 @@ fn question(host: &Host, ledger: &Ledger, look: &Look, what: &mut [TrashView]) -
                 .with(about("volume"), &tree.uuid)
                 .with(about("entries"), tree.entries.unwrap_or(0))
                 .with(about("bytes"), tree.bytes.map_or(0, Bytes::get))
+                .with(about("newest"), newest.get(&tree.tx).map_or_else(|| "not there".to_owned(), moment))
                 .with(about("with it"), inner);
         }
         for record in ledger.trash()?.iter().filter(|record| what.iter().any(|view| view.id == record.bundle)) {
@@ -118,6 +146,10 @@ fn question(host: &Host, ledger: &Ledger, look: &Look, what: &mut [TrashView]) -
         }
     }
     Ok(Question { command: "trash empty".to_owned(), facts, needed })
+}
+
+fn moment(time: &Timestamp) -> String {
+    format!("{}.{:09}", time.seconds(), time.nanos())
 }
 
 fn count(host: &Host, look: &Look, tx: TxId) -> Result<Option<Measured>, OperationError> {

@@ -1,5 +1,6 @@
 //! The trash: what is in it, taking something out again, and emptying it.
 
+mod age;
 mod cut_off;
 mod empty;
 mod list;
