@@ -14,6 +14,7 @@ mod answer;
 mod client;
 mod control;
 mod due;
+mod emptying;
 mod error;
 mod keep;
 mod mend;
@@ -29,15 +30,35 @@ mod work;
 
 pub use client::DaemonClient;
 pub use control::{Answer, DaemonStatus, Refusal, Request};
+pub use emptying::Emptying;
 pub use error::DaemonError;
 pub use serve::run;
 pub use timer::Timer;
+
+use std::time::Instant;
 
 /// Does everything that the daemon does by the clock and that is due, once, with nothing in mind of what was done before.
 ///
 /// # Errors
 /// The ledger cannot be read. What else fails is written into the history.
 pub fn do_what_is_due(host: &crate::Host) -> Result<(), crate::ledger::LedgerError> {
-    Timer::new(host.clone()).round()?;
+    do_what_is_due_at(host, &mut Emptying::default(), Instant::now())
+}
+
+/// The same as one time among many: at this moment by the clock that nobody sets, after what came of emptying the trash
+/// before.
+///
+/// # Errors
+/// Those of [`do_what_is_due`].
+pub fn do_what_is_due_at(
+    host: &crate::Host,
+    emptying: &mut Emptying,
+    now: Instant,
+) -> Result<(), crate::ledger::LedgerError> {
+    let mut timer = Timer::new(host.clone());
+    std::mem::swap(timer.emptying(), emptying);
+    let done = timer.round_at(now);
+    std::mem::swap(timer.emptying(), emptying);
+    done?;
     upkeep::round(host)
 }

@@ -6,18 +6,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use homeport_core::name::InstanceName;
 use homeport_volumes::store::Reason;
 
 use super::due::{self, Due};
+use super::emptying::Emptying;
 use super::ran::Ran;
 use super::serve::say;
 use crate::host::Host;
 use crate::ledger::{EventRecord, Ledger, LedgerError, ScheduleRecord, Time};
-use crate::operation::{self, Execution, OperationError, Outcome};
-use crate::request::{EmptyRequest, PruneRequest, PruneWish, TrashChoice};
+use crate::operation::{self, Execution, OperationError};
+use crate::request::{PruneRequest, PruneWish};
 use crate::run::with_causes;
 use crate::taking::thaw_forgotten;
 
@@ -48,12 +49,14 @@ pub struct Timer {
     unwritten: BTreeMap<InstanceName, Ran>,
     /// What was said of ports that cannot be thawed.
     said: BTreeMap<InstanceName, String>,
+    /// What came of emptying the trash.
+    emptying: Emptying,
 }
 
 impl Timer {
     /// For this host.
     pub fn new(host: Host) -> Self {
-        Self { host, unwritten: BTreeMap::new(), said: BTreeMap::new() }
+        Self { host, unwritten: BTreeMap::new(), said: BTreeMap::new(), emptying: Emptying::default() }
     }
 
     /// Does everything that is due, once: what the daemon does every half minute.
@@ -61,6 +64,11 @@ impl Timer {
     /// # Errors
     /// The ledger cannot be read. What else fails is written into the history.
     pub fn round(&mut self) -> Result<(), LedgerError> {
+        self.round_at(Instant::now())
+    }
+
+    /// The same at this moment by the clock that nobody sets.
+    pub(super) fn round_at(&mut self, now: Instant) -> Result<(), LedgerError> {
         let ledger = Ledger::open(&self.host.layout)?;
         self.thaw(&ledger);
         self.write_down();
@@ -74,11 +82,12 @@ impl Timer {
                 self.write_down();
             }
         }
-        let is_over = |until: &Time| *until <= self.host.now();
-        if ledger.trash()?.iter().any(|record| is_over(&record.until)) {
-            empty(&self.host);
-        }
-        Ok(())
+        self.emptying.run(&self.host, &ledger, now)
+    }
+
+    /// What came of emptying the trash.
+    pub(super) const fn emptying(&mut self) -> &mut Emptying {
+        &mut self.emptying
     }
 
     /// Writes what came of runs into the ledger. What cannot be written now is kept in mind, so that nothing is done twice.
@@ -148,20 +157,6 @@ fn prune(host: &Host, schedule: &ScheduleRecord) -> Result<(), OperationError> {
     operation::snapshot_prune(host, &request).map(|_| ())
 }
 
-/// Deletes what has been in the trash for its full time. [spec: STO-32]
-fn empty(host: &Host) {
-    let request = EmptyRequest { what: TrashChoice::Due, approve: None, execution: Execution::Real };
-    match operation::trash_empty(host, &request) {
-        Ok(Outcome::Done(emptied)) => {
-            for view in &emptied.what {
-                note(host, Some(&view.instance), "trash", &format!("`{}` was deleted after its time", view.id));
-            }
-            for fault in &emptied.faults {
-                note(host, None, "trash", &format!("not deleted: {fault}"));
-            }
-        }
-        Ok(Outcome::Planned { .. }) => {}
-        Err(error) => note(host, None, "trash", &format!("the trash cannot be emptied: {}", with_causes(&error))),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use homeport_core::fault::Advice as _;
 use homeport_host::Host;
+use homeport_host::daemon::do_what_is_due;
 use homeport_host::operation::{self, Execution, OperationError, Outcome, Restored};
 use homeport_host::request::{
     DeviceNodes, EmptyRequest, PurgeRequest, RestoreRequest, SnapshotChoice, SnapshotRef, SnapshotRequest, TrashChoice,
@@ -217,7 +218,11 @@ fn the_trash_is_emptied_with_consent_or_after_its_time() {
     assert_eq!(stage.does(operation::trash_list).bundles, []);
     stage.must(Command::Restart);
     stage.does(|host| restore(host, SnapshotRef::Latest));
-    stage.clock.forward(29);
+    // Thirty days, each of which the daemon sees.
+    for _ in 0..29 {
+        stage.clock.forward(1);
+        stage.does(|host| Ok(do_what_is_due(host)?));
+    }
     assert_eq!(stage.does(|host| empty(host, TrashChoice::Due, None, Execution::Real).map(done)).what, []);
     stage.clock.forward(2);
     assert_eq!(stage.does(|host| empty(host, TrashChoice::Due, None, Execution::Real).map(done)).what.len(), 1);

@@ -87,6 +87,11 @@ impl Clock {
     pub(crate) fn forward(&self, days: u64) {
         self.0.fetch_add(days * 86_400, Ordering::Relaxed);
     }
+
+    /// It shows the time of the machine again.
+    pub(crate) fn back(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
 }
 
 impl homeport_host::Clock for Clock {

@@ -3,14 +3,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command as Program;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use homeport_core::fault::Advice as _;
 use homeport_host::Host;
+use homeport_host::daemon::{Emptying, do_what_is_due, do_what_is_due_at};
+use homeport_host::engine::Operation;
+use homeport_host::engine::sim::{FailOn, When};
 use homeport_host::hazard::Hazard;
 use homeport_host::operation::{self, Emptied, Execution, OperationError, Outcome, PutBack, TrashView};
-use homeport_host::request::{EmptyRequest, PurgeRequest, TrashChoice, TrashRestoreRequest};
+use homeport_host::request::{EmptyRequest, PurgeRequest, SnapshotRef, TrashChoice, TrashRestoreRequest};
 
-use crate::data::done;
+use crate::data::{done, restore, snapshot};
 use crate::stage::{Command, Ground, Stage, Trouble, alice};
 
 /// A file in the data of a tree that cannot be deleted, until this is dropped. It may be moved with the data.
@@ -165,4 +170,151 @@ fn an_emptying_that_was_cut_off_forgets_only_what_is_gone() {
         empty(&stage, &Trouble::default()).unwrap();
         assert_eq!(in_trash(&stage), [""; 0], "point {point}");
     }
+}
+
+/// What the daemon does every half minute, at this many minutes after `start`.
+fn tick(stage: &Stage, emptying: &mut Emptying, start: Instant, minutes: u64) {
+    let now = start + Duration::from_secs(60 * minutes);
+    stage.does(|host| Ok(do_what_is_due_at(host, emptying, now)?));
+}
+
+/// The lines of the history with this in them.
+fn lines(stage: &Stage, text: &str) -> usize {
+    let events = stage.ledger().events(None, 10_000).unwrap();
+    events.iter().filter(|event| event.text.contains(text)).count()
+}
+
+fn due(stage: &Stage) -> Emptied {
+    let request = EmptyRequest { what: TrashChoice::Due, approve: None, execution: Execution::Real };
+    stage.does(|host| operation::trash_empty(host, &request).map(done))
+}
+
+/// So many days go by, and the daemon sees each of them.
+fn days_go_by(stage: &Stage, days: u64) {
+    for _ in 0..days {
+        stage.clock.forward(1);
+        stage.does(|host| Ok(do_what_is_due(host)?));
+    }
+}
+
+#[test]
+fn what_is_due_and_cannot_be_deleted_is_tried_ever_more_seldom_said_once_and_locks_nothing() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    let (_, data) = purged(&stage);
+    let stays = Immutable::in_tree(&data);
+    days_go_by(&stage, 29);
+    stage.clock.forward(2);
+    let (mut emptying, start) = (Emptying::default(), Instant::now());
+    let before = lines(&stage, "done");
+    for minute in 0..24 * 60 {
+        if minute % 5 == 0 {
+            tick(&stage, &mut emptying, start, minute);
+        }
+    }
+    assert_eq!(lines(&stage, "not deleted"), 1);
+    assert_eq!(lines(&stage, "done") - before, 7, "at 0, 15, 45, 105, 225, 465 and 945 minutes");
+    is_free(&stage);
+    assert_eq!(in_trash(&stage), ["home"]);
+    drop(stays);
+    tick(&stage, &mut emptying, start, 24 * 60);
+    assert_eq!(in_trash(&stage), ["home"], "it waits until its time has come again");
+    tick(&stage, &mut emptying, start, 48 * 60);
+    assert_eq!(in_trash(&stage), [""; 0]);
+    assert_eq!(lines(&stage, "was deleted after its time"), 1);
+}
+
+#[test]
+fn a_row_whose_disk_is_gone_is_looked_for_ever_more_seldom() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    purged(&stage);
+    days_go_by(&stage, 29);
+    stage.clock.forward(2);
+    fs::rename(stage.directory(), stage.directory().with_file_name("unplugged")).unwrap();
+    let (mut emptying, start) = (Emptying::default(), Instant::now());
+    tick(&stage, &mut emptying, start, 0);
+    assert_eq!(in_trash(&stage), ["home"], "only what was there is deleted");
+    let before = stage.ledger().events(None, 10_000).unwrap().len();
+    for minute in 1..60 {
+        tick(&stage, &mut emptying, start, minute);
+    }
+    assert_eq!(stage.ledger().events(None, 10_000).unwrap().len(), before);
+    assert_eq!(in_trash(&stage), ["home"]);
+}
+
+#[test]
+fn emptying_begins_nothing_on_an_instance_that_is_stuck() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    let (bundle, data) = purged(&stage);
+    let crash = stage.run_for(&alice(), Command::Deploy, &Trouble::default());
+    assert!(crash.result.is_ok(), "{}", crash.text());
+    stage.engine.restart();
+    stage.engine.fail(FailOn::Every(Operation::Remove), When::Before);
+    let stuck = stage.carry_out(&alice(), Command::Remove, &[]);
+    assert!(stuck.result.is_err());
+    let request = |approve, execution| EmptyRequest { what: TrashChoice::All, approve, execution };
+    let script = || {
+        let host = Host::new(stage.layout.clone(), Arc::new(stage.engine.clone()), Arc::new(stage.routes.clone()));
+        host.simulated(Arc::new(homeport_host::hazard::Calm)).with_clock(Arc::new(stage.clock.clone()))
+    };
+    let Outcome::Planned { approval, .. } =
+        operation::trash_empty(&script(), &request(None, Execution::DryRun)).unwrap()
+    else {
+        panic!("not asked for")
+    };
+    let token = approval.unwrap().token;
+    let emptied = operation::trash_empty(&script(), &request(Some(token), Execution::Real)).map(done).unwrap();
+    assert_eq!(emptied.what, []);
+    assert_eq!(emptied.faults.iter().map(|fault| fault.code).collect::<Vec<_>>(), ["HP-OPN-023"]);
+    assert!(emptied.faults[0].message.contains(&bundle.id.to_string()), "{:?}", emptied.faults);
+    assert_eq!(stage.ledger().stuck_operations().unwrap().len(), 1);
+    assert!(data.exists());
+    stage.engine.restart();
+    is_free(&stage);
+    assert_eq!(empty(&stage, &Trouble::default()).unwrap().faults, []);
+}
+
+#[test]
+fn a_clock_that_was_set_forward_makes_nothing_in_the_trash_older() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    let (bundle, data) = purged(&stage);
+    // As a machine that began in 1970 and was told the time.
+    stage.clock.forward(20_000);
+    days_go_by(&stage, 5);
+    assert_eq!(due(&stage).what, []);
+    assert!(data.exists());
+    let named = EmptyRequest {
+        what: TrashChoice::Named(vec![bundle.id.to_string().parse().unwrap()]),
+        approve: None,
+        execution: Execution::Real,
+    };
+    let (ran, _) = stage.with(&Trouble::default(), |host| operation::trash_empty(host, &named));
+    assert_eq!(ran.result.unwrap_err().code(), "HP-APR-002", "it was not there for its time");
+    days_go_by(&stage, 24);
+    assert!(data.exists());
+    days_go_by(&stage, 2);
+    assert!(!data.exists(), "thirty days that somebody saw");
+    assert_eq!(in_trash(&stage), [""; 0]);
+}
+
+#[test]
+fn what_goes_into_the_trash_is_never_dated_before_what_is_known_to_have_happened() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.clock.forward(300);
+    let (first, _) = purged(&stage);
+    stage.clock.back();
+    stage.must(Command::Deploy);
+    stage.does(snapshot);
+    stage.must(Command::Stop);
+    let restored = stage.does(|host| restore(host, SnapshotRef::Latest));
+    let list = stage.does(operation::trash_list);
+    let second = list.bundles.iter().find(|bundle| bundle.id == restored.undo).unwrap();
+    assert!(second.since >= first.since, "{} and {}", second.since, first.since);
+    assert!(second.until >= first.until);
+    // A clock that is behind the history empties nothing.
+    assert_eq!(due(&stage).what, []);
 }
