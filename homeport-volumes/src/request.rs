@@ -92,6 +92,8 @@ pub struct Request {
 pub enum Remembered {
     /// There was data once: an empty directory is a loss.
     Data,
+    /// It was in use, and may be blank all the same: a restore of nothing, for example. It is never new again.
+    Past,
     /// Never anything.
     Nothing,
 }

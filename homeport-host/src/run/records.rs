@@ -103,6 +103,8 @@ pub(crate) fn known(record: &VolumeRecord) -> Result<Known, Box<Fault>> {
         must_be_mount: note.mount_point,
         data: match record.has_data {
             HasData::Yes => Remembered::Data,
+            // A restore may have made it blank.
+            HasData::No if record.generation > 0 => Remembered::Past,
             HasData::No => Remembered::Nothing,
         },
         path: VolumePath::try_from(record.path.as_path()).map_err(|error| unread("its path", error.to_string()))?,

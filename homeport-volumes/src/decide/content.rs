@@ -5,7 +5,7 @@ use homeport_core::fault::Fault;
 use crate::facts::{Content, DataFact, Filling, StampFact};
 use crate::identity::Generation;
 use crate::marker::{Marker, MarkerFault};
-use crate::request::{Access, Known};
+use crate::request::{Access, Known, Remembered};
 
 use super::judge::{Judge, remembers_data};
 use super::verdict::{Novelty, Verdict};
@@ -230,7 +230,9 @@ impl Judge<'_> {
             self.add(fault.remedy(remedy));
             return None;
         }
-        Some(Novelty::New)
+        // What was in use has a past, also where nothing is left of it. [spec: VOL-22]
+        let has_past = self.known.is_some_and(|known| known.data == Remembered::Past);
+        Some(if has_past { Novelty::Used } else { Novelty::New })
     }
 
     fn data_gone(&self, actual: String) -> Fault {

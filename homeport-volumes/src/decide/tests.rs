@@ -274,6 +274,14 @@ fn what_is_allowed() {
             Novelty::New,
         ),
         (|c| c.known.as_mut().unwrap().data = Remembered::Nothing, Novelty::Used),
+        (|c| c.known.as_mut().unwrap().data = Remembered::Past, Novelty::Used),
+        (
+            |c| {
+                c.known.as_mut().unwrap().data = Remembered::Past;
+                set_filling(c, Filling::Empty);
+            },
+            Novelty::Used,
+        ),
         (|c| c.request.format = Format::new(9), Novelty::Used),
         (|c| counted(c, (1000, 1 << 30), (400, 1 << 28)), Novelty::Used),
         (|c| counted(c, (1000, 1 << 30), (1000, 1000)), Novelty::Used),
