@@ -157,9 +157,6 @@ fn prune(host: &Host, schedule: &ScheduleRecord) -> Result<(), OperationError> {
     operation::snapshot_prune(host, &request).map(|_| ())
 }
 
-    }
-}
-
 /// Writes something down where everybody finds it, and says it.
 pub(super) fn note(host: &Host, instance: Option<&InstanceName>, kind: &str, text: &str) {
     let about = instance.map_or_else(|| "the store".to_owned(), |name| format!("`{name}`"));

@@ -5,7 +5,7 @@ use homeport_core::entrypoint::Phase;
 use homeport_core::name::{EndpointName, VolumeName};
 use homeport_core::unit::{PortNumber, Seconds};
 use homeport_router::ListenHost;
-use homeport_volumes::{Checked, Ready, UnixSeconds, check, compare_mount};
+use homeport_volumes::{Checked, Ready, UnixSeconds, check};
 
 use super::adopt;
 use super::error::StepError;
@@ -14,8 +14,7 @@ use super::records;
 use super::session::Session;
 use crate::container::{ContainerParts, container_spec, labels, stop_grace};
 use crate::engine::{
-    Access, ContainerId, ContainerRef, ContainerState, EngineError, LabelFilter, NetworkSpec, PeerTraffic, Reach,
-    StopOutcome,
+    Access, ContainerId, ContainerRef, EngineError, LabelFilter, NetworkSpec, PeerTraffic, Reach, StopOutcome,
 };
 use crate::host::{Probing, now};
 use crate::ledger::{Desired, HasData, LedgerError, RouteChoice, RouteRecord};
@@ -27,9 +26,6 @@ use crate::request::PortChoice;
 
 /// How long a container has to stop where its manifest is not known any more.
 const UNKNOWN_GRACE: Seconds = Seconds::new(60);
-/// What the kernel says of a process that is gone, or going (`errno.h`).
-const ESRCH: i32 = 3;
-const EINVAL: i32 = 22;
 /// How long a public address may take to answer after the port said that it is ready.
 const PROBE_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -337,46 +333,6 @@ impl Session<'_, '_> {
         let mounts = self.mounts()?;
         for in_use in self.in_use.values() {
             mounts.unmount(in_use.marker().uuid)?;
-        }
-        Ok(())
-    }
-
-    /// What the container sees is what was checked, also where something was exchanged between check and start.
-    /// A container that has ended already is left to the wait for readiness. [spec: VOL-26]
-    fn compare_mounts(&self, container: &ContainerRef) -> Result<(), StepError> {
-        self.compare_mounts_of(container, &self.mounted, self.manifest("start_container")?)
-    }
-
-    /// The same for a container that sees these volumes of this manifest.
-    pub(super) fn compare_mounts_of(
-        &self,
-        container: &ContainerRef,
-        mounted: &std::collections::BTreeMap<VolumeName, homeport_volumes::Mounted>,
-        manifest: &homeport_core::manifest::Manifest,
-    ) -> Result<(), StepError> {
-        let Some(ContainerState::Running { pid, .. }) = self.host.engine.inspect(container)?.map(|facts| facts.state)
-        else {
-            return Ok(());
-        };
-        if self.host.probing == Probing::Simulated {
-            return Ok(());
-        }
-        let text = match std::fs::read(self.host.machine.proc.join(pid.to_string()).join("mountinfo")) {
-            Ok(text) => text,
-            // It has ended meanwhile: the wait for readiness tells how.
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotFound
-                    || matches!(error.raw_os_error(), Some(ESRCH | EINVAL)) =>
-            {
-                return Ok(());
-            }
-            Err(source) => return Err(StepError::Io { action: "read what the container has mounted", source }),
-        };
-        for (name, mounted) in mounted {
-            let target = manifest.volumes.get(name).map_or("", |volume| volume.path.as_str());
-            if let Err(fault) = compare_mount(&text, target, &mounted.location) {
-                return Err(StepError::OtherMount { volume: name.clone(), found: fault.actual });
-            }
         }
         Ok(())
     }

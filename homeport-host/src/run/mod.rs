@@ -28,6 +28,7 @@ pub(crate) mod records;
 mod replace;
 mod resume;
 mod session;
+mod sight;
 mod take_over;
 mod task;
 mod trash;

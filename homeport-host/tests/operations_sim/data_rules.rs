@@ -555,6 +555,14 @@ fn a_running_port_stands_still_while_it_is_read_and_goes_on_whatever_happens() {
     assert_eq!(error.code(), "HP-OPN-015", "{error}");
     assert_eq!(stage.settled("taken back"), Now::running("hello"));
     assert!(before.keys().all(|name| stage.home().contains_key(name)));
+    // A command that ended before anybody could look, and had another directory, has not worked either.
+    commands(&stage);
+    stage.port.deeds().failing.clear();
+    stage.port.deeds().pulled_away = true;
+    let error = refusal(&stage, |host| restore(host, number(2)));
+    assert_eq!((error.code(), commands(&stage)), ("HP-OPN-008", vec!["mend".to_owned()]), "{error}");
+    assert_eq!(stage.settled("taken back again"), Now::running("hello"));
+    assert!(before.keys().all(|name| stage.home().contains_key(name)));
     // What a process that died has left frozen is thawed by the clock.
     commands(&stage);
     let note = stage.layout.frozen_note(&alice());

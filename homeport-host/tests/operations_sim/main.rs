@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and says how much it covered"
 )]
 
+mod consent;
 mod consistency;
 mod data;
 mod data_rules;
