@@ -1,7 +1,11 @@
 //! Random sequences of what people do with data, with failures and deaths in between, against a model that knows only
 //! contents: what was written can be had from live volumes, the trash or snapshots, until somebody consents to its end.
 
+use std::fs;
+use std::path::PathBuf;
+
 use homeport_host::Host;
+use homeport_host::approval::Token;
 use homeport_host::hazard::Hazard;
 use homeport_host::operation::{self, Execution, OperationError, Outcome};
 use homeport_host::request::{
@@ -66,11 +70,55 @@ impl Model {
         assert_eq!(missing, 0, "{text}: {missing} contents cannot be had any more");
     }
 
-    /// With consent something may have gone.
-    fn forget(&mut self, stage: &Stage) {
+    /// What somebody consented to may have gone, and nothing else.
+    fn forget(&mut self, stage: &Stage, approved: &Contents) {
         let reachable = stage.reachable();
-        self.expected.retain(|content| reachable.contains(content));
+        self.expected.retain(|content| !approved.contains(content) || reachable.contains(content));
     }
+}
+
+/// The contents of what may go by this: what the plan names to which somebody consents, or that needs no consent, and what
+/// a person deletes without HomePort. A purge moves, and only emptying deletes: by it nothing may go.
+fn may_go(stage: &Stage, deed: &Deed) -> Contents {
+    let planned = |needed: bool, consent: Consent| !needed || consent == Consent::Given;
+    match deed {
+        Deed::Empty(consent) => {
+            let request = EmptyRequest { what: TrashChoice::All, approve: None, execution: Execution::DryRun };
+            match stage.does(|host| operation::trash_empty(host, &request)) {
+                Outcome::Planned { plan, .. } if planned(plan.needs_approval.is_some(), *consent) => {
+                    stage.in_trees(&plan.what)
+                }
+                _ => Contents::new(),
+            }
+        }
+        Deed::Prune(last, consent) => {
+            let plan = stage.with(&Trouble::default(), |host| {
+                operation::snapshot_prune(host, &prune(*last, None, Execution::DryRun))
+            });
+            match plan.1 {
+                Some(Outcome::Planned { plan, approval }) if planned(approval.is_some(), *consent) => {
+                    stage.in_those_snapshots(|uuid| plan.removed().any(|fate| fate.uuid == *uuid))
+                }
+                _ => Contents::new(),
+            }
+        }
+        Deed::Delete(place) => {
+            file_of_home(stage, *place).map(|file| ObjectId::of(&fs::read(file).unwrap())).into_iter().collect()
+        }
+        _ => Contents::new(),
+    }
+}
+
+fn prune(last: u32, approve: Option<Token>, execution: Execution) -> PruneRequest {
+    let policy = homeport_volumes::snapshot::Policy { last, ..Default::default() };
+    PruneRequest { instance: alice(), what: PruneWish::ByPolicy(policy), approve, execution }
+}
+
+/// The file of `home` with this place in the order of names.
+fn file_of_home(stage: &Stage, place: usize) -> Option<PathBuf> {
+    let volumes = stage.ledger().volumes(&alice()).unwrap();
+    let data = volumes.into_iter().find(|volume| volume.name.as_str() == "home")?.path.join("data");
+    tree(&data).unwrap().into_keys().nth(place).map(|name| data.join(name))
 }
 
 /// What was asked for, with the consent that was given; and whether anything can be lost by it.
@@ -122,13 +170,7 @@ fn carry_out(stage: &Stage, deed: &Deed, trouble: &Trouble) -> Result<(), Operat
             with(&|host| operation::trash_empty(host, &request(token.clone(), Execution::Real)).map(drop))
         }
         Deed::Prune(last, consent) => {
-            let policy = homeport_volumes::snapshot::Policy { last: *last, ..Default::default() };
-            let request = |approve, execution| PruneRequest {
-                instance: alice(),
-                what: PruneWish::ByPolicy(policy),
-                approve,
-                execution,
-            };
+            let request = |approve, execution| prune(*last, approve, execution);
             let token = stage.with(&Trouble::default(), |host| {
                 Ok(match operation::snapshot_prune(host, &request(None, Execution::DryRun))? {
                     Outcome::Planned { approval, .. } => approval.map(|approval| approval.token),
@@ -143,7 +185,7 @@ fn carry_out(stage: &Stage, deed: &Deed, trouble: &Trouble) -> Result<(), Operat
             let Some(home) = homes.into_iter().find(|volume| volume.name.as_str() == "home") else { return Ok(()) };
             let mut left = tree(&home.path.join("data")).unwrap();
             let Some(name) = left.keys().nth(*place).cloned() else { return Ok(()) };
-            std::fs::remove_file(home.path.join("data").join(&name)).unwrap();
+            fs::remove_file(home.path.join("data").join(&name)).unwrap();
             left.remove(&name);
             stage.port.deeds().set(&home.uuid, &left);
             Ok(())
@@ -163,14 +205,6 @@ fn chosen<T: std::str::FromStr<Err: std::fmt::Debug>>(consent: Consent, given: O
     }
 }
 
-/// What may go by this: only with consent, or where a person deletes a file without HomePort.
-fn may_lose(deed: &Deed) -> bool {
-    matches!(
-        deed,
-        Deed::Delete(_) | Deed::Purge(Consent::Given) | Deed::Empty(Consent::Given) | Deed::Prune(_, Consent::Given)
-    )
-}
-
 fn run(stage: &Stage, deeds: &[(Deed, Trouble)]) {
     let mut model = Model { expected: Contents::new() };
     stage.must(Command::Deploy);
@@ -178,19 +212,17 @@ fn run(stage: &Stage, deeds: &[(Deed, Trouble)]) {
     model.learn(stage);
     for (number, (deed, trouble)) in deeds.iter().enumerate() {
         let text = format!("deed {number}, {deed:?} with {trouble:?}");
+        let approved = may_go(stage, deed);
         let result = carry_out(stage, deed, trouble);
         // Whatever went wrong, the next command brings it to an end.
         stage.run(Command::Unrelated, &Trouble::default());
         stage.run(Command::Unrelated, &Trouble::default());
-        if matches!(deed, Deed::Empty(Consent::Given)) {
+        if matches!(deed, Deed::Empty(_)) {
             forget_deleted_volumes(stage);
         }
         let text = format!("{text}: {}", result.err().map_or_else(|| "ok".to_owned(), |error| error.to_string()));
         stage.all_settled(&text);
-        // A purge moves, and only emptying deletes: what it may lose is nothing.
-        if may_lose(deed) && !matches!(deed, Deed::Purge(_)) {
-            model.forget(stage);
-        }
+        model.forget(stage, &approved);
         model.learn(stage);
         model.check(stage, &text);
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use homeport_host::operation;
-use homeport_volumes::store::{ObjectId, Store};
+use homeport_host::operation::{self, TrashView};
+use homeport_volumes::store::{ObjectId, SnapshotUuid, Store};
 use homeport_volumes::tree::{Content, Entry, Kind, Line};
 
 use crate::stage::Stage;
@@ -34,9 +34,13 @@ impl Stage {
 
     /// What is in trees of the trash, each of which HomePort lists.
     pub(crate) fn in_trash(&self) -> Contents {
+        self.in_trees(&self.does(operation::trash_list).bundles)
+    }
+
+    /// What is in these trees of the trash.
+    pub(crate) fn in_trees(&self, bundles: &[TrashView]) -> Contents {
         let mut found = Contents::new();
-        let list = self.does(operation::trash_list);
-        for tree in list.bundles.iter().flat_map(|bundle| &bundle.trees) {
+        for tree in bundles.iter().flat_map(|bundle| &bundle.trees) {
             let whole = self.layout.data_dir().join(".trash").join(tree.tx.to_string()).join("volume");
             let own = tree.path.join(".homeport/trash").join(tree.tx.to_string()).join("data");
             assert!(whole.exists() || own.exists(), "{} is listed and is not there", tree.tx);
@@ -50,13 +54,20 @@ impl Stage {
 
     /// What snapshots hold.
     pub(crate) fn in_snapshots(&self) -> Contents {
+        self.in_those_snapshots(|_| true)
+    }
+
+    /// What the snapshots hold that are meant.
+    pub(crate) fn in_those_snapshots(&self, are_meant: impl Fn(&SnapshotUuid) -> bool) -> Contents {
         let mut found = Contents::new();
         let Some(record) = self.ledger().store().unwrap() else { return found };
         let store = Store::open(&record.path).unwrap();
         let catalog = store.catalog().unwrap();
         assert_eq!(catalog.damaged, []);
         let objects = store.objects().unwrap();
-        for part in catalog.snapshots.iter().flat_map(|head| &head.body.volumes) {
+        for part in
+            catalog.snapshots.iter().filter(|head| are_meant(&head.body.uuid)).flat_map(|head| &head.body.volumes)
+        {
             for line in store.entries(&part.entries).unwrap() {
                 if let Line::Entry(Entry { kind: Kind::File { content: Content::Whole(object), .. }, .. }) =
                     line.unwrap()
