@@ -16,6 +16,7 @@ use homeport_host::layout::Layout;
 use homeport_host::progress::{Event, Progress as _};
 
 use crate::args::Global;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, Format, PublicName, Render};
 use crate::progress::{Reporter, Style};
@@ -123,6 +124,11 @@ impl Context {
         self.write(text.as_bytes())
     }
 
+    /// The same, and how the command ended, which does not change because nobody reads on.
+    pub(crate) fn print_as(&self, result: &impl Render, exit: Exit) -> Result<Exit, Failure> {
+        ended(self.print(result), exit)
+    }
+
     /// Writes bytes to standard output as they are.
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
         self.reporter.finish();
@@ -138,6 +144,14 @@ impl Context {
     pub(crate) fn public_name() -> PublicName {
         let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
         PublicName::choose(&name, output::primary_address())
+    }
+}
+
+/// How a command ended that has `exit` to say, by what became of its result.
+fn ended(printed: Result<(), Failure>, exit: Exit) -> Result<Exit, Failure> {
+    match printed {
+        Err(failure) if !failure.is_closed_output() => Err(failure),
+        _ => Ok(exit),
     }
 }
 
@@ -160,6 +174,16 @@ fn style_of_terminal() -> Style {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_that_hangs_up_changes_nothing_of_how_a_command_ended() {
+        let failed = |kind: io::ErrorKind| Err(Failure::Output(kind.into()));
+        for exit in [Exit::Done, Exit::Host] {
+            assert_eq!(ended(Ok(()), exit).unwrap(), exit);
+            assert_eq!(ended(failed(io::ErrorKind::BrokenPipe), exit).unwrap(), exit);
+            assert!(ended(failed(io::ErrorKind::StorageFull), exit).is_err());
+        }
+    }
 
     #[test]
     fn the_engine_is_the_one_that_was_said_then_that_of_docker_host_then_the_usual_one() {

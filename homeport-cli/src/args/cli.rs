@@ -32,7 +32,7 @@ Exit codes:
   0  done, or nothing to do
   1  the request or the port is at fault
   2  the command line is wrong
-  3  this machine or the container engine failed
+  3  this machine or the container engine failed, wholly or in part
   4  an operation failed, and so did taking it back";
 
 /// What every command takes, before or after its own words.

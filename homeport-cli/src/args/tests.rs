@@ -92,7 +92,7 @@ fn the_whole_help() {
       0  done, or nothing to do
       1  the request or the port is at fault
       2  the command line is wrong
-      3  this machine or the container engine failed
+      3  this machine or the container engine failed, wholly or in part
       4  an operation failed, and so did taking it back
 
     ==== homeport deploy
@@ -663,8 +663,9 @@ fn the_whole_help() {
       <ID>  The beginning of its id
 
     Options:
-          --dry-run  Print what would be done, and do nothing
-      -h, --help     Print help
+          --dry-run          Print what would be done, and the token that approves it; do nothing
+          --approve <TOKEN>  Do it: the token that `--dry-run` printed, good for one hour and one time
+      -h, --help             Print help
 
     ==== homeport trash empty
     Delete for good

@@ -51,8 +51,7 @@ pub(super) fn run(context: &Context, action: SnapshotAction) -> Result<Exit, Fai
             let depth = if quick { Depth::Quick } else { Depth::Full };
             let found = snapshot_verify(&host, &VerifyRequest { instance: name, snapshot, depth })?;
             let exit = if found.is_whole() { Exit::Done } else { Exit::Host };
-            context.print(&found)?;
-            return Ok(exit);
+            return context.print_as(&found, exit);
         }
         SnapshotAction::Diff { name, from, to, limit } => {
             let request = DiffRequest { instance: name, from, to, limit };

@@ -587,3 +587,26 @@ fn a_running_port_stands_still_while_it_is_read_and_goes_on_whatever_happens() {
     assert_eq!(commands(&stage), [""; 0]);
     assert!(!note.exists());
 }
+
+#[test]
+fn an_import_that_is_done_is_done_also_where_the_history_cannot_say_so() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.any_time();
+    let made = stage.does(snapshot);
+    let file = stage.layout.state_dir().join("snapshot.tar");
+    let request = ExportRequest { which: choice(SnapshotRef::Latest), to: file.clone() };
+    stage.does(|host| operation::snapshot_export(host, &request));
+    let other = ground.stage();
+    other.must(Command::Deploy);
+    other.any_time();
+    other.does(snapshot);
+    let lock = OperationLock::acquire(&other.layout, Wait::No, "a long one", Time::now(), |_| {}).unwrap();
+    let view = other.does(|host| operation::snapshot_import(host, &file));
+    assert_eq!(view.uuid, made.snapshot.uuid);
+    assert_eq!(other.does(|host| operation::snapshot_list(host, None)).snapshots.len(), 2);
+    drop(lock);
+    let events = other.ledger().events(None, 50).unwrap();
+    assert!(events.iter().all(|event| !event.text.contains("imported")), "{events:?}");
+}

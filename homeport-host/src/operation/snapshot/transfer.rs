@@ -20,10 +20,11 @@ use super::view::SnapshotView;
 use crate::host::Host;
 use crate::ledger::{EventRecord, Ledger};
 use crate::operation::data_error::DataError;
-use crate::operation::enter::{as_root, locked};
+use crate::operation::enter::{append_event, as_root, locked};
 use crate::operation::{OperationError, find};
 use crate::progress::{Event, Meter};
 use crate::request::{DeviceNodes, ExportRequest, TakeOutRequest};
+use crate::run::with_causes;
 
 /// A snapshot that is in a file now.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -177,8 +178,13 @@ pub fn snapshot_import(host: &Host, from: &Path) -> Result<SnapshotView, Operati
         kind: "snapshot".to_owned(),
         text: format!("snapshot {:#} imported", imported.head.sequence),
     };
-    locked(host, "snapshot import", |writer, _| Ok(writer.append_event(&event)?))?;
-    Ok(SnapshotView::of(&imported.head, &Ledger::open(&host.layout)?.snapshot_marks()?))
+    // It is in the store by now, whatever becomes of what is said about it.
+    if let Err(error) = append_event(host, &event) {
+        let text = format!("the history does not say that it was imported: {}", with_causes(&error));
+        host.progress.event(&Event::Warning { text });
+    }
+    let marks = Ledger::open(&host.layout).and_then(|ledger| ledger.snapshot_marks());
+    Ok(SnapshotView::of(&imported.head, &marks.unwrap_or_default()))
 }
 
 /// What it is, in words; `None` for a regular file.
