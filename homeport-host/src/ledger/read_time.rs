@@ -16,8 +16,8 @@ impl Ledger {
 
     /// `now`, or the newest moment that was written down where the clock is behind it: a clock that was set back makes
     /// nothing older than it is.
-    pub fn not_before_known(&self, now: Time) -> Result<Time, LedgerError> {
-        Ok(self.newest()?.map_or_else(|| now.clone(), |newest| newest.max(now.clone())))
+    pub fn not_before_known(&self, now: &Time) -> Result<Time, LedgerError> {
+        Ok(self.newest()?.filter(|newest| newest > now).unwrap_or_else(|| now.clone()))
     }
 
     /// The moments of the history after `since`, in their order, each once.

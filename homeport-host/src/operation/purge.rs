@@ -142,7 +142,7 @@ fn prepare(host: &Host, ledger: &Ledger, root: &RootId, request: &PurgeRequest) 
         }
         volumes.retain(|volume| request.volumes.contains(&volume.name));
     }
-    let (since, bundle) = (ledger.not_before_known(host.now())?, TxId::random());
+    let (since, bundle) = (ledger.not_before_known(&host.now())?, TxId::random());
     let kept_until = since.after(KEPT);
     let (mut shown, mut steps, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     let (mut gone, mut forgotten) = (Vec::new(), Vec::new());

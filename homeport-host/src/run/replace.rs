@@ -133,7 +133,7 @@ impl Session<'_, '_> {
         bundle: TxId,
     ) -> Result<(), StepError> {
         let record = self.volume_record(uuid)?;
-        let since = self.writer.not_before_known(self.host.now())?;
+        let since = self.writer.not_before_known(&self.host.now())?;
         let until = since.after(KEPT);
         let (entries, bytes) = self.counted.get(volume).copied().unzip();
         let keeping = Keeping { entries, bytes: bytes.map(Bytes::new), since: unix(&since), until: Some(unix(&until)) };
@@ -173,7 +173,7 @@ impl Session<'_, '_> {
         if let Back::Returned(returned) = back
             && self.writer.trash_of(returned)?.is_empty()
         {
-            let since = self.writer.not_before_known(self.host.now())?;
+            let since = self.writer.not_before_known(&self.host.now())?;
             self.writer.put_trash(&TrashRecord {
                 tx: returned,
                 bundle,

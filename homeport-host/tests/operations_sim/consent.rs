@@ -65,7 +65,8 @@ fn what_cannot_be_read_is_replaced_only_with_consent_to_just_that() {
     let ground = Ground::new();
     let stage = ground.stage();
     two_states(&stage);
-    let (before, _) = (stage.home(), stamp(&stage, Some("strange")));
+    let before = stage.home();
+    stamp(&stage, Some("strange"));
     let error = refusal(&stage, |host| restore(host, first()));
     assert_eq!(error.code(), "HP-APR-002", "{error}");
     let (shown, token) = stage.does(plan);
@@ -143,7 +144,7 @@ fn consent_to_delete_is_none_to_what_was_changed_since() {
     let home = list.bundles[0].trees.iter().find(|tree| tree.volume.as_str() == "home").unwrap();
     let data = stage.home_dir().join(".homeport/trash").join(home.tx.to_string()).join("data");
     let file = fs::read_dir(data).unwrap().next().unwrap().unwrap().path();
-    let later = SystemTime::now() + Duration::from_secs(60);
+    let later = SystemTime::now() + Duration::from_mins(1);
     fs::File::options().write(true).open(file).unwrap().set_modified(later).unwrap();
     let error = refusal(&stage, |host| operation::trash_empty(host, &request(Some(token), Execution::Real)));
     assert_eq!(error.code(), "HP-APR-007", "{error}");

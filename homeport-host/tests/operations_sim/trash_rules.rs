@@ -174,7 +174,7 @@ fn an_emptying_that_was_cut_off_forgets_only_what_is_gone() {
 
 /// What the daemon does every half minute, at this many minutes after `start`.
 fn tick(stage: &Stage, emptying: &mut Emptying, start: Instant, minutes: u64) {
-    let now = start + Duration::from_secs(60 * minutes);
+    let now = start + Duration::from_mins(minutes);
     stage.does(|host| Ok(do_what_is_due_at(host, emptying, now)?));
 }
 
