@@ -19,7 +19,6 @@ pub(super) fn run(context: &Context, action: TrashAction) -> Result<Exit, Failur
         TrashAction::Restore { id, consent } => {
             let request = TrashRestoreRequest {
                 what: id,
-                approve: None,
                 execution: consent.execution(),
                 approve: consent.approve,
             };
