@@ -7,6 +7,7 @@ use homeport_host::daemon::DaemonStatus;
 use homeport_host::engine::ContainerId;
 use homeport_host::operation::{InstanceView, Running};
 
+use super::amount::moment;
 use super::connection::{Connection, PublicName, SSH_FACTS};
 use super::page::Page;
 use super::table::Table;
@@ -175,6 +176,20 @@ impl InstanceReport {
         page.line(format_args!("  image: {}", view.image));
         if let Some(container) = &view.container {
             page.line(format_args!("  container: {}", &container.as_str()[..12]));
+        }
+        if let Some(former) = &view.former {
+            let until = moment(&former.until);
+            page.line(format_args!(
+                "  version before: {}, until {until} (homeport rollback {})",
+                former.version, view.name
+            ));
+        }
+        for retiring in &view.retiring {
+            page.line(format_args!(
+                "  still serves clients that were connected before: version {}, until {} at the latest",
+                retiring.version,
+                moment(&retiring.until)
+            ));
         }
         for connection in &self.connections {
             connection.text(page);

@@ -12,8 +12,8 @@ use homeport_host::daemon::DaemonStatus;
 use homeport_host::image::PortImage;
 use homeport_host::ledger::ScheduleState;
 use homeport_host::operation::{
-    ConfigView, DeployPlan, InstanceView, LifecycleOutcome, Reconfigured, Removed, RouteView, Running, ScheduleView,
-    ValueOrigin, VolumeView,
+    ConfigView, DeployPlan, FormerView, InstanceView, LifecycleOutcome, Reconfigured, Removed, RetiringView, RouteView,
+    Running, ScheduleView, ValueOrigin, VolumeView,
 };
 use homeport_host::plan::{Kind, Plan, Step};
 use homeport_host::routes::RouteStatus;
@@ -92,6 +92,8 @@ fn view() -> InstanceView {
             format: 1,
         }],
         schedule: None,
+        former: None,
+        retiring: Vec::new(),
         status: Some(status()),
     }
 }
@@ -231,6 +233,27 @@ fn an_instance_whose_snapshots_fail_says_so() {
     assert!(text.contains("  snapshots: failed: there is no store (2026-01-02T03:04:05.000Z)\n"), "{text}");
     assert!(text.contains("  snapshots missed: 2\n"), "{text}");
     assert!(!render(Format::Text, &StatusReport::one(view(), &public())).unwrap().contains("snapshots"));
+}
+
+#[test]
+fn an_instance_whose_version_was_changed_says_what_it_had_and_what_still_runs() {
+    let until = |text: &str| text.parse().unwrap();
+    let instance = InstanceView {
+        former: Some(FormerView { version: "0.9.0".parse().unwrap(), until: until("2026-01-02T03:04:05.000Z") }),
+        retiring: vec![RetiringView { version: "0.9.0".parse().unwrap(), until: until("2026-01-03T03:04:05.000Z") }],
+        ..view()
+    };
+    let told = both(&StatusReport::one(instance, &public()));
+    assert!(
+        told.contains("  version before: 0.9.0, until 2026-01-02 03:04:05 UTC (homeport rollback alice)\n"),
+        "{told}"
+    );
+    let retires =
+        "  still serves clients that were connected before: version 0.9.0, until 2026-01-03 03:04:05 UTC at the";
+    assert!(told.contains(retires), "{told}");
+    assert!(told.contains("\"former\": {") && told.contains("\"retiring\": ["), "{told}");
+    let without = both(&StatusReport::one(view(), &public()));
+    assert!(!without.contains("former") && !without.contains("retiring"), "{without}");
 }
 
 #[test]

@@ -38,7 +38,9 @@ pub(crate) use enter::append_event;
 pub use enter::resume_cut_off;
 pub use error::OperationError;
 pub use lifecycle::{LifecycleOutcome, Running, restart, start, start_again, stop};
-pub use observe::{InstanceView, RouteView, VolumeView, container_of, list, port_info, routes, status};
+pub use observe::{
+    FormerView, InstanceView, RetiringView, RouteView, VolumeView, container_of, list, port_info, routes, status,
+};
 pub use outcome::Outcome;
 pub use purge::{LostVolume, PurgePlan, PurgeVolume, Purged, purge};
 pub use remove::{Execution, Removed, remove};

@@ -49,8 +49,32 @@ pub struct InstanceView {
     /// Its periodic snapshots and what came of the last one, where it has any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<ScheduleView>,
+    /// The version that it had before, where it ever had another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former: Option<FormerView>,
+    /// Containers of earlier versions that only serve the clients that they have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retiring: Vec<RetiringView>,
     /// What the port says of itself.
     pub status: Option<Status>,
+}
+
+/// The version that an instance had before.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct FormerView {
+    /// The version.
+    pub version: semver::Version,
+    /// When another took its place.
+    pub until: Time,
+}
+
+/// A container that gets no new clients any more.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct RetiringView {
+    /// The version that runs in it.
+    pub version: semver::Version,
+    /// When it is stopped at the latest.
+    pub until: Time,
 }
 
 /// A volume as the ledger knows it.
@@ -174,6 +198,12 @@ fn view(
     let volumes = ledger.volumes(&record.name)?.into_iter().filter(|volume| volume.state == VolumeState::Attached);
     Ok(InstanceView {
         schedule: ledger.schedule(&record.name)?.map(ScheduleView::of),
+        former: ledger.former(&record.name)?.map(|former| FormerView { version: former.version, until: former.until }),
+        retiring: ledger
+            .retiring(&record.name)?
+            .into_iter()
+            .map(|retiring| RetiringView { version: retiring.version, until: retiring.until })
+            .collect(),
         routes: routes
             .iter()
             .filter_map(|route| Some((route.endpoint.clone(), records::listen_address(route)?)))
