@@ -201,6 +201,10 @@ fn what_needs_the_engine_says_so_and_leaves_nothing() {
         &["stop", "alice"],
         &["restart", "alice"],
         &["config", "alice", "set", "a=b"],
+        &["upgrade", "alice"],
+        &["upgrade", "alice", "--to", "1.1", "--dry-run"],
+        &["rollback", "alice"],
+        &["repair"],
         &["remove", "alice"],
         &["port", "info", "shell"],
     ] {
@@ -231,6 +235,8 @@ fn an_instance_that_is_not_there_is_the_requests_fault() {
         &["logs", "bob"],
         &["exec", "bob", "--", "true"],
         &["config", "bob"],
+        &["history", "bob"],
+        &["history", "bob", "-n", "5"],
         &["remove", "bob", "--dry-run"],
     ] {
         let told = run(&root, words);
@@ -274,6 +280,9 @@ fn a_wrong_command_line_ends_with_2() {
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     let root = root();
+    let told = run(&root, &["upgrade", "alice", "--dry-run", "--set-file", "key=/no/such"]);
+    assert!(told.contains("error: failed to read the value of `key` from `/no/such`"), "{told}");
+    assert!(told.ends_with("[exit 1]"), "{told}");
     insta::assert_snapshot!(run(&root, &["deploy", "shell", "--set-file", "key=/no/such"]), @r#"
     [stderr]
     error: failed to read the value of `key` from `/no/such`
@@ -301,9 +310,9 @@ fn a_root_that_cannot_be_one_is_refused() {
     let told = run(&root, &["--root", &long, "list"]).replace(&long, "/rrr");
     insta::assert_snapshot!(told, @r#"
     [stderr]
-    error: root `/rrr` is too long: its sockets would have names of 268 bytes, wanted at most 107
+    error: root `/rrr` is too long: its sockets would have names of 270 bytes, wanted at most 107
       code: HP-LAY-002
-      help: Give a root of at most 40 bytes, for example `--root /srv/homeport`.
+      help: Give a root of at most 38 bytes, for example `--root /srv/homeport`.
     [exit 1]
     "#);
 }
@@ -361,7 +370,7 @@ fn version_completions_and_manual_pages_come_from_the_same_definitions() {
     }
     let told = run(&root, &["man", "pages"]);
     assert!(told.ends_with("[stderr]\n[exit 0]"), "{told}");
-    for page in ["homeport.1", "homeport-deploy.1", "homeport-route-list.1"] {
+    for page in ["homeport.1", "homeport-deploy.1", "homeport-upgrade.1", "homeport-route-list.1"] {
         let text = std::fs::read_to_string(root.path().join("pages").join(page)).unwrap();
         assert!(text.contains(".SH NAME") && text.contains("\\-\\-json"), "{page}");
         assert!(told.contains(&Path::new("pages").join(page).display().to_string()), "{page}");

@@ -12,6 +12,7 @@ use homeport_host::request::{PortRef, RouteWish};
 
 use super::keep::{PurgeArgs, ScheduleAction, SnapshotAction, TrashAction, VolumeAction};
 use super::value::FileValue;
+use super::version::{HistoryArgs, RollbackArgs, UpgradeArgs};
 
 /// Run small personal services on this machine
 #[derive(Debug, Parser)]
@@ -93,6 +94,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Option<ConfigAction>,
     },
+    /// Give an instance another version of its port, with its data and addresses
+    Upgrade(UpgradeArgs),
+    /// Give an instance the version back that it had before
+    Rollback(RollbackArgs),
+    /// Tell what was done to an instance, when, and how it ended
+    History(HistoryArgs),
     /// Look at public addresses
     #[command(subcommand)]
     Route(RouteAction),
@@ -121,6 +128,8 @@ pub(crate) enum Command {
     /// Look at what was purged or replaced, put it back, or delete it for good
     #[command(subcommand)]
     Trash(TrashAction),
+    /// Bring to an end what was cut off or is stuck, and say what is in the way
+    Repair,
     /// Run, look at or end the process that holds the public addresses
     #[command(subcommand)]
     Daemon(DaemonAction),

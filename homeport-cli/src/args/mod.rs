@@ -5,9 +5,11 @@ mod keep;
 #[cfg(test)]
 mod tests;
 mod value;
+mod version;
 
 pub(crate) use cli::{
     Cli, Command, ConfigAction, DaemonAction, DeployArgs, ExecArgs, Global, LogsArgs, PortAction, RouteAction,
 };
 pub(crate) use keep::{Consent, PurgeArgs, ScheduleAction, SnapshotAction, TrashAction, VolumeAction, Which};
 pub(crate) use value::{FileValue, ValueSource};
+pub(crate) use version::{HistoryArgs, RollbackArgs, UpgradeArgs};

@@ -61,6 +61,9 @@ fn the_whole_help() {
       stop         Stop an instance and keep its public addresses reserved
       restart      Give an instance a new container while its clients wait
       config       Show or change the configuration of an instance
+      upgrade      Give an instance another version of its port, with its data and addresses
+      rollback     Give an instance the version back that it had before
+      history      Tell what was done to an instance, when, and how it ended
       route        Look at public addresses
       snapshot     Copies of an instance's volumes: take, list, prove, restore, prune, export
       schedule     Periodic snapshots
@@ -68,6 +71,7 @@ fn the_whole_help() {
       remove       Remove an instance and keep its volumes
       purge        Remove an instance and put its volumes into the trash
       trash        Look at what was purged or replaced, put it back, or delete it for good
+      repair       Bring to an end what was cut off or is stuck, and say what is in the way
       daemon       Run, look at or end the process that holds the public addresses
       port         Look at ports
       completions  Print the completions of a shell
@@ -250,6 +254,60 @@ fn the_whole_help() {
 
     Options:
       -h, --help  Print help
+
+    ==== homeport upgrade
+    Give an instance another version of its port, with its data and addresses
+
+    Usage: homeport upgrade [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The instance
+
+    Options:
+          --to <VERSION|IMAGE>   Go to this version or image, also an older one; the highest without it
+          --set <KEY=VALUE>      Set a configuration key; again for more keys or list items
+          --set-file <KEY=PATH>  Set a key to what a file holds, or standard input for `-`
+          --dry-run              Print what would be done, and the token that approves it; do nothing
+          --approve <TOKEN>      Do it: the token that `--dry-run` printed, good for one hour and one
+                                 time
+      -h, --help                 Print help
+
+    A snapshot is made first, and data is migrated in a copy. Where the new version does not get
+    ready, or anything else fails, the version from before runs on the data from before. An approval
+    is needed only for what cannot be taken back, and where data is set back to a snapshot.
+
+    Examples:
+      homeport upgrade alice --dry-run
+      homeport upgrade alice --to 1.1
+      homeport upgrade alice --to homeport/shell:1.1.0 --set banner=Hello
+
+    ==== homeport rollback
+    Give an instance the version back that it had before
+
+    Usage: homeport rollback [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The instance
+
+    Options:
+          --dry-run          Print what would be done, and the token that approves it; do nothing
+          --approve <TOKEN>  Do it: the token that `--dry-run` printed, good for one hour and one time
+      -h, --help             Print help
+
+    A snapshot is made first, and data that is set back is kept in the trash. A second rollback leads to
+    the present version again.
+
+    ==== homeport history
+    Tell what was done to an instance, when, and how it ended
+
+    Usage: homeport history [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The instance, which may be removed already
+
+    Options:
+      -n, --lines <LINES>  Tell only the last LINES lines
+      -h, --help           Print help
 
     ==== homeport route
     Look at public addresses
@@ -681,6 +739,14 @@ fn the_whole_help() {
           --approve <TOKEN>  Do it: the token that `--dry-run` printed, good for one hour and one time
       -h, --help             Print help
 
+    ==== homeport repair
+    Bring to an end what was cut off or is stuck, and say what is in the way
+
+    Usage: homeport repair [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
     ==== homeport daemon
     Run, look at or end the process that holds the public addresses
 
@@ -905,5 +971,39 @@ fn what_takes_data_away_is_planned_or_approved_and_not_both() {
         let words = words.replace("TOKEN", &token);
         let error = Cli::try_parse_from(["homeport"].into_iter().chain(words.split(' '))).unwrap_err().to_string();
         assert!(error.contains(wanted), "{words}: {error}");
+    }
+}
+
+#[test]
+fn a_version_is_named_by_its_beginning_or_as_an_image_and_a_change_is_planned_or_approved() {
+    let token = homeport_host::approval::Token::from_bits([7; 10]).to_string();
+    for words in [
+        "upgrade alice",
+        "upgrade alice --to 1.1 --dry-run",
+        "upgrade alice --to homeport/shell:1.1.0 --set banner=Hello --set-file key=- --approve TOKEN",
+        "rollback alice --dry-run",
+        "rollback alice --approve TOKEN",
+        "history alice -n 20",
+        "repair",
+    ] {
+        let words = words.replace("TOKEN", &token);
+        let parsed = Cli::try_parse_from(["homeport"].into_iter().chain(words.split(' ')));
+        assert!(parsed.is_ok(), "{words}: {}", parsed.unwrap_err());
+    }
+    for (words, wanted) in [
+        ("upgrade", "<NAME>"),
+        ("upgrade alice 1.1", "unexpected argument"),
+        ("upgrade alice --to v1.1", "`v1.1` is no version: wanted `1.1.0`, `1.1`, `1`, or an image"),
+        ("upgrade alice --dry-run --approve TOKEN", "cannot be used with"),
+        ("rollback alice --to 1.0", "unexpected argument"),
+        ("rollback alice --approve yes", "invalid value"),
+        ("history", "<NAME>"),
+        ("history alice -n 0", "0 is not in 1.."),
+        ("repair alice", "unexpected argument"),
+    ] {
+        let words = words.replace("TOKEN", &token);
+        let error = Cli::try_parse_from(["homeport"].into_iter().chain(words.split(' '))).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{words}");
+        assert!(error.to_string().contains(wanted), "{words}: {error}");
     }
 }

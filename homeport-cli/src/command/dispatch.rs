@@ -6,8 +6,8 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use super::{
-    config, daemon, deploy, exec, lifecycle, list, logs, offline, port, remove, route, schedule, snapshot, status,
-    trash, volume,
+    config, daemon, deploy, exec, history, lifecycle, list, logs, offline, port, remove, repair, route, schedule,
+    snapshot, status, trash, version, volume,
 };
 use crate::args::{Cli, Command, DaemonAction, PortAction, RouteAction, SnapshotAction, VolumeAction};
 use crate::context::Context;
@@ -62,6 +62,9 @@ fn perform(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Stop { name } => lifecycle::stop(context, &name),
         Command::Restart { name } => lifecycle::restart(context, &name),
         Command::Config { name, action } => config::run(context, name, action),
+        Command::Upgrade(args) => version::upgrade(context, args),
+        Command::Rollback(args) => version::rollback(context, args),
+        Command::History(args) => history::run(context, args),
         Command::Route(RouteAction::List) => route::list(context),
         Command::Snapshot(action) => snapshot::run(context, action),
         Command::Schedule(action) => schedule::run(context, action),
@@ -70,6 +73,7 @@ fn perform(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Remove { name, dry_run, volumes: false } => remove::run(context, &name, dry_run),
         Command::Purge(args) => trash::purge(context, args),
         Command::Trash(action) => trash::run(context, action),
+        Command::Repair => repair::run(context),
         Command::Daemon(DaemonAction::Run) => daemon::run(context),
         Command::Daemon(DaemonAction::Status) => daemon::status(context),
         Command::Daemon(DaemonAction::Stop) => daemon::stop(context),

@@ -8,17 +8,22 @@ mod consent;
 mod daemon;
 mod failure;
 mod files;
+mod history;
 mod instance;
 mod log;
 mod page;
 mod plan;
 mod port;
+mod repair;
 mod route;
 mod schedule;
+mod shell_word;
 mod snapshot;
 mod snapshot_work;
 mod table;
 mod trash;
+mod version;
+mod version_plan;
 mod volume;
 
 use std::io::{self, Write as _};
@@ -29,14 +34,18 @@ pub(crate) use connection::{PublicName, primary_address};
 pub(crate) use daemon::{DaemonReport, DaemonStopped};
 pub(crate) use failure::Report;
 pub(crate) use files::file_line;
+pub(crate) use history::HistoryReport;
 pub(crate) use instance::{ListReport, Outcome, RunningReport, StatusReport, StoppedReport};
 pub(crate) use log::{LogLines, LogStyle};
 pub(crate) use page::{Page, escape};
 pub(crate) use plan::{DeployPlanReport, Removal, RemovedReport};
 pub(crate) use port::PortReport;
+pub(crate) use repair::RepairReport;
 pub(crate) use route::RoutesReport;
 pub(crate) use schedule::{ScheduleReport, SchedulesReport, UnscheduledReport};
+pub(crate) use shell_word::quoted;
 pub(crate) use snapshot_work::Acknowledged;
+pub(crate) use version::VersionReport;
 pub(crate) use volume::{ChecksReport, VolumesReport};
 
 /// For whom a result is written.
@@ -81,3 +90,5 @@ pub(crate) fn write_err(text: &str) {
 
 #[cfg(test)]
 mod result_tests;
+#[cfg(test)]
+mod version_tests;
