@@ -122,6 +122,17 @@ impl Advice for RouteWishError {
     }
 }
 
+impl fmt::Display for RouteWish {
+    /// What [`FromStr`] reads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::On { host, port: PortChoice::Random } => write!(f, "{host}:random"),
+            Self::On { host, port: PortChoice::Fixed(port) } => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
 impl FromStr for RouteWish {
     type Err = RouteWishError;
 

@@ -264,13 +264,16 @@ fn the_whole_help() {
       <NAME>  The instance
 
     Options:
-          --to <VERSION|IMAGE>   Go to this version or image, also an older one; the highest without it
-          --set <KEY=VALUE>      Set a configuration key; again for more keys or list items
-          --set-file <KEY=PATH>  Set a key to what a file holds, or standard input for `-`
-          --dry-run              Print what would be done, and the token that approves it; do nothing
-          --approve <TOKEN>      Do it: the token that `--dry-run` printed, good for one hour and one
-                                 time
-      -h, --help                 Print help
+          --to <VERSION|IMAGE>        Go to this version or image, also an older one; the highest
+                                      without it
+          --set <KEY=VALUE>           Set a configuration key; again for more keys or list items
+          --set-file <KEY=PATH>       Set a key to what a file holds, or standard input for `-`
+          --route <ENDPOINT=ADDRESS>  Give an endpoint that is new a public address, as for `deploy`
+          --dry-run                   Print what would be done, and the token that approves it; do
+                                      nothing
+          --approve <TOKEN>           Do it: the token that `--dry-run` printed, good for one hour and
+                                      one time
+      -h, --help                      Print help
 
     A snapshot is made first, and data is migrated in a copy. Where the new version does not get
     ready, or anything else fails, the version from before runs on the data from before. An approval

@@ -3,8 +3,8 @@
 
 use clap::Args;
 use homeport_core::config::Given;
-use homeport_core::name::InstanceName;
-use homeport_host::request::VersionChoice;
+use homeport_core::name::{EndpointName, InstanceName};
+use homeport_host::request::{RouteWish, VersionChoice};
 
 use super::keep::Consent;
 use super::value::FileValue;
@@ -23,6 +23,9 @@ pub(crate) struct UpgradeArgs {
     /// Set a key to what a file holds, or standard input for `-`
     #[arg(long, value_name = "KEY=PATH", value_parser = super::value::parse_set_file)]
     pub(crate) set_file: Vec<FileValue>,
+    /// Give an endpoint that is new a public address, as for `deploy`
+    #[arg(long, value_name = "ENDPOINT=ADDRESS", value_parser = super::value::parse_route)]
+    pub(crate) route: Vec<(EndpointName, RouteWish)>,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }

@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context, args: DeployArgs) -> Result<Exit, Failure> 
 }
 
 /// The pairs by name; a name that is given twice would be one too many.
-fn unique<K: Ord + Display, V>(option: &str, pairs: Vec<(K, V)>) -> Result<BTreeMap<K, V>, Failure> {
+pub(super) fn unique<K: Ord + Display, V>(option: &str, pairs: Vec<(K, V)>) -> Result<BTreeMap<K, V>, Failure> {
     let mut all = BTreeMap::new();
     for (name, value) in pairs {
         if all.contains_key(&name) {

@@ -17,11 +17,7 @@ pub(super) fn run(context: &Context, action: TrashAction) -> Result<Exit, Failur
             Ok(Exit::Done)
         }
         TrashAction::Restore { id, consent } => {
-            let request = TrashRestoreRequest {
-                what: id,
-                execution: consent.execution(),
-                approve: consent.approve,
-            };
+            let request = TrashRestoreRequest { what: id, execution: consent.execution(), approve: consent.approve };
             tell(context, &trash_restore(&host, &request)?)
         }
         TrashAction::Empty { ids, all, consent } => {

@@ -3,6 +3,7 @@
 use homeport_host::operation::{rollback as go_back, upgrade as go};
 use homeport_host::request::{RollbackRequest, UpgradeRequest};
 
+use super::deploy::unique;
 use super::values::read_values;
 use crate::args::{RollbackArgs, UpgradeArgs, ValueSource};
 use crate::context::Context;
@@ -16,6 +17,7 @@ pub(super) fn upgrade(context: &Context, args: UpgradeArgs) -> Result<Exit, Fail
         instance: args.name,
         to: args.to,
         given: read_values(args.set, args.set_file)?,
+        routes: unique("--route", args.route)?,
         execution: args.consent.execution(),
         approve: args.consent.approve,
     };
@@ -50,6 +52,9 @@ fn command_of(args: &UpgradeArgs) -> String {
         };
         option("--set-file", &format!("{}={from}", file.key));
     }
+    for (endpoint, wish) in &args.route {
+        option("--route", &format!("{endpoint}={wish}"));
+    }
     words.join(" ")
 }
 
@@ -75,11 +80,13 @@ mod tests {
             "key=/a b",
             "--set-file",
             "other=-",
+            "--route",
+            "web=127.0.0.1:random",
         ];
         let Command::Upgrade(args) = Cli::try_parse_from(words).unwrap().command else { panic!("not upgrade") };
         assert_eq!(
             command_of(&args),
-            r"homeport upgrade alice --to 1.1 --set 'banner=it'\''s here' --set-file 'key=/a b' --set-file other=-"
+            r"homeport upgrade alice --to 1.1 --set 'banner=it'\''s here' --set-file 'key=/a b' --set-file other=- --route web=127.0.0.1:random"
         );
     }
 }

@@ -95,6 +95,7 @@ fn changed() -> VersionChanged {
             container: None,
             routes: BTreeMap::from([("ssh".parse().unwrap(), ("*:2222".parse().unwrap(), "ssh".to_owned()))]),
             status: None,
+            notices: Vec::new(),
         }),
         warnings: vec!["the daemon is older".to_owned()],
     }

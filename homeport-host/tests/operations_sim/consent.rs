@@ -163,7 +163,10 @@ fn a_volume_that_was_in_use_is_never_new_again_also_where_nothing_was_restored_i
     let ground = Ground::new();
     let stage = ground.stage_of(&with_cache());
     let is_new = |stage: &Stage| {
-        let file = stage.layout.instance_run_dir(&crate::stage::alice()).join("volumes.json");
+        let file = stage
+            .layout
+            .instance_run_dir(&crate::stage::alice(), homeport_host::ledger::Slot::First)
+            .join("volumes.json");
         let expected: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
         expected["cache"]["new"].as_bool().unwrap()
     };
