@@ -10,7 +10,7 @@
 //!   <instance>/<volume>/
 //! RUN/                       0755; gone after a reboot
 //!   mnt/<uuid>               what volumes are bound to, so that the engine never gets an operator's path
-//!   instances/<name>/port/   mounted at /run/port in the container; `port-b` in the second one, during an upgrade
+//!   instances/<name>/port/   mounted at /run/port in the container; `b` in the second one, during an upgrade
 //!   frozen/<name>            0700; notes of the ports that stand still while they are read
 //!   daemon.sock  daemon.pid
 //! ```
@@ -204,7 +204,8 @@ fn notify_name() -> &'static str {
 const fn port_dir(slot: Slot) -> &'static str {
     match slot {
         Slot::First => "port",
-        Slot::Second => "port-b",
+        // Short: the name of a socket below it has little room.
+        Slot::Second => "b",
     }
 }
 

@@ -17,7 +17,10 @@ pub(crate) fn quoted(word: &str) -> String {
         match c {
             '\\' | '\'' => text.extend(['\\', c]),
             '\n' => text.push_str("\\n"),
-            c if escape(c.encode_utf8(&mut [0; 4])) != c.to_string() => text += &format!("\\u{:04x}", u32::from(c)),
+            c if escape(c.encode_utf8(&mut [0; 4])) != c.to_string() => {
+                text.push_str("\\u");
+                text.extend(format!("{:04x}", u32::from(c)).chars());
+            }
             c => text.push(c),
         }
     }

@@ -102,7 +102,9 @@ fn list(head: &str, lines: &[String], page: &mut Page) {
         return;
     }
     page.line(head);
-    lines.iter().for_each(|line| page.line(format_args!("  {line}")));
+    for line in lines {
+        page.line(format_args!("  {line}"));
+    }
 }
 
 fn migration(one: &MigrationView, page: &mut Page) {

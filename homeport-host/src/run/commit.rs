@@ -7,6 +7,7 @@ use super::error::StepError;
 use super::journal::end;
 use super::records;
 use super::session::Session;
+use super::take_over::TakingOver;
 use crate::host::now;
 use crate::ledger::{
     Desired, InstanceConfig, LedgerError, LedgerWriter, OperationEnd, OperationId, Refusal, RestoredRecord,
@@ -65,7 +66,8 @@ impl Session<'_, '_> {
                 _ => {}
             }
             writer.step_done(operation, index)?;
-            end(writer, operation, (kind, &instance), OperationEnd::Done, "")?;
+            let what = taking_over.as_ref().map(TakingOver::words).unwrap_or_default();
+            end(writer, operation, (kind, &instance), OperationEnd::Done, &what)?;
             // What is left to be done for good begins here, so that nobody can be cut off in between.
             following.as_ref().map(|plan| super::journal::begin(writer, plan)).transpose()
         })?;

@@ -119,6 +119,11 @@ fn grace_of(record: &InstanceRecord) -> Seconds {
 }
 
 impl TakingOver {
+    /// From where to where, for the history.
+    pub(super) fn words(&self) -> String {
+        format!("from {} to {}", self.former.version, self.instance.version)
+    }
+
     /// Writes it, as a part of the transaction that ends the operation.
     pub(super) fn write(&self, writer: &mut LedgerWriter<'_>) -> Result<(), LedgerError> {
         writer.put_instance(&self.instance)?;

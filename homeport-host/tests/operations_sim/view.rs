@@ -157,7 +157,7 @@ impl Stage {
         for dir in run_dirs.filter_map(Result::ok) {
             let name = dir.file_name().into_string().unwrap();
             let is_known = seen.keys().any(|known| known.as_str() == name);
-            let is_left = ["port", "port-b"].iter().any(|port| dir.path().join(port).exists());
+            let is_left = ["port", "b"].iter().any(|port| dir.path().join(port).exists());
             assert!(is_known || !is_left, "{case}: the run directory of {name} is left");
         }
         for volume in self.ledger().all_volumes().unwrap().iter().filter(|one| !seen.contains_key(&one.instance)) {

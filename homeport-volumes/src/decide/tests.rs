@@ -230,7 +230,7 @@ fn what_is_allowed() {
         assert_eq!(verdict(&case), create(Start::HalfMade), "{case:?}");
     }
 
-    let attach: [(Edit, Novelty); 25] = [
+    let attach: [(Edit, Novelty); 27] = [
         (|_| {}, Novelty::Used),
         (|c| the_content(c).journal = JournalFact::Finished { tx: TxId::from_bytes([1; 16]) }, Novelty::Used),
         (|c| c.known = None, Novelty::Used),

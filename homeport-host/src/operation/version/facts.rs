@@ -1,11 +1,14 @@
 //! Owns what consent to a change of version goes by, and what makes two plans the same. Pure.
 
+use homeport_core::digest::Digest;
+use sha2::Digest as _;
+
 use super::judge::Judged;
 use super::view::{MigrationView, MigrationWay};
 use crate::approval::Facts;
 use crate::image::PortImage;
 use crate::ledger::InstanceRecord;
-use crate::plan::{Going, Manner};
+use crate::plan::{Blueprint, Going, Manner};
 
 /// What was seen.
 pub(super) struct Seen<'a> {
@@ -14,6 +17,8 @@ pub(super) struct Seen<'a> {
     pub(super) judged: &'a Judged,
     pub(super) migrations: &'a [MigrationView],
     pub(super) going: &'a Going,
+    /// The configuration that the other version gets.
+    pub(super) blueprint: &'a Blueprint,
 }
 
 /// Every fact that the plan stands on. Names that are made anew each time are none.
@@ -28,7 +33,8 @@ pub(super) fn facts(seen: &Seen<'_>) -> Facts {
         .with("from image", seen.present.image)
         .with("to version", &seen.next.manifest.port.version)
         .with("to image", seen.next.id)
-        .with("manner", manner);
+        .with("manner", manner)
+        .with("configuration", configuration(seen.blueprint));
     for migration in seen.migrations {
         let about = |what: &str| format!("volume {}: {what}", migration.volume);
         let way = match migration.way {
@@ -51,4 +57,14 @@ pub(super) fn facts(seen: &Seen<'_>) -> Facts {
         facts = facts.with(format!("approved {}", number + 1), &fault.message);
     }
     facts
+}
+
+/// What the configuration is, without showing any of it.
+fn configuration(blueprint: &Blueprint) -> Digest {
+    let mut hash = sha2::Sha256::new();
+    for (key, value) in blueprint.effective.open.iter().chain(&blueprint.effective.secret) {
+        let value = value.to_json().to_string();
+        hash.update(format!("{key} {} {value}\n", value.len()));
+    }
+    Digest::new(hash.finalize().into())
 }

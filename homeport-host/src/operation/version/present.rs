@@ -103,7 +103,14 @@ pub(super) fn prepare(
     };
     let plan = change_version(asked.kind, &survey.blueprint, &going);
     let needed = needs_approval(&judged);
-    let seen = facts::Seen { present: &instance.record, next, judged: &judged, migrations: &migrations, going: &going };
+    let seen = facts::Seen {
+        present: &instance.record,
+        next,
+        judged: &judged,
+        migrations: &migrations,
+        going: &going,
+        blueprint: &survey.blueprint,
+    };
     let command = format!("{} {name}", asked.kind);
     let facts = facts::facts(&seen);
     let plan = VersionPlan {
