@@ -52,6 +52,8 @@ pub(crate) struct Deeds {
     pub(crate) times: Times,
     /// Every tree that each volume ever was, by uuid.
     history: BTreeMap<String, Vec<Tree>>,
+    /// What migrations made of copies.
+    migrated: Vec<Tree>,
     /// What a person has in a directory that may become a volume.
     pub(crate) own: Tree,
     /// Whether two containers may have the volumes at once.
@@ -278,12 +280,8 @@ impl Deeds {
             let bytes = format!("{SECOND_KEY} of {}\n", uuid(&data)).into_bytes();
             fs::write(data.join(SECOND_KEY), bytes).unwrap();
         }
-        // What comes of it is one of the trees that the volume may be.
-        let made = tree(&data).unwrap();
-        let history = self.history.entry(uuid(&data)).or_insert_with(|| vec![Tree::new()]);
-        if !history.contains(&made) {
-            history.push(made);
-        }
+        // What comes of it is one of the trees that the volume may be. As long as it never was, it may be given up.
+        self.migrated.push(tree(&data).unwrap());
         0
     }
 
@@ -323,8 +321,10 @@ impl Deeds {
         }
         let found = tree(data)?;
         // What another volume of that name was may be restored into this one.
-        let is_known =
-            found.is_empty() || found == self.own || self.history.values().flatten().any(|tree| *tree == found);
+        let is_known = found.is_empty()
+            || found == self.own
+            || self.migrated.contains(&found)
+            || self.history.values().flatten().any(|tree| *tree == found);
         if !is_known {
             return Err(format!("{uuid} holds {:?}, which it never did", found.keys()));
         }
