@@ -135,7 +135,7 @@ fn missing_packs_and_damaged_entries_are_named() {
 }
 
 /// Damages a file when it is told of anything for the first time.
-struct Damaging(std::path::PathBuf, std::sync::Once);
+struct Damaging(PathBuf, std::sync::Once);
 
 impl homeport_volumes::progress::Progress for Damaging {
     fn advance(&self, _bytes: u64, _entries: u64) {

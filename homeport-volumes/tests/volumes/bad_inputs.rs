@@ -5,12 +5,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use crate::answered::Answered;
+use crate::cell::{self, Cell};
 use crate::disks::on_a_disk;
 use crate::picture::full;
 use crate::stand::{Disk, MountGuard, NOTHING, Stand, machine_in, run};
-use homeport_core::fault::Fault;
+use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::unit::{Bytes, Format, Inodes, Uid};
 use homeport_volumes::{
     Checked, Counted, Known, Location, Mounts, Neighbour, Remembered, Removal, Request, VolumeError, VolumePath, check,
@@ -29,12 +31,17 @@ fn everything(dir: &Path) -> Vec<String> {
 /// that nothing was changed.
 fn refused(stand: &Stand, request: &Request, known: Option<&Known>, codes: &[&str], words: &[&str]) {
     let before = everything(stand.dir.path());
-    let faults = match stand.check(request, known) {
-        Err(VolumeError::Refused(faults)) => faults,
-        other => panic!("{other:?}"),
-    };
-    told(&faults, codes, words);
+    let error = stand.check(request, known).unwrap_err();
+    let VolumeError::Refused(faults) = &error else { panic!("{error:?}") };
+    told(faults, codes, words);
+    advised(&error, codes[0]);
     assert_eq!(everything(stand.dir.path()), before);
+}
+
+/// Checks the code of an error, and that it says what to do.
+fn advised(error: &VolumeError, code: &str) {
+    assert_eq!(error.code(), code, "{error:?}");
+    assert!(error.help().is_some_and(|help| help.len() > 10), "{error:?}");
 }
 
 fn told(faults: &[Fault], codes: &[&str], words: &[&str]) {
@@ -224,7 +231,9 @@ fn bad_input_12_programs_cannot_be_run() {
     run("chown", &["1000", stand.at("disk/home/data/letter").to_str().unwrap()]);
     assert!(stand.ready(&request, Some(&known)).notices().is_empty());
     run("mount", &["-o", "remount,noexec,nosuid", stand.at("disk").to_str().unwrap()]);
+    let before = everything(&stand.at("disk"));
     told(stand.ready(&request, Some(&known)).notices(), &["HP-VOL-017"], &["mounted with `noexec`"]);
+    assert_eq!(everything(&stand.at("disk")), before);
 }
 
 #[test]
@@ -253,32 +262,13 @@ fn bad_input_14_unmounted_on_the_host_but_alive_in_a_container() {
     let stand = Stand::new();
     let (mut disk, request, known) = on_a_disk(&stand, "/home");
     fs::create_dir(stand.at("cell")).unwrap();
-    let script = r#"set -e
-        mount -t tmpfs none "$1/cell"
-        mkdir "$1/cell/data"
-        mount --bind "$1/disk/home/data" "$1/cell/data"
-        for dir in bin usr lib lib64; do mkdir -p "$1/cell/$dir"; mount --bind -o ro /$dir "$1/cell/$dir"; done
-        exec chroot "$1/cell" /bin/sh -c 'echo ready; read _'"#;
-    let mut child = Command::new("unshare")
-        .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh", stand.dir.path().to_str().unwrap()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
-    let tests = || {
-        disk.unmount();
-        refused(&stand, &request, Some(&known), &["HP-VOL-002"], &["is not mounted"]);
-        // Mounted once more it is the same file system, and not free.
-        disk.mount(&stand.at("disk"));
-        refused(&stand, &request, Some(&known), &["HP-VOL-011"], &["has it mounted at `/data`", "stop the container"]);
-    };
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(tests));
-    drop(child.stdin.take());
-    child.wait().unwrap();
-    assert_eq!(line, "ready\n");
-    done.unwrap();
+    let cell = Cell::with(&stand.at("cell"), &stand.at("disk/home/data"));
+    disk.unmount();
+    refused(&stand, &request, Some(&known), &["HP-VOL-002"], &["is not mounted"]);
+    // Mounted once more it is the same file system, and not free.
+    disk.mount(&stand.at("disk"));
+    refused(&stand, &request, Some(&known), &["HP-VOL-011"], &["has it mounted at `/data`", "stop the container"]);
+    drop(cell);
     drop(stand.ready(&request, Some(&known)));
 }
 
@@ -300,6 +290,7 @@ fn bad_input_15_something_is_mounted_between_check_and_start() {
             Err(error) => {
                 assert_ne!(name, "vol");
                 assert!(matches!(error, VolumeError::Changed { .. }), "{error:?}");
+                advised(&error, "HP-VOL-022");
             }
         }
         drop(guard);
@@ -360,11 +351,21 @@ fn bad_input_19_a_path_with_odd_characters() {
     assert!(VolumePath::try_from(odd.as_path()).unwrap_err().to_string().contains("it is not UTF-8"));
 }
 
-/// What a file system of another machine or a program is told by its type, with the other rules. This is what an old one
-/// lacks that looks like any other.
+/// A file system that a program answers for is real here; one of another machine is only in the rules of the decision.
+/// An old one that looks like any other and cannot exchange is made of a good one whose call fails.
 #[test]
-fn bad_input_20_a_file_system_that_cannot_exchange_names() {
+fn bad_input_20_a_file_system_that_keeps_too_little() {
     let stand = Stand::new();
+    fs::create_dir(stand.at("answered")).unwrap();
+    let program = Answered::mount(&stand.at("answered"));
+    refused(
+        &stand,
+        &stand.request("answered"),
+        None,
+        &["HP-VOL-016"],
+        &["`fuse`", "a program answers for it", "name a directory on a disk of this machine"],
+    );
+    drop(program);
     let words = struck(&stand, "renameat2", "EINVAL", None);
     assert!(words.contains("HP-VOL-016") && words.contains("name a directory on ext4, XFS or btrfs"), "{words}");
     assert!(!stand.at("root/alice/home/data").exists(), "no volume was made");
@@ -419,9 +420,25 @@ fn bad_input_24_no_inodes_are_left() {
     refused(&stand, &request, Some(&known), &["HP-VOL-010"], &["found 0 inodes free", "remove small files"]);
 }
 
-/// Quotas of users do not bind root; those of a project, or a file system that answers so, show in the probe.
+/// Quotas of users do not bind root. Those of btrfs bind everybody, and what the file system says of its free room does
+/// not show them: the probe does. What other file systems answer is made of calls that fail.
 #[test]
 fn bad_input_25_the_quota_is_used_up() {
+    let stand = Stand::new();
+    fs::create_dir(stand.at("disk")).unwrap();
+    let mut disk = Disk::of_kind(stand.at("disk.img"), "btrfs");
+    disk.mount(&stand.at("disk"));
+    let home = stand.at("disk/home");
+    run("btrfs", &["quota", "enable", stand.at("disk").to_str().unwrap()]);
+    run("btrfs", &["-q", "subvolume", "create", home.to_str().unwrap()]);
+    let request = stand.request("disk/home");
+    let known = stand.filled(&request);
+    run("btrfs", &["qgroup", "limit", "1m", home.to_str().unwrap()]);
+    let filled = std::io::copy(&mut std::io::repeat(7), &mut fs::File::create(home.join("data/filler")).unwrap());
+    assert_eq!(filled.unwrap_err().kind(), std::io::ErrorKind::QuotaExceeded);
+    run("sync", &["-f", home.to_str().unwrap()]);
+    refused(&stand, &request, Some(&known), &["HP-VOL-010"], &["or the quota on it is used up"]);
+
     let stand = Stand::new();
     let _known = stand.filled(&stand.default_request());
     for call in ["write", "fsync"] {
@@ -467,15 +484,26 @@ fn bad_input_28_the_data_is_open_to_all() {
 #[test]
 fn bad_input_29_the_disk_is_removed_while_it_is_mounted() {
     let stand = Stand::new();
-    let (_disk, request, known) = on_a_disk(&stand, "/home");
-    run("xfs_io", &["-x", "-c", "shutdown", stand.at("disk").to_str().unwrap()]);
-    match stand.check(&request, Some(&known)) {
-        Err(VolumeError::Refused(faults)) => {
-            told(&faults, &["HP-VOL-008"], &["see the kernel's log"]);
+    let (mut disk, request, known) = on_a_disk(&stand, "/home");
+    let point = stand.at("disk");
+    run("sync", &["-f", point.to_str().unwrap()]);
+    let before = everything(&stand.at("disk/home/data"));
+    run("xfs_io", &["-x", "-c", "shutdown", point.to_str().unwrap()]);
+    let error = stand.check(&request, Some(&known)).unwrap_err();
+    match &error {
+        VolumeError::Refused(faults) => {
+            told(faults, &["HP-VOL-008"], &["see the kernel's log"]);
         }
-        Err(VolumeError::Io { source, .. }) => assert_eq!(source.raw_os_error(), Some(5), "{source:?}"),
+        VolumeError::Io { source, .. } => {
+            assert_eq!(source.raw_os_error(), Some(5), "{source:?}");
+            advised(&error, "HP-VOL-020");
+        }
         other => panic!("{other:?}"),
     }
+    disk.unmount();
+    disk.mount(&point);
+    assert_eq!(everything(&stand.at("disk/home/data")), before);
+    drop(stand.ready(&request, Some(&known)));
 }
 
 #[test]
@@ -643,16 +671,30 @@ fn bad_input_46_the_image_has_an_uncovered_volume() {
     told(&check_declared(&declared, &["/data"]), &["HP-VOL-014"], &["`VOLUME /var/spool/mail`"]);
 }
 
-/// What the container sees is compared with what was checked: a volume of the engine's own is another directory.
+/// What a started process really has mounted is compared with what was checked: a volume of the engine's own is another
+/// directory, and one that has another one's content copied into it is too.
 #[test]
 fn bad_input_47_a_named_or_anonymous_volume_instead() {
-    let device = homeport_volumes::DeviceNumber { major: 254, minor: 0 };
-    let expected = Location { device, inner: "/srv/vol/data".into() };
-    for source in ["/var/lib/docker/volumes/site_data/_data", "/var/lib/docker/volumes/0f3c/_data"] {
-        let text = format!("1 0 0:50 / / rw - overlay o rw\n2 1 254:0 {source} /data rw - ext4 /dev/vda rw\n");
-        let fault = compare_mount(text.as_bytes(), "/data", &expected).unwrap_err();
-        told(&[*fault], &["HP-VOL-002"], &["does not see the volume that was checked", source]);
+    let (stand, request, known) = volume();
+    let _guard = stand.mount_guard();
+    let mounts = stand.mounts();
+    let ready = stand.ready(&request, Some(&known));
+    let mounted = mounts.mount(ready.data()).unwrap();
+    fs::create_dir(stand.at("cell")).unwrap();
+    for name in ["engine/volumes/site_data/_data", "engine/volumes/0f3c/_data"] {
+        let other = stand.at(name);
+        fs::create_dir_all(&other).unwrap();
+        fs::copy(stand.at("vol/data/letter"), other.join("letter")).unwrap();
+        let before = everything(&stand.at("vol"));
+        let cell = Cell::with(&stand.at("cell"), &other);
+        let fault = compare_mount(&cell.table(), cell::TARGET, &mounted.location).unwrap_err();
+        told(&[*fault], &["HP-VOL-002"], &["does not see the volume that was checked", name]);
+        assert_eq!(everything(&stand.at("vol")), before);
     }
+    let cell = Cell::with(&stand.at("cell"), mounted.path.as_path());
+    assert_eq!(compare_mount(&cell.table(), cell::TARGET, &mounted.location), Ok(()));
+    drop(cell);
+    mounts.unmount(known.uuid).unwrap();
 }
 
 #[test]
@@ -668,6 +710,27 @@ fn bad_input_65_the_store_inside_the_volume_and_the_other_way_round() {
     refused(&stand, &around, Some(&known), &["HP-VOL-012"], &["overlaps with the store of snapshots"]);
     let inside = Request { neighbours: store("store"), ..stand.request("store/packs/vol") };
     refused(&stand, &inside, None, &["HP-VOL-012"], &["overlaps with the store of snapshots"]);
+}
+
+/// A restore takes the place of a tree that nobody else has: not a container's, also where no engine knows of it, and not
+/// another process's of this program.
+#[test]
+fn bad_input_67_a_restore_while_the_volume_is_in_use() {
+    let (stand, request, known) = volume();
+    let restore = || homeport_volumes::restore::hold_for_restore(&stand.machine, &request, Some(&known));
+    fs::create_dir(stand.at("cell")).unwrap();
+    let cell = Cell::with(&stand.at("cell"), &stand.at("vol/data"));
+    let before = everything(stand.dir.path());
+    let error = restore().unwrap_err();
+    let VolumeError::Refused(faults) = &error else { panic!("{error:?}") };
+    told(faults, &["HP-VOL-011"], &["has it mounted at `/data`", "stop the container"]);
+    advised(&error, "HP-VOL-011");
+    drop(cell);
+    let held = restore().unwrap();
+    advised(&restore().unwrap_err(), "HP-VOL-011");
+    drop(held);
+    assert_eq!(everything(stand.dir.path()), before);
+    drop(restore().unwrap());
 }
 
 /// The emptiness check of the story did not see a tree that was only there in part.

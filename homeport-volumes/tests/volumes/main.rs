@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose stand cannot be set up has failed")]
 
 mod adopt;
+mod answered;
 mod bad_inputs;
+mod cell;
 mod crash;
 mod disks;
 mod lifecycle;

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::cell::Cell;
 use crate::stand::{Disk, MountGuard, Stand, run, unmount};
 use homeport_volumes::{Change, Request, Unmounted, VolumeError, compare_mount};
 
@@ -128,8 +128,8 @@ fn a_foreign_mount_at_the_place_of_the_mounts_is_left_alone() {
     assert!(matches!(stand.mounts().prepare(), Err(VolumeError::Changed { .. })));
 }
 
-/// Someone exchanges the volume's directory, its data and a link to them while volumes are checked and mounted. What
-/// is mounted is either the checked directory or nothing: never the bait.
+/// Someone exchanges the volume's directory, its data and a link to them, and mounts other directories over both, while
+/// volumes are checked and mounted. What is mounted is either the checked directory or nothing: never the bait.
 #[test]
 fn a_directory_that_is_exchanged_between_check_and_mount_is_never_mounted() {
     let stand = Stand::new();
@@ -159,6 +159,12 @@ fn a_directory_that_is_exchanged_between_check_and_mount_is_never_mounted() {
                     exchange(one, two);
                     std::thread::yield_now();
                     exchange(one, two);
+                }
+                for (over, bait) in [("vol", "bait"), ("vol/data", "bait/data")] {
+                    let cover = MountGuard(stand.at(over));
+                    rustix::mount::mount_bind(stand.at(bait), &cover.0).unwrap();
+                    std::thread::yield_now();
+                    drop(cover);
                 }
             }
         });
@@ -198,30 +204,15 @@ fn a_foreign_container_with_the_parent_directory_is_found() {
     fs::create_dir(stand.at("cell")).unwrap();
     let request = stand.request("srv/vol");
     let known = stand.filled(&request);
-    let script = r#"set -e
-        mount -t tmpfs none "$1/cell"
-        mkdir "$1/cell/host" "$1/cell/bin"
-        mount --bind "$1/srv" "$1/cell/host"
-        for dir in bin usr lib lib64; do mkdir -p "$1/cell/$dir"; mount --bind -o ro /$dir "$1/cell/$dir"; done
-        exec chroot "$1/cell" /bin/sh -c 'echo ready; read _'"#;
-    let mut child = Command::new("unshare")
-        .args(["--mount", "sh", "-c", script, "sh", stand.dir.path().to_str().unwrap()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    let cell = Cell::with(&stand.at("cell"), &stand.at("srv"));
     let codes = stand.check(&request, Some(&known));
-    let tolerated = Request { tolerated: vec![child.id()], ..request.clone() };
+    let tolerated = Request { tolerated: vec![cell.pid()], ..request.clone() };
     let allowed = stand.check(&tolerated, Some(&known));
-    drop(child.stdin.take());
-    child.wait().unwrap();
-    assert_eq!(line, "ready\n");
+    drop(cell);
     match codes {
         Err(VolumeError::Refused(faults)) => {
             assert_eq!(faults.iter().map(|fault| fault.code).collect::<Vec<_>>(), ["HP-VOL-011"]);
-            assert!(faults[0].actual.contains("has it mounted at `/host`"), "{}", faults[0]);
+            assert!(faults[0].actual.contains("has it mounted at `/data`"), "{}", faults[0]);
         }
         other => panic!("{other:?}"),
     }

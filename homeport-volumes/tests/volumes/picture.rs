@@ -42,10 +42,13 @@ pub(crate) fn full(top: &Path, left_out: &[&str]) -> Vec<String> {
     lines
 }
 
-/// The extended attributes but HomePort's own, in order.
+/// The extended attributes but HomePort's own, in order; none where the file system has none.
 pub(crate) fn xattrs(path: &Path) -> String {
     let mut list = vec![0; 65536];
-    let length = rustix::fs::llistxattr(path, &mut list[..]).unwrap();
+    let length = match rustix::fs::llistxattr(path, &mut list[..]) {
+        Err(rustix::io::Errno::OPNOTSUPP) => 0,
+        listed => listed.unwrap(),
+    };
     let mut found: Vec<String> = list[..length]
         .split(|byte| *byte == 0)
         .filter(|name| !name.is_empty() && !name.starts_with(b"trusted.homeport."))
