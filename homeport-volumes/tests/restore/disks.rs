@@ -162,6 +162,7 @@ fn a_disk_without_inodes_keeps_the_old_tree() {
 #[test]
 fn a_restore_with_too_little_room_is_refused_before_it_begins() {
     let (house, disk) = house_on("ext4");
+    let old = house.live();
     let found = survey(&bulk(), Reading::Hashed, &Silent).unwrap();
     assert!(found.room > 2_000_000 && found.room < 3_000_000, "{found:?}");
     let held = house.hold();
@@ -170,4 +171,6 @@ fn a_restore_with_too_little_room_is_refused_before_it_begins() {
     let _filler = disk.fill(found.room / 2);
     let faults = judged(&Room::of(&held).unwrap()).unwrap_err();
     assert_eq!(faults[0].code, "HP-RST-022");
+    assert!(faults[0].remedy.contains("make room"), "{}", faults[0].remedy);
+    assert_eq!((house.live(), house.names("staging"), house.names("trash")), (old, vec![], vec![]));
 }

@@ -130,6 +130,7 @@ fn story_l25_hostile_snapshots_touch_nothing_outside_of_the_staging_area() {
     for (name, source, codes) in rows {
         let error = ready(&mut held, TX, &source).unwrap_err();
         assert!(codes.contains(&error.code()), "{name}: {} {error:?}", error.code());
+        assert!(error.help().is_some(), "{name}: {error:?}");
         assert_eq!(picture(house.stand.dir.path()), before, "{name}");
         count += 1;
     }

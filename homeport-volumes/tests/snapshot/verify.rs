@@ -1,8 +1,10 @@
 //! That what is called verified is, and that what is not is named. [spec: STO-9, STO-10]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroU32;
 use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
 
 use homeport_core::fault::Advice as _;
 use homeport_volumes::progress::Silent;
@@ -25,6 +27,20 @@ fn damage(house: &House, wanted: &[u8]) {
         }
     }
     panic!("no pack holds it");
+}
+
+/// Every byte of the store, by the path of its file.
+fn stored(house: &House) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut todo = vec![house.store.path().as_path().to_owned()];
+    while let Some(path) = todo.pop() {
+        if path.is_dir() {
+            todo.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            files.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    files
 }
 
 #[test]
@@ -85,6 +101,7 @@ fn story_l20_damage_is_found_named_and_healed_from_the_live_files() {
     let taken = house.take();
     damage(&house, b"words that rot");
     damage(&house, &noise(2_000_000)[1_000_000..1_000_050]);
+    let before = stored(&house);
     let found = verify(&house.store, &taken.head, Depth::Objects, &Silent).unwrap();
     assert_eq!(found.verified, None);
     let named: Vec<_> = found.faults.iter().map(|fault| fault.subject.as_str()).collect();
@@ -98,6 +115,7 @@ fn story_l20_damage_is_found_named_and_healed_from_the_live_files() {
     // Presence alone does not see it, and does not say that it did.
     let presence = verify(&house.store, &taken.head, Depth::Presence, &Silent).unwrap();
     assert_eq!(presence.verified.map(|verified| verified.level), Some(Level::Presence));
+    assert_eq!(stored(&house), before, "whoever only looks mends nothing, and destroys nothing");
     // The next snapshot reads those files again, because it was told, and stores them anew: the old one is whole as well.
     let mut taking = Taking::begin(&house.store, house.writer(), house.base());
     taking.distrust(found.damaged);

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use homeport_core::fault::Advice as _;
 use homeport_volumes::store::{Compression, OBJECT_MAX, Store, StoreError};
 use proptest::prelude::*;
 
@@ -115,6 +116,8 @@ fn there_is_one_writer_and_the_other_says_whom_it_waits_for() {
     let error = writer(&stand.store).unwrap_err();
     let me = format!("process {}", std::process::id());
     assert!(matches!(&error, StoreError::Busy { holder, .. } if *holder == me), "{error}");
+    assert_eq!(error.code(), "HP-STO-007");
+    assert!(error.help().is_some_and(|help| help.contains("has ended")), "{error}");
     let (mut told, wait) = (Vec::new(), std::time::Duration::from_millis(300));
     stand.store.writer(wait, &mut |text| told.push(text.to_owned())).unwrap_err();
     assert_eq!(told.len(), 1);

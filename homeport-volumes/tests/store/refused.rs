@@ -129,9 +129,11 @@ fn what_is_not_safely_a_store_is_refused() {
     for (what, change, code) in PLACES {
         let stand = Stand::new(Compression::Zstd);
         change(&stand);
+        let before = all_files(stand.dir.path());
         let error = Store::open(&stand.path()).expect_err(what);
         assert_eq!(error.code(), code, "{what}: {error}");
         assert!(error.help().is_some_and(|help| help.len() > 10), "{what}");
+        assert_eq!(all_files(stand.dir.path()), before, "{what}");
     }
     assert_eq!(Store::open(Path::new("relative")).unwrap_err().code(), "HP-STO-002");
     let other = Stand::new(Compression::Zstd);
@@ -187,6 +189,7 @@ fn a_full_disk_fails_cleanly_and_gives_back_what_it_took() {
         let error = snapshot(&store, &large).unwrap_err();
         assert_eq!(error.code(), "HP-STO-021", "{kind}: {error}");
         assert!(error.to_string().contains("bytes more are needed"), "{error}");
+        assert!(error.help().is_some_and(|help| help.contains("make room")), "{error}");
         // XFS gives room back a moment later.
         let freed = (0..100).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(50));
@@ -244,6 +247,7 @@ fn a_store_lies_apart_from_volumes() {
         let faults = found(store);
         assert_eq!(faults.len(), 1, "{store}");
         assert_eq!(faults[0].code, "HP-STO-010");
+        assert!(!faults[0].remedy.is_empty(), "{store}");
     }
 }
 

@@ -155,6 +155,7 @@ fn damage_is_named_and_the_next_snapshot_mends_it() {
             damage(&stand);
             let found = read(&stand.store, &head);
             assert_eq!(found.as_ref().err().map(StoreError::code), *code, "{what}: {found:?}");
+            assert!(found.as_ref().err().is_none_or(|error| error.help().is_some()), "{what}");
             if let Ok(files) = found {
                 assert_eq!(files, letters(), "{what}");
             }
@@ -215,6 +216,9 @@ fn a_damaged_snapshot_is_listed_as_damaged_and_never_as_a_snapshot() {
         damage(&path, std::fs::read(&path).unwrap());
         let catalog = stand.store.catalog().unwrap();
         assert_eq!((catalog.snapshots.len(), catalog.damaged.len()), (0, 1), "{what}");
+        let error = all(&stand.path()).expect_err(what);
+        assert_eq!(error.code(), "HP-STO-050", "{what}: {error}");
+        assert!(error.help().is_some_and(|help| help.contains("homeport snapshot verify")), "{what}: {error}");
         // Its number is not given again.
         if !what.starts_with("renamed") {
             assert!(stand.snapshot(&letters()).sequence > head.sequence, "{what}");
@@ -288,12 +292,17 @@ fn a_bomb_in_a_pack_or_in_entries_is_refused() {
     let stand = Stand::new(Compression::Zstd);
     let head = stand.snapshot(&[("a".to_owned(), prose(1, 100_000))].into());
     let bomb = zstd::bulk::compress(&vec![0; 256 << 20], 19).unwrap();
+    let refused = |code: &str| {
+        let error = read(&stand.store, &head).unwrap_err();
+        assert_eq!(error.code(), code, "{error}");
+        assert!(error.help().is_some_and(|help| help.contains("homeport snapshot verify")), "{error}");
+    };
     let pack = find(&stand, "packs", ".tar");
     patch(&pack, 512, &bomb[..300]);
-    assert_eq!(read(&stand.store, &head).unwrap_err().code(), "HP-STO-031");
+    refused("HP-STO-031");
     let entries = find(&stand, "entries", ".zst");
     std::fs::write(&entries, &bomb).unwrap();
-    assert_eq!(read(&stand.store, &head).unwrap_err().code(), "HP-STO-041");
+    refused("HP-STO-041");
 }
 
 /// Two packs have the object: the old one a rotten copy, the new one the mended one. A collection keeps the one that reads,
