@@ -19,11 +19,14 @@ use crate::data::{choice, done, restore, restore_request, snapshot};
 use crate::stage::{Command, Ground, Stage, Trouble, alice};
 use crate::view::Now;
 
-fn number(sequence: u32) -> SnapshotRef {
+pub(crate) fn number(sequence: u32) -> SnapshotRef {
     SnapshotRef::Number(Sequence::new(sequence).unwrap())
 }
 
-fn refusal<T>(stage: &Stage, act: impl FnOnce(&homeport_host::Host) -> Result<T, OperationError>) -> OperationError {
+pub(crate) fn refusal<T>(
+    stage: &Stage,
+    act: impl FnOnce(&homeport_host::Host) -> Result<T, OperationError>,
+) -> OperationError {
     let (ran, _) = stage.with(&Trouble::default(), act);
     ran.result.unwrap_err()
 }
@@ -72,6 +75,7 @@ fn story_l1_an_empty_snapshot_takes_the_place_of_data_only_with_consent() {
     stage.does(|host| restore(host, number(2)));
     let error = refusal(&stage, |host| restore(host, number(3)));
     assert_eq!(error.code(), "HP-APR-002", "{error}");
+    assert!(error.help().is_some_and(|help| help.contains("--dry-run")), "{error}");
     assert!(error.to_string().contains("an alarm in the snapshot that nobody has confirmed"), "{error}");
     assert_eq!(stage.home(), full, "nothing was changed");
     let plan = |execution| RestoreRequest { execution, ..restore_request(number(3)) };
@@ -323,6 +327,7 @@ fn a_token_for_one_volume_is_none_for_another() {
     let stage = ground.stage();
     stage.must(Command::Deploy);
     stage.must(Command::Remove);
+    let before = stage.home();
     let request = |volume: &str, approve, execution| PurgeRequest {
         instance: alice(),
         volumes: [volume.parse().unwrap()].into(),
@@ -340,11 +345,13 @@ fn a_token_for_one_volume_is_none_for_another() {
     let error = refusal(&stage, |host| operation::purge(host, &wrong));
     assert_eq!(error.code(), "HP-APR-007", "{error}");
     assert!(error.to_string().contains("volume home: entries: approved `2`, is gone"), "{error}");
+    assert!(error.help().is_some_and(|help| help.contains("--dry-run")), "{error}");
     // After an hour it counts for nothing.
     stage.clock.forward(1);
     let late = request("home", Some(token), Execution::Real);
     assert_eq!(refusal(&stage, |host| operation::purge(host, &late)).code(), "HP-APR-005");
     assert_eq!(stage.ledger().all_volumes().unwrap().len(), 2);
+    assert_eq!(stage.home(), before, "nothing was changed");
 }
 
 #[test]

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and says how much it covered"
 )]
 
+mod bad_inputs;
 mod consent;
 mod consistency;
 mod data;

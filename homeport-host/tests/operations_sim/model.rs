@@ -48,7 +48,7 @@ enum Deed {
 enum Consent {
     Given,
     Missing,
-    /// The token of something else.
+    /// The token of another plan, or one that nobody gave out where there is no other plan.
     Wrong,
 }
 
@@ -155,7 +155,7 @@ fn carry_out(stage: &Stage, deed: &Deed, trouble: &Trouble) -> Result<(), Operat
                     Outcome::Done(_) => None,
                 })
             });
-            let token = chosen(*consent, token.1.flatten());
+            let token = chosen(*consent, token.1.flatten(), || token_of_another_plan(stage));
             with(&|host| operation::purge(host, &request(token.clone(), Execution::Real)).map(drop))
         }
         Deed::Empty(consent) => {
@@ -166,7 +166,7 @@ fn carry_out(stage: &Stage, deed: &Deed, trouble: &Trouble) -> Result<(), Operat
                     Outcome::Done(_) => None,
                 })
             });
-            let token = chosen(*consent, token);
+            let token = chosen(*consent, token, || token_of_another_plan(stage));
             with(&|host| operation::trash_empty(host, &request(token.clone(), Execution::Real)).map(drop))
         }
         Deed::Prune(last, consent) => {
@@ -177,7 +177,7 @@ fn carry_out(stage: &Stage, deed: &Deed, trouble: &Trouble) -> Result<(), Operat
                     Outcome::Done(_) => None,
                 })
             });
-            let token = chosen(*consent, token.1.flatten());
+            let token = chosen(*consent, token.1.flatten(), || token_of_another_plan(stage));
             with(&|host| operation::snapshot_prune(host, &request(token.clone(), Execution::Real)).map(drop))
         }
         Deed::Delete(place) => {
@@ -197,12 +197,28 @@ fn carry_out(stage: &Stage, deed: &Deed, trouble: &Trouble) -> Result<(), Operat
     }
 }
 
-fn chosen<T: std::str::FromStr<Err: std::fmt::Debug>>(consent: Consent, given: Option<T>) -> Option<T> {
+fn chosen(consent: Consent, given: Option<Token>, other: impl FnOnce() -> Option<Token>) -> Option<Token> {
     match consent {
         Consent::Given => given,
         Consent::Missing => None,
-        Consent::Wrong => Some("aaaa-bbbb-cccc-dddd".parse().unwrap()),
+        Consent::Wrong => other().or_else(|| Some("aaaa-bbbb-cccc-dddd".parse().unwrap())),
     }
+}
+
+/// A token that was given out a moment ago, unused and in time, for the purge of one volume; where that is not to be had,
+/// there is none.
+fn token_of_another_plan(stage: &Stage) -> Option<Token> {
+    let request = PurgeRequest {
+        instance: alice(),
+        volumes: ["hostkeys".parse().unwrap()].into(),
+        approve: None,
+        execution: Execution::DryRun,
+    };
+    let planned = stage.with(&Trouble::default(), |host| match operation::purge(host, &request)? {
+        Outcome::Planned { approval, .. } => Ok(approval.map(|approval| approval.token)),
+        Outcome::Done(_) => Ok(None),
+    });
+    planned.1.flatten()
 }
 
 fn run(stage: &Stage, deeds: &[(Deed, Trouble)]) {
