@@ -1,12 +1,14 @@
 //! Owns `cargo xtask tidy`: rules of this repository that the compiler does not know. Reads every file that git would
 //! commit, asks each rule, says every complaint. Never changes a file.
 
+mod bad_input;
 mod clause;
 mod code;
 mod edge;
 mod file;
 mod form;
 mod loss;
+mod numbered;
 mod requirement;
 mod word;
 
@@ -28,6 +30,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     complaints.extend(clause::check(&files));
     complaints.extend(requirement::check(&files));
     complaints.extend(loss::check(&files));
+    complaints.extend(bad_input::check(&files));
     complaints.extend(code::check(&files));
     let metadata = output(&root, "cargo", &["metadata", "--format-version", "1", "--no-deps", "--offline"])?;
     let declared = edge::declared(&metadata)?;

@@ -2,7 +2,7 @@
 //! Never runs a test.
 
 use super::file::{Complaint, File};
-use super::requirement::{exists, tests};
+use super::numbered::{Entry, Numbered, quoted};
 
 const LIST: &str = "spec/losses.md";
 /// How many are told.
@@ -15,45 +15,22 @@ pub(super) fn check(files: &[File]) -> Vec<Complaint> {
     let Some(list) = files.iter().find(|file| file.path == LIST) else {
         return vec![File::new(LIST, "").complain(0, "is missing: it says why data is not lost here")];
     };
-    let tests = tests(files);
-    let mut found = Vec::new();
-    let mut told = 0;
-    let mut shown = Vec::new();
-    for (line, title, body) in sections(list) {
-        told += 1;
-        if title.split_once(". ").and_then(|(number, _)| number.parse().ok()) != Some(told) {
-            found.push(list.complain(line, format!("`{title}`: wanted number {told}, a point and a title")));
-        }
-        let text = body.join(" ");
-        let named: Vec<&str> =
-            text.split_once(SHOWN).into_iter().flat_map(|(_, shown)| shown.split('`').skip(1).step_by(2)).collect();
-        shown.extend(named.iter().map(|name| (told, name.rsplit("::").next().unwrap_or(name).to_owned())));
-        for name in named.iter().filter(|name| !exists(name, &tests)) {
-            found.push(list.complain(line, format!("`{title}` names `{name}`, which is no test")));
-        }
-        let reason = text.split_once(CANNOT).map(|(_, reason)| reason.trim());
-        if named.is_empty() && reason.is_none_or(|reason| reason.len() < 40) {
-            found.push(
-                list.complain(line, format!("`{title}` is shown by no test, and nothing says why it cannot happen")),
-            );
-        }
-    }
-    for (path, name) in &tests {
-        for number in numbers(name).filter(|number| !shown.iter().any(|(n, shown)| n == number && shown == name)) {
-            let message = format!("loss {number} does not name `{name}` of {path}");
-            found.push(list.complain(0, message));
-        }
-    }
-    if told != LOSSES {
-        found.push(list.complain(0, format!("tells {told} losses: wanted {LOSSES}")));
-    }
-    found
+    let sections: Vec<(usize, &str, String)> =
+        sections(list).into_iter().map(|(line, title, body)| (line, title, body.join(" "))).collect();
+    let entries = sections.iter().map(|(line, title, text)| Entry {
+        line: *line,
+        title,
+        number: title.split_once(". ").and_then(|(number, _)| number.parse().ok()),
+        names: text.split_once(SHOWN).map(|(_, shown)| quoted(shown)).unwrap_or_default(),
+        reason: text.split_once(CANNOT).map(|(_, reason)| reason),
+    });
+    Numbered { list, entries: entries.collect(), count: LOSSES, noun: "loss", numbers }.check(files)
 }
 
 /// Which losses a test is named after: `story_l1_l22_...` after the first and the twenty-second.
-fn numbers(test: &str) -> impl Iterator<Item = usize> {
+fn numbers(test: &str) -> Vec<usize> {
     let words = test.strip_prefix("story_").unwrap_or_default().split('_');
-    words.map_while(|word| word.strip_prefix('l')?.parse().ok())
+    words.map_while(|word| word.strip_prefix('l')?.parse().ok()).collect()
 }
 
 /// Each second-level heading that begins with a digit, with its line and what stands below it.
@@ -104,19 +81,16 @@ mod tests {
         type Change = fn(String) -> String;
         let rows: [(Change, &str); 6] = [
             (|text| text.replace("`it_is` and", "`it_was` and"), "`1. A thing` names `it_was`, which is no test"),
-            (|text| text.replace("## 7. A", "## 8. A"), "`8. A thing`: wanted number 7, a point and a title"),
-            (|text| text[..text.find("## 28").unwrap()].to_owned(), "tells 27 losses: wanted 28"),
+            (|text| text.replace("## 7. A", "## 8. A"), "`8. A thing`: wanted number 7, and a title"),
+            (|text| text[..text.find("## 28").unwrap()].to_owned(), "tells of loss 1 to 27: wanted 1 to 28"),
             (
                 |text| text.replace("by `story_l1_l02_it_is_so`", "by `it_is`"),
                 "loss 2 does not name `story_l1_l02_it_is_so` of a/tests/b.rs",
             ),
-            (
-                |text| text.replace("Shown by", "It is so by"),
-                "`1. A thing` is shown by no test, and nothing says why it cannot happen",
-            ),
+            (|text| text.replace("Shown by", "It is so by"), "`1. A thing` is shown by no test, and nothing says why"),
             (
                 |text| text.replace("nothing here has such a thing to lose at all", "no"),
-                "`3. A thing` is shown by no test, and nothing says why it cannot happen",
+                "`3. A thing` is shown by no test, and nothing says why",
             ),
         ];
         for (change, wanted) in rows {
