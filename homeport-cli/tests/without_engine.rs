@@ -310,9 +310,9 @@ fn a_root_that_cannot_be_one_is_refused() {
     let told = run(&root, &["--root", &long, "list"]).replace(&long, "/rrr");
     insta::assert_snapshot!(told, @r#"
     [stderr]
-    error: root `/rrr` is too long: its sockets would have names of 270 bytes, wanted at most 107
+    error: root `/rrr` is too long: its sockets would have names of 268 bytes, wanted at most 107
       code: HP-LAY-002
-      help: Give a root of at most 38 bytes, for example `--root /srv/homeport`.
+      help: Give a root of at most 40 bytes, for example `--root /srv/homeport`.
     [exit 1]
     "#);
 }

@@ -185,13 +185,14 @@ impl Layout {
 
     /// The bytes of the longest name that a socket can have.
     fn longest_socket(&self) -> usize {
-        let notify = self
-            .run
-            .join("instances")
-            .join("i".repeat(MAX_INSTANCE_BYTES))
-            .join(port_dir(Slot::Second))
-            .join(notify_name());
-        notify.as_os_str().len().max(self.control_socket().as_os_str().len())
+        let instance = self.run.join("instances").join("i".repeat(MAX_INSTANCE_BYTES));
+        [Slot::First, Slot::Second]
+            .map(|slot| instance.join(port_dir(slot)).join(notify_name()))
+            .iter()
+            .chain([&self.control_socket()])
+            .map(|socket| socket.as_os_str().len())
+            .max()
+            .unwrap_or_default()
     }
 }
 
@@ -259,9 +260,12 @@ mod tests {
         assert!("i".repeat(MAX_INSTANCE_BYTES + 1).parse::<InstanceName>().is_err());
         let root = |length: usize| PathBuf::from(format!("/{}", "r".repeat(length - 1)));
         let fits = (1..MAX_SOCKET_BYTES).rev().find(|length| Layout::under(&root(*length)).is_ok()).unwrap();
-        let socket = Layout::under(&root(fits)).unwrap().notify_socket(&longest, Slot::Second);
-        assert_eq!(socket.as_os_str().len(), MAX_SOCKET_BYTES);
-        rustix::net::SocketAddrUnix::new(&socket).unwrap();
+        let layout = Layout::under(&root(fits)).unwrap();
+        let sockets = [Slot::First, Slot::Second].map(|slot| layout.notify_socket(&longest, slot));
+        assert_eq!(sockets.iter().map(|socket| socket.as_os_str().len()).max(), Some(MAX_SOCKET_BYTES));
+        for socket in &sockets {
+            rustix::net::SocketAddrUnix::new(socket).unwrap();
+        }
         let error = Layout::under(&root(fits + 7)).unwrap_err();
         assert!(error.help().unwrap().contains(&format!("at most {fits} bytes")), "{error}");
     }
