@@ -126,7 +126,7 @@ fn upgrade_of_a_running_instance() {
         deployed(stage);
         upgrade_act()
     };
-    Case { name: "upgrade of a running instance", prepare, steps: REPLACE, loses: nothing, stride: 89 }.exhaust();
+    Case { name: "upgrade of a running instance", prepare, steps: REPLACE, loses: nothing, stride: 61 }.exhaust();
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn upgrade_of_a_running_instance_beside_the_old_version() {
         stage.put_version(&shared(&second()));
         upgrade_act()
     };
-    Case { name: "upgrade of a running instance, overlapping", prepare, steps: OVERLAP, loses: nothing, stride: 89 }
+    Case { name: "upgrade of a running instance, overlapping", prepare, steps: OVERLAP, loses: nothing, stride: 53 }
         .exhaust();
 }
 
@@ -160,7 +160,7 @@ fn rollback_of_a_running_instance() {
         stage.does(upgrade);
         rollback_act(stage)
     };
-    Case { name: "rollback of a running instance", prepare, steps: REPLACE, loses: nothing, stride: 97 }.exhaust();
+    Case { name: "rollback of a running instance", prepare, steps: REPLACE, loses: nothing, stride: 61 }.exhaust();
 }
 
 #[test]
