@@ -9,63 +9,61 @@ use super::identity::PackId;
 use super::pack::name::{index_file, pack_file};
 use super::place::{Place, Room};
 
-/// How many packs are open at once, with two files each.
+/// How many files of one kind are open at once.
 const OPEN: usize = 32;
 
-/// The files of one pack.
-#[derive(Debug)]
-pub(super) struct Handle {
+/// Which file of a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
     /// The objects.
-    pub(super) pack: File,
-    /// Where they are; `None` where that was found from the pack itself.
-    pub(super) index: Option<File>,
+    Pack,
+    /// Where they are. There is none to open where that was found from the pack itself.
+    Index,
 }
 
-/// The packs that were used last.
+/// The files that were used last: looking objects up opens no pack, and reading them closes no index.
 #[derive(Debug)]
 pub(super) struct Handles {
     place: Arc<Place>,
-    recent: Mutex<Vec<(u32, Arc<Handle>)>>,
+    packs: Mutex<Recent>,
+    indexes: Mutex<Recent>,
 }
+
+/// Files by the number of their pack; the one used last stands last.
+type Recent = Vec<(u32, Arc<File>)>;
 
 impl Handles {
     pub(super) fn new(place: &Arc<Place>) -> Self {
-        Self { place: Arc::clone(place), recent: Mutex::new(Vec::with_capacity(OPEN)) }
+        let recent = || Mutex::new(Vec::with_capacity(OPEN));
+        Self { place: Arc::clone(place), packs: recent(), indexes: recent() }
     }
 
-    /// The files of the pack with this number and name.
-    pub(super) fn get(&self, number: u32, pack: &PackId, index: With) -> Result<Arc<Handle>, StoreError> {
+    /// The file of the pack with this number and name.
+    pub(super) fn get(&self, number: u32, pack: &PackId, which: Which) -> Result<Arc<File>, StoreError> {
+        let (recent, name) = match which {
+            Which::Pack => (&self.packs, pack_file as fn(&PackId) -> String),
+            Which::Index => (&self.indexes, index_file as fn(&PackId) -> String),
+        };
         // A thread that panicked while it held the list leaves a list that is as good as before.
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = recent.iter().rposition(|(known, _)| *known == number) {
-            // The one used last stands last.
-            let found = recent.remove(at);
-            let handle = Arc::clone(&found.1);
-            recent.push(found);
-            return Ok(handle);
+        let mut recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, file)) = recent.last()
+            && *known == number
+        {
+            return Ok(Arc::clone(file));
         }
-        let open = |name: &str| {
-            let gone = || StoreError::PackDamaged { pack: *pack, why: format!("`{name}` is gone") };
-            open_file(&self.place, Room::Packs, name)?.ok_or_else(gone)
-        };
-        let index = match index {
-            With::Index => Some(open(&index_file(pack))?),
-            With::PackOnly => None,
-        };
-        let handle = Arc::new(Handle { pack: open(&pack_file(pack))?, index });
+        if let Some(at) = recent.iter().rposition(|(known, _)| *known == number) {
+            let found = recent.remove(at);
+            let file = Arc::clone(&found.1);
+            recent.push(found);
+            return Ok(file);
+        }
+        let name = name(pack);
+        let gone = || StoreError::PackDamaged { pack: *pack, why: format!("`{name}` is gone") };
+        let file = Arc::new(open_file(&self.place, Room::Packs, &name)?.ok_or_else(gone)?);
         if recent.len() == OPEN {
             recent.remove(0);
         }
-        recent.push((number, Arc::clone(&handle)));
-        Ok(handle)
+        recent.push((number, Arc::clone(&file)));
+        Ok(file)
     }
-}
-
-/// Which files of a pack are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum With {
-    /// Both.
-    Index,
-    /// Only the objects.
-    PackOnly,
 }

@@ -134,29 +134,21 @@ impl Objects {
         Marks::new(self.packs.iter().map(|pack| pack.members))
     }
 
-    /// Marks the object in one pack that holds it; whether there is any. Where only one object has the first 88 bits of its
-    /// name, the disk is not asked. Where more than one pack has it, it is read: one that gives it back whole is marked, so
-    /// that a collection never keeps a rotten copy and takes out the good one. [spec: STO-9, STO-29]
+    /// Marks the object in one pack that holds it; whether there is any, by its whole name. Where more than one pack has it,
+    /// it is read: one that gives it back whole is marked, so that a collection never keeps a rotten copy and takes out the
+    /// good one. [spec: STO-9, STO-29, STO-37]
     pub(super) fn mark(&self, object: &ObjectId, marks: &mut Marks) -> Result<bool, StoreError> {
-        let mut slots = self.table.find(object);
-        let (first, second) = (slots.next(), slots.next());
-        let home = match (first, second) {
-            (None, _) => return Ok(false),
-            (Some(only), None) => only,
-            (Some(_), Some(_)) => {
-                let mut homes = Vec::new();
-                for slot in self.table.find(object) {
-                    if self.record(slot, object)?.is_some() {
-                        homes.push(slot);
-                    }
-                }
-                if homes.iter().any(|slot| marks.is_set(slot.pack() as usize, slot.member() as usize)) {
-                    return Ok(true);
-                }
-                let Some(home) = self.best(homes, object)? else { return Ok(false) };
-                home
+        let mut homes = Vec::new();
+        for slot in self.table.find(object) {
+            if self.record(slot, object)?.is_none() {
+                continue;
             }
-        };
+            if marks.is_set(slot.pack() as usize, slot.member() as usize) {
+                return Ok(true);
+            }
+            homes.push(slot);
+        }
+        let Some(home) = self.best(homes, object)? else { return Ok(false) };
         marks.set(home.pack(), home.member());
         Ok(true)
     }
@@ -173,9 +165,14 @@ impl Objects {
         Ok((if whole.is_empty() { homes } else { whole }).into_iter().max_by_key(rank))
     }
 
-    /// Whether the object, or one whose name has the same first 88 bits, is marked in any pack.
-    pub(super) fn is_marked(&self, object: &ObjectId, marks: &Marks) -> bool {
-        self.table.find(object).any(|slot| marks.is_set(slot.pack() as usize, slot.member() as usize))
+    /// Whether the object is marked in any pack. [spec: STO-37]
+    pub(super) fn is_marked(&self, object: &ObjectId, marks: &Marks) -> Result<bool, StoreError> {
+        for slot in self.table.find(object) {
+            if marks.is_set(slot.pack() as usize, slot.member() as usize) && self.record(slot, object)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The members of the pack with this number, in the order of their ids.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::draft::open_file;
 use super::error::StoreError;
 use super::frame::Expand;
-use super::handles::{Handles, With};
+use super::handles::{Handles, Which};
 use super::identity::{ObjectId, PackId};
 use super::later::Later;
 use super::load::Pack;
@@ -39,7 +39,8 @@ pub(super) struct Scratch {
 }
 
 impl Objects {
-    /// Whether a pack holds the object; its bytes are not looked at.
+    /// Whether a pack holds the object; its bytes are not looked at. A yes was compared with all 256 bits of the name, as
+    /// the pack's index on the disk has it. [spec: STO-37]
     pub fn contains(&self, object: &ObjectId) -> Result<bool, StoreError> {
         self.look(|now| now.holds(object), |found| matches!(found, Ok(true)))
     }
@@ -51,11 +52,6 @@ impl Objects {
             }
         }
         Ok(false)
-    }
-
-    /// Whether the object, or one whose name has the same first 88 bits, is there. Asks nothing of the disk.
-    pub(super) fn may_contain(&self, object: &ObjectId) -> bool {
-        self.table.find(object).next().is_some()
     }
 
     /// Puts the object's bytes into `bytes`, after comparing them with its name. On an error `bytes` is empty. Where
@@ -151,7 +147,7 @@ impl Objects {
         Ok(Scratch { expand, stored: Vec::new() })
     }
 
-    /// The member of an entry, if it is the object and not only one with nearly the same name.
+    /// The member of an entry, if it is the object and not only one whose name begins alike.
     pub(super) fn record(&self, slot: Slot, object: &ObjectId) -> Result<Option<Record>, StoreError> {
         let Some(pack) = self.packs.get(slot.pack() as usize) else { return Ok(None) };
         let record = match &pack.rebuilt {
@@ -162,11 +158,12 @@ impl Objects {
     }
 
     fn indexed(&self, slot: Slot, pack: &Pack) -> Result<Record, StoreError> {
-        let handle = self.handles.get(slot.pack(), &pack.id, With::Index)?;
+        let index = self.handles.get(slot.pack(), &pack.id, Which::Index)?;
         let mut bytes = [0; RECORD];
         let at = HEAD as u64 + u64::from(slot.member()) * RECORD as u64;
-        let read = handle.index.as_ref().map_or(Ok(()), |index| index.read_exact_at(&mut bytes, at));
-        read.map_err(StoreError::io("read", self.place.at(Room::Packs, &index_file(&pack.id))))?;
+        index
+            .read_exact_at(&mut bytes, at)
+            .map_err(StoreError::io("read", self.place.at(Room::Packs, &index_file(&pack.id))))?;
         Ok(index::record(&bytes))
     }
 
@@ -181,8 +178,7 @@ impl Objects {
     ) -> Result<Option<Record>, StoreError> {
         let Some(record) = self.record(slot, object)? else { return Ok(None) };
         let Some(pack) = self.packs.get(slot.pack() as usize) else { return Ok(None) };
-        let with = if pack.rebuilt.is_some() { With::PackOnly } else { With::Index };
-        let handle = self.handles.get(slot.pack(), &pack.id, with)?;
+        let file = self.handles.get(slot.pack(), &pack.id, Which::Pack)?;
         let damaged = |why: String| StoreError::ObjectDamaged { object: *object, pack: pack.id, why };
         let stored = match record.form {
             Form::Raw => &mut *bytes,
@@ -190,10 +186,7 @@ impl Objects {
         };
         // All of it is overwritten: what was there need not be cleared.
         stored.resize(record.stored as usize, 0);
-        handle
-            .pack
-            .read_exact_at(stored, record.offset)
-            .map_err(|error| damaged(format!("it cannot be read: {error}")))?;
+        file.read_exact_at(stored, record.offset).map_err(|error| damaged(format!("it cannot be read: {error}")))?;
         match record.form {
             Form::Raw => compare(&record, bytes, &mut scratch.expand, &mut Vec::new()),
             Form::Zstd => compare(&record, &scratch.stored, &mut scratch.expand, bytes),

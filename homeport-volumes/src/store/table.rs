@@ -1,7 +1,8 @@
 //! Owns the list of all objects in memory: 16 bytes for each. Never asks the disk.
 //!
 //! An entry is the first 88 bits of the name, the number of the pack and the number of the member there. The whole name,
-//! and where the bytes are, stands in the pack's index.
+//! and where the bytes are, stands in the pack's index. Two contents that agree in 88 bits can be made on purpose: what is
+//! found here is a candidate, and nobody says that an object is there before its whole name was compared (`objects`).
 
 use super::identity::ObjectId;
 
@@ -9,7 +10,7 @@ use super::identity::ObjectId;
 #[derive(Debug, Default)]
 pub(super) struct Table(Vec<u128>);
 
-/// Where an object may be: the names of two objects can begin with the same 88 bits.
+/// A candidate for where an object is: the names of two objects can begin with the same 88 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot(u128);
 
@@ -42,7 +43,7 @@ impl Table {
         self.0.len()
     }
 
-    /// Where the object may be.
+    /// Where the object may be: none of them, or more than one. [spec: STO-37]
     pub(super) fn find(&self, object: &ObjectId) -> impl Iterator<Item = Slot> {
         let name = name(object);
         let start = self.0.partition_point(|slot| slot >> NAME_SHIFT < name);

@@ -115,7 +115,8 @@ impl StoreWriter {
         &self.objects
     }
 
-    /// Whether the object is in the store, or was put and will be with the next seal. Its bytes are not looked at.
+    /// Whether the object is in the store, or was put and will be with the next seal; by its whole name, and its bytes are
+    /// not looked at. [spec: STO-37]
     pub fn contains(&self, object: &ObjectId) -> Result<bool, StoreError> {
         let put = self.pack.as_ref().is_some_and(|pack| pack.contains(object));
         Ok(put || (!self.distrusted.contains(object) && self.objects.contains(object)?))
@@ -159,27 +160,19 @@ impl StoreWriter {
         self.attempt(|writer| EntriesSink::new(&writer.place))
     }
 
-    /// Adds a line to entries. Every object that it names was put, or is in the store: looked up by the first 88 bits of
-    /// its name, without asking the disk.
+    /// Adds a line to entries. Every object that it names was put, or is in the store, by its whole name. [spec: STO-37]
     ///
     /// # Errors
     /// [`StoreError::ObjectMissing`] if it is not; [`StoreError::Line`] if the line may not stand there.
     pub fn line(&mut self, sink: &mut EntriesSink, line: &Line) -> Result<(), StoreError> {
         self.attempt(|writer| {
             if let Some(object) = named(line)
-                && !writer.is_likely(&object)
+                && !writer.contains(&object)?
             {
                 return Err(StoreError::ObjectMissing { object });
             }
             sink.line(&writer.place, line)
         })
-    }
-
-    /// Whether [`line`](Self::line) takes the object for known: as [`contains`](Self::contains), by the first 88 bits of its
-    /// name, without asking the disk.
-    pub(crate) fn is_likely(&self, object: &ObjectId) -> bool {
-        let put = self.pack.as_ref().is_some_and(|pack| pack.contains(object));
-        put || (!self.distrusted.contains(object) && self.objects.may_contain(object))
     }
 
     /// Ends the entries.

@@ -5,6 +5,8 @@
 mod archive;
 mod changes;
 mod disks;
+#[path = "../support/forged.rs"]
+mod forged;
 mod house;
 mod law;
 mod links;

@@ -3,8 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose stand cannot be set up has failed")]
 
+mod alike;
 mod collect;
 mod crash;
+#[path = "../support/forged.rs"]
+mod forged;
 mod life;
 mod refused;
 mod rot;

@@ -66,7 +66,7 @@ impl Destination for Storing<'_> {
     }
 
     fn has(&mut self, object: &ObjectId) -> Result<bool, SnapshotError> {
-        Ok(self.writer.is_likely(object))
+        Ok(self.writer.contains(object)?)
     }
 
     fn line(&mut self, line: &Line) -> Result<(), SnapshotError> {

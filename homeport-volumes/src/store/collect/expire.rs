@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::{AtFlags, OFlags, RenameFlags};
 
@@ -52,7 +53,7 @@ pub(super) fn expire(place: &Place, name: &str, objects: &Objects, survey: &Surv
     let mut stays = false;
     for file in files {
         if let Some(pack) = parse_pack_file(&file) {
-            match is_replaceable(&batch, &file, &pack, objects, survey) {
+            match is_replaceable(&batch, &file, &pack, objects, survey, &at(&file)) {
                 Ok(true) => {}
                 Ok(false) => {
                     expired.brought_back.push(pack);
@@ -60,7 +61,7 @@ pub(super) fn expire(place: &Place, name: &str, objects: &Objects, survey: &Surv
                     continue;
                 }
                 Err(error) => {
-                    expired.unread.push((format!("removed/{name}/{file}"), error.to_string()));
+                    expired.unread.push((format!("removed/{name}/{file}"), error_text(&error)));
                     stays = true;
                     continue;
                 }
@@ -110,11 +111,12 @@ fn is_replaceable(
     pack: &PackId,
     objects: &Objects,
     survey: &Survey,
-) -> std::io::Result<bool> {
-    let opened: File = open_in(batch.as_fd(), file, OFlags::RDONLY, 0)?;
+    path: &Path,
+) -> Result<bool, StoreError> {
+    let opened: File = open_in(batch.as_fd(), file, OFlags::RDONLY, 0).map_err(StoreError::io("read", path))?;
     let mut bytes = Vec::new();
-    for record in rebuild(&opened, pack)?.records {
-        let needed = objects.is_marked(&record.object, &survey.marks);
+    for record in rebuild(&opened, pack).map_err(StoreError::io("read", path))?.records {
+        let needed = objects.is_marked(&record.object, &survey.marks)?;
         if needed && objects.read(&record.object, &mut bytes).is_err() {
             return Ok(false);
         }
