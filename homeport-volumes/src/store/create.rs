@@ -20,7 +20,7 @@ use crate::directory::{self, Entry};
 use crate::failpoint;
 use crate::file::{open_in, unlink};
 use crate::layout::LOST_AND_FOUND;
-use crate::open::open_directory;
+use crate::open::{PathFact, open_directory};
 use crate::owner::Owner;
 use crate::path::VolumePath;
 
@@ -59,6 +59,15 @@ fn io<E: Into<std::io::Error>>(action: &'static str, path: &VolumePath) -> impl 
 
 fn step(name: &'static str) -> std::io::Result<()> {
     failpoint::point(name)
+}
+
+/// Whether [`create`] would find nothing in its way.
+pub(super) fn check_vacant(path: &VolumePath) -> Result<(), StoreError> {
+    match open_directory(path) {
+        Ok(top) => blank(path, &directory::readable(&top).map_err(io("open", path))?),
+        Err(PathFact::Missing { .. }) => Ok(()),
+        Err(fact) => Err(in_the_way(path, fact)),
+    }
 }
 
 /// Makes the directory itself, where there is none, in a directory that exists. Its name is on the disk when this returns,

@@ -199,6 +199,14 @@ pub enum StoreError {
         #[source]
         fault: HeadFault,
     },
+    /// A file below `snapshots/` that is not given up.
+    #[error("`{}` cannot be given up: {why}", path.display())]
+    NotGivenUp {
+        /// The file.
+        path: PathBuf,
+        /// Why not, in words.
+        why: &'static str,
+    },
     /// Eight digits are used up.
     #[error("the store at `{path}` has had as many snapshots as it can")]
     Exhausted {
@@ -262,13 +270,16 @@ impl Advice for StoreError {
             Self::SnapshotExists { .. } => "HP-STO-052",
             Self::Exhausted { .. } => "HP-STO-053",
             Self::NotApart { .. } => "HP-STO-010",
+            Self::NotGivenUp { .. } => "HP-STO-054",
             Self::Stopped { .. } => "HP-STO-060",
         }
     }
 
     fn help(&self) -> Option<String> {
         let text = match self {
-            Self::Missing { .. } => "mount the disk that holds the store; a new store is never made in its place",
+            Self::Missing { .. } => {
+                "mount the disk that holds the store; where it is lost for good, `homeport snapshot begin-store` gives it up"
+            }
             Self::Path(_) | Self::Place { .. } => "name a directory that is reached without symbolic links",
             Self::Document { fault: DocumentFault::Newer { .. }, .. } => {
                 "use the HomePort that wrote the store, or a newer one"
@@ -310,6 +321,9 @@ impl Advice for StoreError {
             Self::SnapshotUnknown { .. } => "see `homeport snapshot list` for those that there are",
             Self::SnapshotExists { .. } => "nothing needs to be done: it is there",
             Self::Exhausted { .. } => "make a new store",
+            Self::NotGivenUp { .. } => {
+                "see `homeport snapshot list` for files that are damaged; what HomePort never made there, move away yourself"
+            }
             Self::Stopped { faults, .. } | Self::NotApart { faults, .. } => {
                 return faults.first().map(|fault| fault.remedy.clone()).filter(|text| !text.is_empty());
             }

@@ -10,6 +10,7 @@ use super::create;
 use super::document::{Compression, Document};
 use super::entries::EntriesLines;
 use super::error::StoreError;
+use super::give_up::{self, DamagedFile};
 use super::identity::{EntriesId, StoreUuid};
 use super::objects::Objects;
 use super::place::{Place, Space, store_path};
@@ -45,6 +46,15 @@ impl Store {
         Ok(Self { place: Arc::new(Place::open(store_path(path)?)?) })
     }
 
+    /// Whether a store could be made at `path`: nothing is there, or an empty directory, or what a creation leaves that was
+    /// cut off. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEmpty`] if anything else is there.
+    pub fn check_vacant(path: &Path) -> Result<(), StoreError> {
+        create::check_vacant(&store_path(path)?)
+    }
+
     /// Whether it is the store that is meant.
     pub fn expect(&self, wanted: StoreUuid) -> Result<(), StoreError> {
         let found = self.uuid();
@@ -74,6 +84,11 @@ impl Store {
     /// The snapshots that exist, and those files that are none. [spec: STO-21]
     pub fn catalog(&self) -> Result<Catalog, StoreError> {
         Catalog::read(&self.place)
+    }
+
+    /// What is known of a file below `snapshots/` that is no snapshot; `None` where there is no such file, or it is one.
+    pub fn damaged_file(&self, name: &str) -> Result<Option<DamagedFile>, StoreError> {
+        give_up::look(&self.place, name)
     }
 
     /// A look at all objects as they are now: reads every index. A collection that goes on meanwhile takes nothing away from

@@ -16,6 +16,7 @@ use super::collect::{Collected, Removal, collect};
 use super::draft::{Draft, Published, Steps, sync_room};
 use super::error::StoreError;
 use super::frame::Press;
+use super::give_up::{DamagedFile, give_up};
 use super::head::{SnapshotBody, SnapshotHead};
 use super::identity::{EntriesId, ObjectId, Sequence, SnapshotUuid};
 use super::line::named;
@@ -262,6 +263,24 @@ impl StoreWriter {
                 Err(StoreError::ReadBack { path: self.place.at(Room::Snapshots, &name), why })
             }
         }
+    }
+
+    /// Gives the next snapshot a number after this one also, which the store is known to have had. [spec: STO-20]
+    pub fn number_after(&mut self, known: Sequence) -> Result<(), StoreError> {
+        self.attempt(|writer| {
+            let names = writer.place.names(Room::Snapshots)?;
+            let highest = names.iter().filter_map(|name| parse_name(name)).map(|(sequence, _)| sequence).max();
+            if highest >= Some(known) { Ok(()) } else { removed::remember_highest(&writer.place, known) }
+        })
+    }
+
+    /// Moves a file below `snapshots/` that is no snapshot below `removed/`, where it stays for seven days like everything
+    /// that is taken out. What only it could name is found by the next collection. [spec: STO-38]
+    ///
+    /// # Errors
+    /// [`StoreError::NotGivenUp`] if it is a snapshot, or HomePort never made it.
+    pub fn give_up(&mut self, name: &str, now: UnixSeconds) -> Result<DamagedFile, StoreError> {
+        self.attempt(|writer| give_up(&writer.place, name, now))
     }
 
     fn next_sequence(&self, uuid: &SnapshotUuid) -> Result<Sequence, StoreError> {

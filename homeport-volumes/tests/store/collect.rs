@@ -223,6 +223,94 @@ fn a_damaged_snapshot_can_be_given_up() {
     assert!(matches!(error, StoreError::SnapshotUnknown { .. }), "{error}");
 }
 
+/// Without a collection, which others that cannot be read may stop: the file alone is moved, and comes back for seven days.
+#[test]
+fn a_damaged_file_is_moved_away_and_no_snapshot_ever_is() {
+    let stand = Stand::new(Compression::None);
+    let (one, two, good) = (stand.snapshot(&mails(0..3)), stand.snapshot(&mails(3..5)), stand.snapshot(&mails(5..6)));
+    let at = |head: &SnapshotHead| stand.path().join("snapshots").join(head.file_name());
+    let whole = std::fs::read(at(&one)).unwrap();
+    spoil(&at(&one), 200);
+    std::fs::write(at(&two), "").unwrap();
+    let found = stand.store.damaged_file(&one.file_name()).unwrap().unwrap();
+    assert_eq!((found.named, found.size), (Some((one.sequence, one.body.uuid)), whole.len() as u64));
+    assert!(found.claims.contains(&"instance alice-shell".to_owned()), "{found:?}");
+    assert_eq!(stand.store.damaged_file(&good.file_name()).unwrap(), None);
+    std::fs::create_dir(stand.path().join("snapshots/directory")).unwrap();
+    let before = all_files(&stand.path());
+    for name in [&*good.file_name(), "directory", "nothing", "../store.json"] {
+        let error = stand.writer().give_up(name, NOW).unwrap_err();
+        assert_eq!(error.code(), "HP-STO-054", "{name}: {error}");
+    }
+    assert_eq!(all_files(&stand.path()), before);
+    std::fs::remove_dir(stand.path().join("snapshots/directory")).unwrap();
+
+    assert_eq!(stand.writer().give_up(&one.file_name(), NOW).unwrap(), found);
+    // The other one still stops a collection, and stops nobody from giving it up as well.
+    let error = collect(&stand.store, &[], NOW).unwrap_err();
+    assert_eq!((error.code(), error.faults().len()), ("HP-STO-060", 1), "{error}");
+    stand.writer().give_up(&two.file_name(), NOW).unwrap();
+    assert_eq!(
+        all_files(&stand.path()).len(),
+        before.len() + 2,
+        "nothing was unlinked, and two numbers are remembered"
+    );
+    assert_eq!(stand.snapshot(&mails(5..6)).sequence.get(), 4);
+    let done = collect(&stand.store, &[], later(1)).unwrap();
+    assert_eq!((done.plan.packs.len(), done.plan.entries.len(), done.freed), (2, 2, 0));
+    assert_eq!(read(&stand.store, &good).unwrap(), mails(5..6));
+    // Within the seven days a copy of the file and what was set aside bring it back.
+    let batch = stand.path().join("removed").join(later(1).get().to_string());
+    for entry in std::fs::read_dir(&batch).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let room = if name.ends_with(".entries") { "entries" } else { "packs" };
+        std::fs::rename(batch.join(&name), stand.path().join(room).join(&name)).unwrap();
+    }
+    std::fs::write(at(&one), whole).unwrap();
+    assert_eq!(read(&stand.store, &one).unwrap(), mails(0..3));
+}
+
+/// Every step of giving one up can be the last: it is there, or below `removed/`, and the number is not given again.
+#[test]
+fn giving_up_cut_off_at_any_step_leaves_the_file_in_one_place() {
+    for at in 1.. {
+        let stand = Stand::new(Compression::None);
+        let head = stand.snapshot(&mails(0..1));
+        let file = stand.path().join("snapshots").join(head.file_name());
+        spoil(&file, 200);
+        let bytes = std::fs::read(&file).unwrap();
+        let mut writer = stand.writer();
+        let armed = arm("*", at, Blow::Crash);
+        let result = writer.give_up(&head.file_name(), NOW);
+        drop(armed);
+        drop(writer);
+        let found = all_files(&stand.path()).into_values().filter(|found| *found == bytes).count();
+        assert_eq!((found, file.exists()), (1, file.exists() && result.is_err()), "step {at}");
+        if result.is_err() && file.exists() {
+            stand.writer().give_up(&head.file_name(), NOW).unwrap();
+        }
+        assert_eq!(stand.snapshot(&mails(0..1)).sequence.get(), 2, "step {at}");
+        if result.is_ok() {
+            assert!(at > 4, "{at} steps");
+            return;
+        }
+    }
+}
+
+/// A number that the store is known to have had is not given again, though its file is gone without a trace.
+#[test]
+fn a_number_that_is_known_from_elsewhere_is_not_given_again() {
+    let stand = Stand::new(Compression::None);
+    let (one, two) = (stand.snapshot(&mails(0..1)), stand.snapshot(&mails(0..2)));
+    std::fs::remove_file(stand.path().join("snapshots").join(two.file_name())).unwrap();
+    let mut writer = stand.writer();
+    writer.number_after(one.sequence).unwrap();
+    assert_eq!(names(&stand, "removed"), [""; 0], "what is seen need not be remembered");
+    writer.number_after(two.sequence).unwrap();
+    drop(writer);
+    assert_eq!(stand.snapshot(&mails(0..1)).sequence.get(), 3);
+}
+
 /// The last whole copy of something that a snapshot needs lies below `removed/`: it is brought back and not unlinked.
 #[test]
 fn the_last_whole_copy_is_never_unlinked() {
