@@ -3,6 +3,7 @@
 mod ahead;
 mod alarm;
 mod archive;
+mod blame;
 mod chunk;
 mod compare;
 mod diff;
@@ -32,7 +33,7 @@ pub use source_check::{Share, SourceChecked, check_source};
 pub use subject::{Mode, Subject};
 pub use take::{About, Base, Taken, Taking};
 pub use verified::{Level, Looked, Verified};
-pub use verify::{Depth, Verification, verify};
+pub use verify::{Depth, Verification, Verifications, verify, verify_all};
 
 use crate::tree::Timestamp;
 

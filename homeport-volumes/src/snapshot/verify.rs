@@ -1,17 +1,19 @@
-//! Owns proving that a snapshot is whole. Reads the store and nothing else, and repairs nothing.
+//! Owns proving that snapshots are whole. Reads the store and nothing else, and repairs nothing.
+//!
+//! ```text
+//! entries of each snapshot -> which members of which packs are needed -> each pack, from its beginning to its end, once
+//! -> where anything is missing or damaged: the entries again, for the paths that it touches (see `blame`)
+//! ```
 
-use homeport_core::fault::{Advice as _, Fault};
-use homeport_core::name::VolumeName;
+use homeport_core::fault::Fault;
 
+use super::blame::blame;
 use super::error::SnapshotError;
 use super::now;
 use super::verified::{Level, Looked, Verified};
 use crate::progress::Progress;
-use crate::store::{EntriesId, ObjectId, Objects, SnapshotHead, Store, StoreError};
+use crate::store::{EntriesId, Marks, ObjectId, Objects, SnapshotHead, Store, StoreError};
 use crate::tree::{Content, Entry, Kind, Line};
-
-/// How many faults are named.
-const NAMED: usize = 1000;
 
 /// How far a snapshot is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,9 +38,16 @@ pub struct Verification {
     pub damaged: Vec<ObjectId>,
 }
 
+/// What looking at several snapshots came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verifications {
+    /// Each of them, in the order in which they were asked for.
+    pub snapshots: Vec<Verification>,
+    /// What was looked at for all of them together: what several need is counted, and was read, once.
+    pub looked: Looked,
+}
+
 /// Looks at one snapshot: its entries and what they name. [spec: STO-9, STO-19]
-///
-/// Memory: 17 bytes for each object of the snapshot. Progress counts bytes of objects read, and entries.
 ///
 /// # Errors
 /// The store cannot be looked at. That the snapshot is damaged is no error but [`Verification::faults`].
@@ -48,179 +57,137 @@ pub fn verify(
     depth: Depth,
     progress: &dyn Progress,
 ) -> Result<Verification, SnapshotError> {
-    let mut verifier = Verifier {
-        objects: store.objects()?,
-        known: Vec::new(),
-        looks: Vec::new(),
-        depth,
+    let mut all = verify_all(store, std::slice::from_ref(head), depth, progress)?;
+    // There is one for each head.
+    Ok(all.snapshots.pop().unwrap_or(Verification {
+        verified: None,
         faults: Vec::new(),
         total: 0,
         damaged: Vec::new(),
-        extent: Looked::default(),
-        buffer: Vec::new(),
-        progress,
-    };
-    verifier.known.extend(head.body.objects().map(|object| short(&object)));
-    let mut whole = Vec::new();
-    for part in &head.body.volumes {
-        if verifier.collect(store, &part.name, &part.entries) {
-            whole.push((&part.name, &part.entries));
-        }
-    }
-    verifier.known.sort_unstable();
-    verifier.known.dedup();
-    verifier.looks = vec![Look::None; verifier.known.len()];
-    for object in head.body.objects() {
-        verifier.object(&object, || "what the snapshot says of the port".to_owned());
-    }
-    for (volume, entries) in whole {
-        verifier.read(store, volume, entries);
-    }
-    Ok(verifier.finish(head))
+    }))
 }
 
-/// What is known of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    None,
-    Good,
-    Bad,
-}
-
-struct Verifier<'a> {
-    objects: Objects,
-    /// The first half of the name of each object of the snapshot, sorted.
-    known: Vec<u128>,
-    looks: Vec<Look>,
+/// Looks at several snapshots; an object that more than one of them needs is read once. [spec: STO-9, STO-19]
+///
+/// Memory: 16 bytes for each object of the store, and three bits. Progress counts entries of each snapshot, and the bytes
+/// of objects that are read.
+///
+/// # Errors
+/// The store cannot be looked at. That a snapshot is damaged is no error but [`Verification::faults`].
+pub fn verify_all(
+    store: &Store,
+    heads: &[SnapshotHead],
     depth: Depth,
-    faults: Vec<Fault>,
-    total: u64,
-    damaged: Vec<ObjectId>,
+    progress: &dyn Progress,
+) -> Result<Verifications, SnapshotError> {
+    let objects = store.objects()?;
+    let mut needs = Needs { store, objects: &objects, all: objects.marks(), own: objects.marks(), depth, progress };
+    let found: Vec<Found> = heads.iter().map(|head| needs.of(head)).collect();
+    let mut looked = Looked { entries: found.iter().map(|one| one.extent.entries).sum(), ..Looked::default() };
+    let needed = needs.all;
+    let good = match depth {
+        Depth::Presence => {
+            looked.objects = needed.total();
+            None
+        }
+        Depth::Objects => {
+            let proven = objects.prove(&needed, progress)?;
+            (looked.objects, looked.bytes) = (proven.good.total(), proven.bytes);
+            Some(proven.good)
+        }
+    };
+    let whole = |one: &Found| one.state == State::Found && good.as_ref().is_none_or(|good| *good == needed);
+    let level = match depth {
+        Depth::Presence => Level::Presence,
+        Depth::Objects => Level::Objects,
+    };
+    let snapshots = heads.iter().zip(&found).map(|(head, one)| {
+        let (mut verification, extent) = if whole(one) {
+            (Verification { verified: None, faults: Vec::new(), total: 0, damaged: Vec::new() }, one.extent)
+        } else {
+            blame(store, &objects, head, good.as_ref())
+        };
+        if verification.total == 0 {
+            verification.verified = Some(Verified { snapshot: head.body.uuid, level, at: now(), extent });
+        }
+        verification
+    });
+    Ok(Verifications { snapshots: snapshots.collect(), looked })
+}
+
+/// What one snapshot needs.
+struct Found {
     extent: Looked,
-    buffer: Vec<u8>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// All of its entries were read, and every object that they name is listed.
+    Found,
+    /// Something is missing, or cannot be read.
+    Lacking,
+}
+
+/// What snapshots need, while it is being found.
+struct Needs<'a> {
+    store: &'a Store,
+    objects: &'a Objects,
+    /// What any of them needs.
+    all: Marks,
+    /// What the one that is looked at needs.
+    own: Marks,
+    depth: Depth,
     progress: &'a dyn Progress,
 }
 
-impl Verifier<'_> {
-    /// Reads all entries of a volume for the objects that they name; whether all of them could be read.
-    fn collect(&mut self, store: &Store, volume: &VolumeName, entries: &EntriesId) -> bool {
-        let read = || -> Result<(Vec<u128>, u64), StoreError> {
-            let (mut objects, mut count) = (Vec::new(), 0);
-            for line in store.entries(entries)? {
-                match line? {
-                    Line::Entry(Entry { kind: Kind::File { content: Content::Whole(object), .. }, .. }) => {
-                        objects.push(short(&object));
-                        count += 1;
-                    }
-                    Line::Piece(piece) => objects.push(short(&piece.object)),
-                    Line::Entry(_) | Line::HardLink(_) => count += 1,
-                }
-            }
-            Ok((objects, count))
-        };
-        match read() {
-            Ok((objects, count)) => {
-                self.known.extend(objects);
-                self.extent.entries += count;
-                true
-            }
-            Err(error) => {
-                self.fault(&error, &format!("the volume `{volume}`"));
-                false
+impl Needs<'_> {
+    /// Reads all entries of a snapshot for the objects that they name.
+    fn of(&mut self, head: &SnapshotHead) -> Found {
+        self.own.clear();
+        let mut found = Found { extent: Looked::default(), state: State::Found };
+        for object in head.body.objects() {
+            self.object(&object, None, &mut found);
+        }
+        for part in &head.body.volumes {
+            if self.entries(&part.entries, &mut found).is_err() {
+                found.state = State::Lacking;
             }
         }
+        found
     }
 
-    fn read(&mut self, store: &Store, volume: &VolumeName, entries: &EntriesId) {
-        let failed = |error| (error, format!("the volume `{volume}`"));
-        let lines = match store.entries(entries).map_err(failed) {
-            Ok(lines) => lines,
-            Err((error, whose)) => return self.fault(&error, &whose),
-        };
-        let mut path = None;
-        for line in lines {
-            let line = match line.map_err(failed) {
-                Ok(line) => line,
-                Err((error, whose)) => return self.fault(&error, &whose),
-            };
-            match line {
-                Line::Entry(entry) => {
+    fn entries(&mut self, entries: &EntriesId, found: &mut Found) -> Result<(), StoreError> {
+        for line in self.store.entries(entries)? {
+            match line? {
+                Line::Entry(Entry { kind: Kind::File { content: Content::Whole(object), size }, .. }) => {
+                    found.extent.entries += 1;
                     self.progress.advance(0, 1);
-                    if let Kind::File { content: Content::Whole(object), .. } = entry.kind {
-                        self.object(&object, || format!("`{volume}/{}`", entry.path));
-                    }
-                    path = Some(entry.path);
+                    self.object(&object, Some(size), found);
                 }
-                Line::Piece(piece) => {
-                    let path = path.as_ref();
-                    self.object(&piece.object, || path.map_or_else(String::new, |path| format!("`{volume}/{path}`")));
+                Line::Piece(piece) => self.object(&piece.object, Some(piece.length.into()), found),
+                Line::Entry(_) | Line::HardLink(_) => {
+                    found.extent.entries += 1;
+                    self.progress.advance(0, 1);
                 }
-                Line::HardLink(_) => self.progress.advance(0, 1),
             }
         }
+        Ok(())
     }
 
-    /// Looks at an object that `whose` needs, once for all who need it.
-    fn object(&mut self, object: &ObjectId, whose: impl Fn() -> String) {
-        let Ok(place) = self.known.binary_search(&short(object)) else { return };
-        let is_new = self.looks[place] == Look::None;
-        if self.looks[place] == Look::Good {
+    /// Notes that an object is needed, whose length is looked up where the one who names it does not say it.
+    fn object(&mut self, object: &ObjectId, length: Option<u64>, found: &mut Found) {
+        // That an index cannot be read is told by `blame`, with the paths that it touches.
+        let Ok(Some(home)) = self.objects.home(object) else {
+            found.state = State::Lacking;
             return;
-        }
-        let result = match self.depth {
-            Depth::Objects => self.objects.read(object, &mut self.buffer),
-            Depth::Presence => match self.objects.contains(object) {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(StoreError::ObjectMissing { object: *object }),
-                Err(error) => Err(error),
-            },
         };
-        match result {
-            Ok(()) => {
-                let bytes = self.buffer.len() as u64;
-                self.looks[place] = Look::Good;
-                self.extent.objects += 1;
-                self.extent.bytes += bytes;
-                self.progress.advance(bytes, 0);
-            }
-            Err(error) => {
-                self.looks[place] = Look::Bad;
-                if is_new {
-                    self.damaged.push(*object);
-                }
-                self.fault(&error, &whose());
+        if self.own.insert(home) {
+            self.all.insert(home);
+            found.extent.objects += 1;
+            if self.depth == Depth::Objects {
+                found.extent.bytes += length.unwrap_or_else(|| self.objects.length(home).unwrap_or(0));
             }
         }
     }
-
-    fn fault(&mut self, error: &StoreError, whose: &str) {
-        self.total += 1;
-        if self.faults.len() < NAMED {
-            let mut text = error.to_string();
-            let mut cause = std::error::Error::source(error);
-            while let Some(error) = cause {
-                text = format!("{text}: {error}");
-                cause = error.source();
-            }
-            let fault = Fault::new(error.code(), whose.replace('`', ""), format!("{whose} cannot be restored: {text}"));
-            self.faults.push(fault.remedy(error.help().unwrap_or_default()).clause("STO-9"));
-        }
-    }
-
-    fn finish(self, head: &SnapshotHead) -> Verification {
-        let level = match self.depth {
-            Depth::Presence => Level::Presence,
-            Depth::Objects => Level::Objects,
-        };
-        let proof = Verified { snapshot: head.body.uuid, level, at: now(), extent: self.extent };
-        let verified = (self.total == 0).then_some(proof);
-        Verification { verified, faults: self.faults, total: self.total, damaged: self.damaged }
-    }
-}
-
-/// Enough of a name to know it from a million others.
-fn short(object: &ObjectId) -> u128 {
-    let mut half = [0; 16];
-    half.copy_from_slice(&object.as_bytes()[..16]);
-    u128::from_be_bytes(half)
 }

@@ -7,6 +7,7 @@ use super::error::{StoreError, error_text};
 use super::handles::Handles;
 use super::identity::{ObjectId, PackId};
 use super::marks::Marks;
+use super::names::Names;
 use super::objects::Objects;
 use super::pack::header::TRAILER;
 use super::pack::index::{self, Index};
@@ -40,6 +41,7 @@ impl Objects {
             packs: Vec::new(),
             table: Table::default(),
             handles: Handles::new(place),
+            names: Names::default(),
             scratch: Mutex::default(),
             later: None,
         };
@@ -130,7 +132,7 @@ impl Objects {
     }
 
     /// Marks for all members of all packs.
-    pub(super) fn marks(&self) -> Marks {
+    pub(crate) fn marks(&self) -> Marks {
         Marks::new(self.packs.iter().map(|pack| pack.members))
     }
 
@@ -140,10 +142,10 @@ impl Objects {
     pub(super) fn mark(&self, object: &ObjectId, marks: &mut Marks) -> Result<bool, StoreError> {
         let mut homes = Vec::new();
         for slot in self.table.find(object) {
-            if self.record(slot, object)?.is_none() {
+            if !self.is(slot, object)? {
                 continue;
             }
-            if marks.is_set(slot.pack() as usize, slot.member() as usize) {
+            if marks.contains(slot) {
                 return Ok(true);
             }
             homes.push(slot);
@@ -161,14 +163,29 @@ impl Objects {
                 whole.push(*slot);
             }
         }
-        let rank = |slot: &Slot| self.packs.get(slot.pack() as usize).map(|p| (p.fault.is_none(), p.size, p.id));
-        Ok((if whole.is_empty() { homes } else { whole }).into_iter().max_by_key(rank))
+        Ok((if whole.is_empty() { homes } else { whole }).into_iter().max_by_key(|slot| self.rank(*slot)))
+    }
+
+    /// The one pack by which an object that is in several is known, without reading it: a sound one where there is one, and
+    /// the largest. [spec: STO-37]
+    pub(crate) fn home(&self, object: &ObjectId) -> Result<Option<Slot>, StoreError> {
+        let mut home: Option<Slot> = None;
+        for slot in self.table.find(object) {
+            if self.is(slot, object)? && home.is_none_or(|home| self.rank(home) <= self.rank(slot)) {
+                home = Some(slot);
+            }
+        }
+        Ok(home)
+    }
+
+    fn rank(&self, slot: Slot) -> Option<(bool, u64, PackId)> {
+        self.packs.get(slot.pack() as usize).map(|pack| (pack.fault.is_none(), pack.size, pack.id))
     }
 
     /// Whether the object is marked in any pack. [spec: STO-37]
     pub(super) fn is_marked(&self, object: &ObjectId, marks: &Marks) -> Result<bool, StoreError> {
         for slot in self.table.find(object) {
-            if marks.is_set(slot.pack() as usize, slot.member() as usize) && self.record(slot, object)?.is_some() {
+            if marks.is_set(slot.pack() as usize, slot.member() as usize) && self.is(slot, object)? {
                 return Ok(true);
             }
         }

@@ -10,6 +10,7 @@ use super::handles::{Handles, Which};
 use super::identity::{ObjectId, PackId};
 use super::later::Later;
 use super::load::Pack;
+use super::names::{Known, Members, Names};
 use super::pack::check::compare;
 use super::pack::index::{self, HEAD, RECORD};
 use super::pack::name::{index_file, pack_file};
@@ -17,6 +18,9 @@ use super::pack::record::{Form, Record};
 use super::pack::structure::structure;
 use super::place::{Place, Room};
 use super::table::{Slot, Table};
+
+/// How many bytes of an index are read at once: whole records.
+const CHUNK: usize = 1024 * RECORD;
 
 /// All objects of a store as they were when it was made; what is not there is looked for once more where packs were written
 /// anew since. Can be shared between threads; at most 64 files are open.
@@ -26,6 +30,7 @@ pub struct Objects {
     pub(super) packs: Vec<Pack>,
     pub(super) table: Table,
     pub(super) handles: Handles,
+    pub(super) names: Names,
     pub(super) scratch: Mutex<Vec<Scratch>>,
     /// The newest look of a reader; `None` for who holds the lock, for whom no pack goes.
     pub(super) later: Option<Later>,
@@ -47,7 +52,7 @@ impl Objects {
 
     fn holds(&self, object: &ObjectId) -> Result<bool, StoreError> {
         for slot in self.table.find(object) {
-            if self.record(slot, object)?.is_some() {
+            if self.is(slot, object)? {
                 return Ok(true);
             }
         }
@@ -155,6 +160,49 @@ impl Objects {
             None => Some(self.indexed(slot, pack)?),
         };
         Ok(record.filter(|record| record.object == *object && record.nonsense().is_none()))
+    }
+
+    /// Whether the member of an entry is the object, by its whole name. [spec: STO-37]
+    pub(super) fn is(&self, slot: Slot, object: &ObjectId) -> Result<bool, StoreError> {
+        let Some(pack) = self.packs.get(slot.pack() as usize) else { return Ok(false) };
+        let names = match (&pack.rebuilt, self.names.of(slot.pack(), pack.members)) {
+            (Some(_), _) | (None, Known::Nothing) => return Ok(self.record(slot, object)?.is_some()),
+            (None, Known::Names(names)) => names,
+            (None, Known::Wanted) => {
+                let names = self.all_names(slot.pack(), pack)?;
+                self.names.hold(slot.pack(), &names);
+                names
+            }
+        };
+        Ok(names.get(slot.member() as usize) == Some(object))
+    }
+
+    /// How many bytes the object of an entry has, by the pack's index.
+    pub(crate) fn length(&self, slot: Slot) -> Result<u64, StoreError> {
+        let Some(pack) = self.packs.get(slot.pack() as usize) else { return Ok(0) };
+        let record = match &pack.rebuilt {
+            Some(records) => records.get(slot.member() as usize).copied(),
+            None => Some(self.indexed(slot, pack)?),
+        };
+        Ok(record.map_or(0, |record| record.length.into()))
+    }
+
+    /// The names of all members, as the index has them; that they are right was proven when it was read first.
+    fn all_names(&self, number: u32, pack: &Pack) -> Result<Arc<Members>, StoreError> {
+        let index = self.handles.get(number, &pack.id, Which::Index)?;
+        let (mut names, mut at) = (Vec::with_capacity(pack.members as usize), HEAD as u64);
+        let mut left = pack.members as usize * RECORD;
+        let mut chunk = vec![0; left.min(CHUNK)];
+        while left > 0 {
+            let part = chunk.get_mut(..left.min(CHUNK)).unwrap_or_default();
+            index
+                .read_exact_at(part, at)
+                .map_err(StoreError::io("read", self.place.at(Room::Packs, &index_file(&pack.id))))?;
+            names.extend(part.as_chunks::<RECORD>().0.iter().map(|bytes| index::record(bytes).object));
+            at += part.len() as u64;
+            left -= part.len();
+        }
+        Ok(Arc::new(Members::new(names)))
     }
 
     fn indexed(&self, slot: Slot, pack: &Pack) -> Result<Record, StoreError> {

@@ -12,7 +12,7 @@ pub(super) struct Table(Vec<u128>);
 
 /// A candidate for where an object is: the names of two objects can begin with the same 88 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slot(u128);
+pub(crate) struct Slot(u128);
 
 const NUMBER_BITS: u32 = 20;
 const NUMBERS: u128 = (1 << NUMBER_BITS) - 1;

@@ -6,10 +6,12 @@ use std::num::NonZeroU32;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use homeport_core::fault::Advice as _;
-use homeport_volumes::progress::Silent;
+use homeport_volumes::progress::{Progress, Silent};
 use homeport_volumes::snapshot::{
-    Base, Depth, Level, Mode, Share, Taking, check_source, diff_with_live, rehearse, verify,
+    Base, Depth, Level, Mode, Share, Taking, Verification, check_source, diff_with_live, rehearse, verify, verify_all,
 };
 use homeport_volumes::store::Consistency;
 use homeport_volumes::tree::{Content, Entry, Kind, Line};
@@ -131,6 +133,73 @@ fn story_l20_damage_is_found_named_and_healed_from_the_live_files() {
     house.assert_is_tree(&taken.head);
 }
 
+/// Counts what is told, and the most bytes at once.
+#[derive(Default)]
+struct Counted(AtomicU64, AtomicU64);
+
+impl Progress for Counted {
+    fn advance(&self, bytes: u64, entries: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+        self.1.fetch_add(entries, Ordering::Relaxed);
+    }
+}
+
+/// What several snapshots share is read once, each is proven by itself, and damage is named in each that it touches.
+#[test]
+fn an_object_that_several_snapshots_need_is_read_once() {
+    let house = House::new();
+    house.file("large", &noise(3_000_000));
+    house.file("mail/1", b"the first");
+    let first = house.take();
+    house.file("mail/2", b"the second");
+    let second = house.take();
+    fs::remove_file(house.at("mail/1")).unwrap();
+    let third = house.take();
+    let heads = [first.head.clone(), second.head.clone(), third.head.clone()];
+    let told = Counted::default();
+    let all = verify_all(&house.store, &heads, Depth::Objects, &told).unwrap();
+    let each: Vec<_> = heads.iter().map(|head| verify(&house.store, head, Depth::Objects, &Silent).unwrap()).collect();
+    let extent = |one: &Verification| one.verified.unwrap().extent;
+    let extents: Vec<_> = all.snapshots.iter().map(extent).collect();
+    assert_eq!(extents, each.iter().map(extent).collect::<Vec<_>>(), "each is proven as if it were alone");
+    // The manifest and the configuration, two mails and one large file, each once.
+    assert_eq!(all.looked.bytes, 3_000_000 + 9 + 10 + 18);
+    assert_eq!((told.0.into_inner(), told.1.into_inner()), (all.looked.bytes, all.looked.entries));
+    assert_eq!(all.looked.entries, extents.iter().map(|one| one.entries).sum::<u64>());
+    assert!(extents.iter().map(|one| one.bytes).sum::<u64>() > 9_000_000);
+
+    damage(&house, b"the first");
+    let all = verify_all(&house.store, &heads, Depth::Objects, &Silent).unwrap();
+    let bad: Vec<_> = all.snapshots.iter().map(|one| (one.total, one.damaged.len())).collect();
+    assert_eq!(bad, [(1, 1), (1, 1), (0, 0)]);
+    let named: Vec<_> = all.snapshots.iter().flat_map(|one| &one.faults).map(|fault| &*fault.subject).collect();
+    assert_eq!(named, ["home/mail/1"; 2]);
+    assert!(all.snapshots[0].verified.is_none() && all.snapshots[2].verified.is_some());
+    let presence = verify_all(&house.store, &heads, Depth::Presence, &Silent).unwrap();
+    assert!(presence.looked.bytes == 0 && presence.snapshots.iter().all(|one| one.verified.is_some()));
+}
+
+/// One copy that is right is enough, in whichever pack it is.
+#[test]
+fn a_damaged_copy_beside_a_good_one_is_no_damage() {
+    let house = House::new();
+    house.file("a", b"words that rot");
+    let taken = house.take();
+    let mut taking = Taking::begin(&house.store, house.writer(), Base::None);
+    let entry = house.line(&taken.head, "a");
+    let Line::Entry(Entry { kind: Kind::File { content: Content::Whole(object), .. }, .. }) = entry else { panic!() };
+    taking.distrust([object]);
+    house.read(&mut taking, Mode::Still).unwrap();
+    taking.commit(about(Consistency::Stopped)).unwrap();
+    let holds = |pack: &PathBuf| fs::read(pack).unwrap().windows(14).any(|found| found == b"words that rot");
+    assert_eq!(house.packs().iter().filter(|pack| holds(pack)).count(), 2);
+    damage(&house, b"words that rot");
+    assert_eq!(house.packs().iter().filter(|pack| holds(pack)).count(), 1);
+    for depth in [Depth::Presence, Depth::Objects] {
+        assert!(verify(&house.store, &taken.head, depth, &Silent).unwrap().verified.is_some(), "{depth:?}");
+    }
+}
+
 #[test]
 fn missing_packs_and_damaged_entries_are_named() {
     let house = House::new();
@@ -157,7 +226,7 @@ fn missing_packs_and_damaged_entries_are_named() {
 /// Damages a file when it is told of anything for the first time.
 struct Damaging(PathBuf, std::sync::Once);
 
-impl homeport_volumes::progress::Progress for Damaging {
+impl Progress for Damaging {
     fn advance(&self, _bytes: u64, _entries: u64) {
         self.1.call_once(|| {
             let file = fs::File::options().write(true).open(&self.0).unwrap();

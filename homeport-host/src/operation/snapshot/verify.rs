@@ -6,7 +6,7 @@ use std::time::Instant;
 use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::unit::Bytes;
 use homeport_volumes::snapshot::{self, SnapshotError};
-use homeport_volumes::store::{HeadFault, SnapshotUuid, Store, VolumePart};
+use homeport_volumes::store::{HeadFault, SnapshotHead, SnapshotUuid, Store, VolumePart};
 
 use super::source::sources;
 use crate::host::Host;
@@ -25,7 +25,7 @@ pub struct VerifyOutcome {
     pub snapshots: Vec<VerifiedSnapshot>,
     /// How much was looked at.
     pub depth: Depth,
-    /// The objects that were read and compared; with `Quick` those that were looked up.
+    /// The different objects that were read and compared; with `Quick` those that were looked up.
     pub objects: u64,
     /// Their bytes.
     pub bytes: Bytes,
@@ -109,22 +109,16 @@ pub fn snapshot_verify(host: &Host, request: &VerifyRequest) -> Result<VerifyOut
     };
     let mut outcome = nothing(request.depth, host.now());
     outcome.faults = faults;
-    for head in &heads {
-        let meter = Meter::new(&*host.progress, format!("verify snapshot {:#}", head.sequence));
-        let total = |of: fn(&VolumePart) -> u64| head.body.volumes.iter().map(of).sum();
-        let meter =
-            meter.of(if request.depth == Depth::Full { total(|part| part.bytes) } else { 0 }, total(|part| part.count));
-        let depth = match request.depth {
-            Depth::Quick => snapshot::Depth::Presence,
-            Depth::Full => snapshot::Depth::Objects,
-        };
-        let found = snapshot::verify(&store, head, depth, &meter).map_err(DataError::from)?;
-        if let Some(verified) = &found.verified {
-            outcome.objects += verified.extent.objects;
-            outcome.bytes = Bytes::new(outcome.bytes.get() + verified.extent.bytes);
-        }
-        outcome.snapshots.push(VerifiedSnapshot { uuid: head.body.uuid, faults: found.faults });
-    }
+    let depth = match request.depth {
+        Depth::Quick => snapshot::Depth::Presence,
+        Depth::Full => snapshot::Depth::Objects,
+    };
+    let found = snapshot::verify_all(&store, &heads, depth, &meter(host, &heads, request.depth));
+    let found = found.map_err(DataError::from)?;
+    (outcome.objects, outcome.bytes) = (found.looked.objects, Bytes::new(found.looked.bytes));
+    let looked = heads.iter().zip(found.snapshots);
+    outcome.snapshots =
+        looked.map(|(head, one)| VerifiedSnapshot { uuid: head.body.uuid, faults: one.faults }).collect();
     let is_scrub = request.instance.is_none() && request.depth == Depth::Full;
     if is_scrub {
         outcome.faults.extend(packs(&store)?);
@@ -144,6 +138,17 @@ pub fn snapshot_verify(host: &Host, request: &VerifyRequest) -> Result<VerifyOut
         Ok(())
     })?;
     Ok(outcome)
+}
+
+/// Counts entries of each snapshot. How many bytes several of them share is not known before.
+fn meter<'a>(host: &'a Host, heads: &[SnapshotHead], depth: Depth) -> Meter<'a> {
+    let total = |of: fn(&VolumePart) -> u64| -> u64 { heads.iter().flat_map(|head| &head.body.volumes).map(of).sum() };
+    let (what, bytes) = match heads {
+        [head] if depth == Depth::Full => (format!("verify snapshot {:#}", head.sequence), total(|part| part.bytes)),
+        [head] => (format!("look up snapshot {:#}", head.sequence), 0),
+        heads => (format!("verify {} snapshots", heads.len()), 0),
+    };
+    Meter::new(&*host.progress, what).of(bytes, total(|part| part.count))
 }
 
 /// Writes down what a scrub of the whole store does, or came to, where [`snapshot_verify`] does not.

@@ -82,6 +82,22 @@ pub(crate) fn check(file: &File, records: &[Record], progress: &dyn Progress) ->
     Ok(checked)
 }
 
+/// Is told of a member by its number, and why its bytes are not its object's.
+type Told<'a> = dyn FnMut(u32, &Record, Result<(), String>) + 'a;
+
+/// Reads these members, which come in the order of their offsets, and says of each whether its bytes are its object's.
+pub(crate) fn check_members(file: &File, members: &[(u32, Record)], tell: &mut Told<'_>) -> std::io::Result<()> {
+    let (mut expand, mut window, mut object) = (Expand::new()?, Window::new(file), Vec::new());
+    for (member, record) in members {
+        let result = match window.get(record.offset, record.stored as usize) {
+            Ok(data) => compare(record, data, &mut expand, &mut object),
+            Err(error) => Err(format!("it cannot be read: {error}")),
+        };
+        tell(*member, record, result);
+    }
+    Ok(())
+}
+
 /// Compares the stored bytes of an object with its name; leaves the object in `object` where it was compressed.
 pub(crate) fn compare(record: &Record, stored: &[u8], expand: &mut Expand, object: &mut Vec<u8>) -> Result<(), String> {
     let found = match record.form {
