@@ -5,8 +5,9 @@ mod version;
 mod volume;
 
 pub use snapshot::{
-    Depth, DeviceNodes, DiffRequest, ExportRequest, FilesRequest, PruneRequest, PruneWish, RestoreRequest,
-    SnapshotChoice, SnapshotRef, SnapshotRefError, SnapshotRequest, TakeOutRequest, VerifyRequest,
+    BeginStoreRequest, Depth, DeviceNodes, DiffRequest, ExportRequest, FilesRequest, GiveUpRequest, PruneRequest,
+    PruneWish, RestoreRequest, SnapshotChoice, SnapshotRef, SnapshotRefError, SnapshotRequest, TakeOutRequest,
+    VerifyRequest,
 };
 pub use version::{RollbackRequest, UpgradeRequest, VersionChoice, VersionChoiceError, VersionPrefix};
 pub use volume::{

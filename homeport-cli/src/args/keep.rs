@@ -114,6 +114,20 @@ pub(crate) enum SnapshotAction {
         #[command(flatten)]
         consent: Consent,
     },
+    /// Give up a damaged file in the place of a snapshot, or a snapshot that is gone
+    #[command(after_help = GIVE_UP_NOTES)]
+    GiveUp {
+        /// The file, as `snapshot list` shows it
+        file: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Begin a new store of snapshots where the one that was there is lost for good
+    #[command(after_help = BEGIN_STORE_NOTES)]
+    BeginStore {
+        #[command(flatten)]
+        consent: Consent,
+    },
     /// Write a snapshot into one tar file
     #[command(after_help = EXPORT_NOTES)]
     Export {
@@ -156,6 +170,15 @@ Only its owner can read it (mode 0600): keep it so where you put it.";
 const PRUNE_NOTES: &str = "\
 Without snapshots and --keep, what the policy of the instance's schedule does not keep goes. Whatever is asked for, the
 newest snapshot that is proven whole stays, and so does what a restore can still be taken back to.";
+
+const GIVE_UP_NOTES: &str = "\
+While a damaged file is there, nothing is removed from the store. The file is moved aside in the
+store and stays for seven days; what only it needed is set aside by the next prune, and stays for
+seven days from then.";
+
+const BEGIN_STORE_NOTES: &str = "\
+Every snapshot of the store that was there is given up. Where its disk is only not mounted, mount
+it instead. A directory with anything in it is never used, and no volume is touched.";
 
 /// One snapshot of an instance.
 #[derive(Debug, Args)]

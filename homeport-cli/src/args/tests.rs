@@ -346,6 +346,8 @@ fn the_whole_help() {
       restore      Put the volumes of an instance back; what is there now is kept in the trash
       extract      Take one file or directory out of a snapshot
       prune        Remove snapshots that are named, or that a policy does not keep
+      give-up      Give up a damaged file in the place of a snapshot, or a snapshot that is gone
+      begin-store  Begin a new store of snapshots where the one that was there is lost for good
       export       Write a snapshot into one tar file
       import       Take a snapshot into the store from a file that `export` wrote
       rehearse     Restore a snapshot into a scratch place, compare every byte, and throw it away
@@ -486,6 +488,36 @@ fn the_whole_help() {
     Without snapshots and --keep, what the policy of the instance's schedule does not keep goes.
     Whatever is asked for, the
     newest snapshot that is proven whole stays, and so does what a restore can still be taken back to.
+
+    ==== homeport snapshot give-up
+    Give up a damaged file in the place of a snapshot, or a snapshot that is gone
+
+    Usage: homeport snapshot give-up [OPTIONS] <FILE>
+
+    Arguments:
+      <FILE>  The file, as `snapshot list` shows it
+
+    Options:
+          --dry-run          Print what would be done, and the token that approves it; do nothing
+          --approve <TOKEN>  Do it: the token that `--dry-run` printed, good for one hour and one time
+      -h, --help             Print help
+
+    While a damaged file is there, nothing is removed from the store. The file is moved aside in the
+    store and stays for seven days; what only it needed is set aside by the next prune, and stays for
+    seven days from then.
+
+    ==== homeport snapshot begin-store
+    Begin a new store of snapshots where the one that was there is lost for good
+
+    Usage: homeport snapshot begin-store [OPTIONS]
+
+    Options:
+          --dry-run          Print what would be done, and the token that approves it; do nothing
+          --approve <TOKEN>  Do it: the token that `--dry-run` printed, good for one hour and one time
+      -h, --help             Print help
+
+    Every snapshot of the store that was there is given up. Where its disk is only not mounted, mount
+    it instead. A directory with anything in it is never used, and no volume is touched.
 
     ==== homeport snapshot export
     Write a snapshot into one tar file
@@ -951,6 +983,8 @@ fn what_takes_data_away_is_planned_or_approved_and_not_both() {
         "snapshot restore alice 12 --volume home --dry-run",
         "snapshot prune alice 3 4 --approve TOKEN",
         "snapshot prune alice --keep last=3,daily=7",
+        "snapshot give-up 00000012-5f0c1122-3344-4566-8788-99aabbccddee.snapshot --dry-run",
+        "snapshot begin-store --approve TOKEN",
         "trash empty --all --approve TOKEN",
         "trash empty 5f0c11 --dry-run",
         "volume adopt shell alice home /srv/alice --dry-run",
@@ -964,6 +998,8 @@ fn what_takes_data_away_is_planned_or_approved_and_not_both() {
         ("purge alice --dry-run --approve TOKEN", "cannot be used with"),
         ("purge alice --approve yes", "invalid value"),
         ("snapshot restore alice newest", "names no snapshot"),
+        ("snapshot give-up --dry-run", "<FILE>"),
+        ("snapshot begin-store --dry-run --approve TOKEN", "cannot be used with"),
         ("snapshot prune alice 3 --keep last=3", "cannot be used with"),
         ("snapshot prune alice --keep last=0", "is no number of snapshots"),
         ("trash empty 5f0c11 --all", "cannot be used with"),

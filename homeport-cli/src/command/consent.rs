@@ -1,6 +1,8 @@
 //! Owns how a command that can be planned first is asked for. Never decides whether consent is needed: the host does.
 
-use homeport_host::operation::{Adopted, Emptied, Execution, Moved, Outcome, Pruned, Purged, PutBack, Restored};
+use homeport_host::operation::{
+    Adopted, Emptied, Execution, GivenUp, Moved, Outcome, Pruned, Purged, PutBack, Restored, StoreBegun,
+};
 
 use crate::args::Consent;
 use crate::context::Context;
@@ -38,9 +40,11 @@ pub(super) trait Ends {
 }
 
 impl Ends for Adopted {}
+impl Ends for GivenUp {}
 impl Ends for Moved {}
 impl Ends for Pruned {}
 impl Ends for Purged {}
+impl Ends for StoreBegun {}
 
 impl Ends for Emptied {
     fn exit(&self) -> Exit {

@@ -8,12 +8,13 @@ use homeport_host::Host;
 use homeport_host::engine::Flow;
 use homeport_host::operation::{
     OperationError, TakenOut, snapshot_acknowledge, snapshot_create, snapshot_diff, snapshot_export, snapshot_files,
-    snapshot_import, snapshot_list, snapshot_prune, snapshot_rehearse, snapshot_restore, snapshot_show,
-    snapshot_take_out, snapshot_verify,
+    snapshot_give_up, snapshot_import, snapshot_list, snapshot_prune, snapshot_rehearse, snapshot_restore,
+    snapshot_show, snapshot_take_out, snapshot_verify, store_begin,
 };
 use homeport_host::request::{
-    Depth, DeviceNodes, DiffRequest, ExportRequest, FilesRequest, Policy, PruneRequest, PruneWish, RestoreRequest,
-    SnapshotChoice, SnapshotRef, SnapshotRequest, TakeOutRequest, TreePath, VerifyRequest,
+    BeginStoreRequest, Depth, DeviceNodes, DiffRequest, ExportRequest, FilesRequest, GiveUpRequest, Policy,
+    PruneRequest, PruneWish, RestoreRequest, SnapshotChoice, SnapshotRef, SnapshotRequest, TakeOutRequest, TreePath,
+    VerifyRequest,
 };
 
 use super::consent::tell;
@@ -79,6 +80,14 @@ pub(super) fn run(context: &Context, action: SnapshotAction) -> Result<Exit, Fai
             let execution = consent.execution();
             let request = PruneRequest { instance: name, what, execution, approve: consent.approve };
             return tell(context, &snapshot_prune(&host, &request)?);
+        }
+        SnapshotAction::GiveUp { file, consent } => {
+            let request = GiveUpRequest { file, execution: consent.execution(), approve: consent.approve };
+            return tell(context, &snapshot_give_up(&host, &request)?);
+        }
+        SnapshotAction::BeginStore { consent } => {
+            let request = BeginStoreRequest { execution: consent.execution(), approve: consent.approve };
+            return tell(context, &store_begin(&host, &request)?);
         }
         SnapshotAction::Export { name, snapshot, file } => {
             let which = SnapshotChoice { instance: name, snapshot };

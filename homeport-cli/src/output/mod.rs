@@ -19,6 +19,7 @@ mod route;
 mod schedule;
 mod shell_word;
 mod snapshot;
+mod snapshot_lost;
 mod snapshot_work;
 mod table;
 mod trash;

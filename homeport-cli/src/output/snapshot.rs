@@ -37,6 +37,9 @@ impl Render for SnapshotList {
         for (file, why) in &self.damaged {
             page.line(format_args!("damaged: `{file}`: {why}"));
         }
+        for one in &self.gone {
+            page.line(format_args!("gone: `{}`: {}", one.file(), one.words()));
+        }
     }
 }
 

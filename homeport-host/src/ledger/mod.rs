@@ -36,6 +36,7 @@ mod row;
 mod schedule;
 mod schema;
 mod snapshot_mark;
+mod snapshot_record;
 mod step;
 mod store;
 mod time;
@@ -72,6 +73,7 @@ pub(crate) use schema::NEWEST as NEWEST_SCHEMA;
 
 pub use schedule::{ScheduleRecord, ScheduleState};
 pub use snapshot_mark::{MarkKind, SnapshotMark};
+pub use snapshot_record::SnapshotRecord;
 pub use step::{NewStep, StepRecord, StepState};
 pub use store::StoreRecord;
 pub use time::{Time, TimeError};

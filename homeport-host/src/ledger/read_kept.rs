@@ -11,9 +11,10 @@ use super::former::FormerRecord;
 use super::read::Ledger;
 use super::restored::RestoredRecord;
 use super::retiring::RetiringRecord;
-use super::row::{self, APPROVAL, FORMER, MARK, RESTORED, RETIRING, SCHEDULE, STORE, TRASH};
+use super::row::{self, APPROVAL, FORMER, MARK, RESTORED, RETIRING, SCHEDULE, SNAPSHOT, STORE, TRASH};
 use super::schedule::ScheduleRecord;
 use super::snapshot_mark::SnapshotMark;
+use super::snapshot_record::SnapshotRecord;
 use super::store::StoreRecord;
 use super::trash::TrashRecord;
 
@@ -31,6 +32,11 @@ impl Ledger {
     /// What volumes were put back to, each the last time, by volume.
     pub fn restored(&self) -> Result<Vec<RestoredRecord>, LedgerError> {
         self.all(&format!("SELECT {RESTORED} FROM restored ORDER BY volume"), [], row::restored)
+    }
+
+    /// The snapshots that were made and that nobody removed, oldest first.
+    pub fn snapshots(&self) -> Result<Vec<SnapshotRecord>, LedgerError> {
+        self.all(&format!("SELECT {SNAPSHOT} FROM snapshot ORDER BY sequence, uuid"), [], row::snapshot)
     }
 
     /// The approval whose token has this digest, also where it was used or has expired.

@@ -19,6 +19,7 @@ use super::retiring::RetiringRecord;
 use super::route::RouteRecord;
 use super::schedule::ScheduleRecord;
 use super::snapshot_mark::SnapshotMark;
+use super::snapshot_record::SnapshotRecord;
 use super::step::StepRecord;
 use super::store::StoreRecord;
 use super::time::Time;
@@ -36,6 +37,7 @@ pub(super) const STEP: &str = "operation, place, name, detail, state";
 pub(super) const EVENT: &str = "time, instance, operation, kind, text";
 pub(super) const STORE: &str = "uuid, path, created, scrubbed, scrub";
 pub(super) const MARK: &str = "snapshot, kind, at, note";
+pub(super) const SNAPSHOT: &str = "uuid, sequence, instance, taken";
 pub(super) const APPROVAL: &str = "token, command, digest, facts, issued, expires, used";
 pub(super) const TRASH: &str = "tx, bundle, reason, volume, instance, port, name, path, record, snapshot, entries, bytes, \
      since, until";
@@ -212,6 +214,23 @@ pub(super) fn mark(row: &Row<'_>) -> rusqlite::Result<SnapshotMark> {
         at: parsed(row, "at")?,
         note: row.get("note")?,
     })
+}
+
+pub(super) fn snapshot(row: &Row<'_>) -> rusqlite::Result<SnapshotRecord> {
+    Ok(SnapshotRecord {
+        uuid: parsed(row, "uuid")?,
+        sequence: number(row, "sequence")?,
+        instance: parsed(row, "instance")?,
+        taken: parsed(row, "taken")?,
+    })
+}
+
+/// The number of a snapshot.
+fn number(row: &Row<'_>, column: &str) -> rusqlite::Result<Sequence> {
+    let index = row.as_ref().column_index(column)?;
+    let number: i64 = row.get(index)?;
+    let sequence = u32::try_from(number).ok().and_then(Sequence::new);
+    sequence.ok_or(rusqlite::Error::IntegralValueOutOfRange(index, number))
 }
 
 pub(super) fn approval(row: &Row<'_>) -> rusqlite::Result<ApprovalRecord> {

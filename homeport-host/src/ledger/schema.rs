@@ -172,7 +172,8 @@ const SECOND: &str = "
 /// What going from one version to another needs: the slot of a container, so that two can be there at once, the version
 /// that was there before, containers that only finish what they began, and values of keys that the version does not know.
 /// And what volumes were put back to: what the alarms of their next snapshots compare with. That refers to no volume, since
-/// one that was purged can come back.
+/// one that was purged can come back. And the snapshots that were made and that nobody removed: so that one which is gone is
+/// missed.
 const THIRD: &str = "
     ALTER TABLE instance ADD COLUMN slot TEXT NOT NULL DEFAULT 'first' CHECK (slot IN ('first', 'second'));
 
@@ -241,6 +242,13 @@ const THIRD: &str = "
         entries INTEGER NOT NULL CHECK (entries >= 0),
         bytes INTEGER NOT NULL CHECK (bytes >= 0),
         at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE snapshot (
+        uuid TEXT PRIMARY KEY,
+        sequence INTEGER NOT NULL CHECK (sequence > 0),
+        instance TEXT NOT NULL,
+        taken TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
 ";
 

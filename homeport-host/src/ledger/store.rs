@@ -7,7 +7,8 @@ use homeport_volumes::store::StoreUuid;
 
 use super::time::Time;
 
-/// The one store of this root. Once known it is never replaced by another: a store that is missing is a loss.
+/// The one store of this root. Once known it is never replaced by another: a store that is missing is a loss, which an
+/// operator has to say before a new one is begun.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StoreRecord {
     /// Its identity, as its `store.json` has it.

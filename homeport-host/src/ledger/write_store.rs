@@ -1,12 +1,14 @@
-//! Owns the writes about the store, its snapshots, and what volumes were put back to. A store that is known is never replaced by another.
+//! Owns the writes about the store, its snapshots, and what volumes were put back to. A store that is known is never
+//! replaced by another, but given up first.
 
-use homeport_volumes::store::{Sequence, SnapshotUuid};
+use homeport_volumes::store::{Sequence, SnapshotUuid, StoreUuid};
 
 use super::change::Change;
 use super::error::LedgerError;
 use super::refusal::Refusal;
 use super::restored::RestoredRecord;
 use super::snapshot_mark::{MarkKind, SnapshotMark};
+use super::snapshot_record::SnapshotRecord;
 use super::store::StoreRecord;
 use super::time::Time;
 use super::write_trash::stored;
@@ -34,6 +36,20 @@ impl LedgerWriter<'_> {
                 .prepare_cached("INSERT INTO store (one, uuid, path, created) VALUES (1, ?1, ?2, ?3)")?
                 .execute((record.uuid.to_string(), path, record.created.as_str()))?;
             Ok(Change::Changed)
+        })
+    }
+
+    /// Gives the store up, if it is this one, with everything that is known of its snapshots: from then on none is known.
+    pub fn give_up_store(&mut self, store: StoreUuid) -> Result<Change, LedgerError> {
+        self.write(|_, connection| {
+            let gone = connection.prepare_cached("DELETE FROM store WHERE uuid = ?1")?.execute([store.to_string()])?;
+            if gone > 0 {
+                connection.execute("DELETE FROM snapshot_mark", [])?;
+                connection.execute("DELETE FROM snapshot", [])?;
+                // Another store counts from one: whatever it gets is newer than what volumes were put back to.
+                connection.execute("UPDATE restored SET newest = 0", [])?;
+            }
+            Ok(Change::of_rows(gone))
         })
     }
 
@@ -82,8 +98,29 @@ impl LedgerWriter<'_> {
         )
     }
 
-    /// Forgets every mark of a snapshot that is not in the store any more.
+    /// Remembers snapshots that are in the store; those that are known stay as they are.
+    pub fn record_snapshots(&mut self, snapshots: &[SnapshotRecord]) -> Result<Change, LedgerError> {
+        self.write(|_, connection| {
+            let mut insert = connection.prepare_cached(
+                "INSERT INTO snapshot (uuid, sequence, instance, taken) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+            )?;
+            let mut rows = 0;
+            for one in snapshots {
+                let (uuid, taken) = (one.uuid.to_string(), one.taken.as_str());
+                rows += insert.execute((uuid, one.sequence.get(), one.instance.as_str(), taken))?;
+            }
+            Ok(Change::of_rows(rows))
+        })
+    }
+
+    /// Forgets that a snapshot was made, and every mark of it. Comes before it is removed: what is known and not in the
+    /// store is gone against everybody's will.
     pub fn forget_snapshot(&mut self, snapshot: SnapshotUuid) -> Result<Change, LedgerError> {
-        self.execute("DELETE FROM snapshot_mark WHERE snapshot = ?1", [snapshot.to_string()])
+        self.write(|_, connection| {
+            let uuid = snapshot.to_string();
+            let marks = connection.prepare_cached("DELETE FROM snapshot_mark WHERE snapshot = ?1")?.execute([&uuid])?;
+            let known = connection.prepare_cached("DELETE FROM snapshot WHERE uuid = ?1")?.execute([&uuid])?;
+            Ok(Change::of_rows(marks + known))
+        })
     }
 }

@@ -49,11 +49,12 @@ pub use retire::retire;
 pub(crate) use schedule::schedule_ran;
 pub use schedule::{ScheduleList, ScheduleView, schedule_list, schedule_set, schedule_unset};
 pub use snapshot::{
-    AlarmView, Differences, Differing, Exported, Forecast, ListedFile, ListedKind, MarkView, PruneFate, PrunePlan,
-    Pruned, Rehearsed, SnapshotList, SnapshotMade, SnapshotView, SnapshotVolumeView, SnapshotWork, TakenOut,
-    VerifiedSnapshot, VerifyOutcome, VolumeDifferences, snapshot_acknowledge, snapshot_create, snapshot_diff,
-    snapshot_export, snapshot_files, snapshot_import, snapshot_list, snapshot_prune, snapshot_rehearse, snapshot_show,
-    snapshot_take_out, snapshot_verify,
+    AlarmView, BeginStorePlan, Differences, Differing, Exported, Forecast, GiveUpPlan, GivenUp, GoneSnapshot,
+    ListedFile, ListedKind, MarkView, PruneFate, PrunePlan, Pruned, Rehearsed, SnapshotList, SnapshotMade,
+    SnapshotView, SnapshotVolumeView, SnapshotWork, StoreBegun, TakenOut, VerifiedSnapshot, VerifyOutcome,
+    VolumeDifferences, snapshot_acknowledge, snapshot_create, snapshot_diff, snapshot_export, snapshot_files,
+    snapshot_give_up, snapshot_import, snapshot_list, snapshot_prune, snapshot_rehearse, snapshot_show,
+    snapshot_take_out, snapshot_verify, store_begin,
 };
 pub(crate) use snapshot::{make, note_scrub};
 pub use trash::{

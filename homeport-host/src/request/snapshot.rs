@@ -160,6 +160,26 @@ pub enum PruneWish {
     Named(Vec<SnapshotRef>),
 }
 
+/// Asks to give up what a snapshot was and is no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GiveUpRequest {
+    /// The name of a file below `snapshots/` of the store that is damaged or gone, as the list has it.
+    pub file: String,
+    /// The consent.
+    pub approve: Option<Token>,
+    /// Whether it is carried out.
+    pub execution: Execution,
+}
+
+/// Asks to begin a new store where the one that is known is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BeginStoreRequest {
+    /// The consent.
+    pub approve: Option<Token>,
+    /// Whether it is carried out.
+    pub execution: Execution,
+}
+
 /// Asks to write a snapshot into one tar file of the operator's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportRequest {

@@ -52,6 +52,7 @@ impl Session<'_, '_> {
             self.host.progress.event(&Event::Warning { text });
         }
         let head = &took.taken.head;
+        crate::store::remember(self.writer, &store.catalog()?)?;
         self.before = Some(head.body.uuid);
         self.counted = head.body.volumes.iter().map(|part| (part.name.clone(), (part.count, part.bytes))).collect();
         Ok(())

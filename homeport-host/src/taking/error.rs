@@ -8,6 +8,7 @@ use homeport_volumes::store::StoreError;
 use crate::engine::EngineError;
 use crate::ledger::LedgerError;
 use crate::run::StepError;
+use crate::store::OpenError;
 
 /// Why a snapshot was not taken. The store has no snapshot more than before.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,16 @@ pub(crate) enum TakeError {
         /// What changed, in words.
         what: String,
     },
+}
+
+impl From<OpenError> for TakeError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Store(error) => error.into(),
+            OpenError::Ledger(error) => error.into(),
+            OpenError::Layout(error) => StepError::Layout(error).into(),
+        }
+    }
 }
 
 impl From<StepError> for TakeError {

@@ -128,7 +128,8 @@ impl Taking<'_> {
         warnings: &mut Vec<String>,
     ) -> Result<Taken, TakeError> {
         let mut waiting = |what: &str| self.host.progress.event(&Event::WaitingFor { what: what.to_owned() });
-        let writer = self.store.writer(self.host.patience, &mut waiting)?;
+        let mut writer = self.store.writer(self.host.patience, &mut waiting)?;
+        crate::store::number_after(self.ledger, &mut writer)?;
         let damaged = match &base {
             Base::ReadAll(head) => verify(self.store, head, Depth::Objects, &Silent)?.damaged,
             Base::Parent(_) | Base::None => Vec::new(),

@@ -15,6 +15,7 @@ mod exhaust;
 mod exhaust_data;
 mod exhaust_version;
 mod let_go;
+mod lost_snapshots;
 mod marks;
 mod model;
 mod places;

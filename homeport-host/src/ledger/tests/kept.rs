@@ -108,6 +108,83 @@ fn a_snapshot_has_one_mark_of_each_kind() {
     assert_eq!(writer.snapshot_marks().unwrap(), [other]);
 }
 
+fn record(number: u32) -> SnapshotRecord {
+    SnapshotRecord {
+        uuid: snapshot(number.into()),
+        sequence: Sequence::new(number).unwrap(),
+        instance: "alice".parse().unwrap(),
+        taken: now(),
+    }
+}
+
+#[test]
+fn a_snapshot_that_was_made_is_known_until_it_is_removed() {
+    fresh!(root, writer);
+    assert_eq!(writer.record_snapshots(&[record(2), record(1)]).unwrap(), Change::Changed);
+    let other = SnapshotRecord { taken: later(), ..record(1) };
+    assert_eq!(writer.record_snapshots(&[other, record(2)]).unwrap(), Change::Unchanged);
+    assert_eq!(root.ledger().snapshots().unwrap(), [record(1), record(2)]);
+    assert_eq!(writer.forget_snapshot(snapshot(1)).unwrap(), Change::Changed);
+    assert_eq!(writer.forget_snapshot(snapshot(1)).unwrap(), Change::Unchanged);
+    assert_eq!(root.ledger().snapshots().unwrap(), [record(2)]);
+}
+
+#[test]
+fn a_store_that_is_given_up_takes_what_is_known_of_its_snapshots_along() {
+    fresh!(root, writer);
+    let mark = SnapshotMark { snapshot: snapshot(1), kind: MarkKind::Verified, at: now(), note: "a".into() };
+    writer.put_store(&store(1)).unwrap();
+    writer.record_snapshots(&[record(1)]).unwrap();
+    writer.mark_snapshot(&mark).unwrap();
+    let put_back = RestoredRecord {
+        volume: volume(1, "alice", "home").uuid.parse().unwrap(),
+        snapshot: Some(snapshot(1)),
+        newest: Sequence::new(1),
+        entries: 40,
+        bytes: Bytes::new(7),
+        at: now(),
+    };
+    writer.put_restored(&put_back).unwrap();
+    let other = store(2).uuid;
+    assert_eq!(writer.give_up_store(other).unwrap(), Change::Unchanged);
+    let ledger = root.ledger();
+    assert_eq!((ledger.snapshots().unwrap(), ledger.snapshot_marks().unwrap()), (vec![record(1)], vec![mark]));
+    assert_eq!(writer.give_up_store(store(1).uuid).unwrap(), Change::Changed);
+    let ledger = root.ledger();
+    assert_eq!((ledger.snapshots().unwrap(), ledger.snapshot_marks().unwrap()), (vec![], vec![]));
+    assert_eq!(
+        ledger.restored().unwrap(),
+        [RestoredRecord { newest: None, ..put_back }],
+        "any snapshot to come is newer"
+    );
+    assert_eq!(ledger.store().unwrap(), None);
+    assert_eq!(writer.put_store(&store(2)).unwrap(), Change::Changed);
+}
+
+/// A ledger that knows marks and not which snapshots were made loses nothing, and learns them from the store.
+#[test]
+fn a_ledger_of_the_second_schema_knows_no_snapshot_at_first() {
+    let root = Root::new();
+    let mark = SnapshotMark { snapshot: snapshot(1), kind: MarkKind::Verified, at: now(), note: "a".into() };
+    {
+        let lock = root.lock();
+        let mut writer = LedgerWriter::open(&lock).unwrap();
+        writer.put_store(&store(1)).unwrap();
+        writer.mark_snapshot(&mark).unwrap();
+    }
+    let connection = rusqlite::Connection::open(root.layout.ledger_file()).unwrap();
+    without_third_schema(&connection);
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    drop(connection);
+    let read = root.ledger();
+    assert_eq!((read.snapshots().unwrap(), read.snapshot_marks().unwrap()), (vec![], vec![mark.clone()]));
+    let lock = root.lock();
+    let mut writer = LedgerWriter::open(&lock).unwrap();
+    assert_eq!(writer.record_snapshots(&[record(1)]).unwrap(), Change::Changed);
+    assert_eq!((writer.store().unwrap(), writer.snapshot_marks().unwrap()), (Some(store(1)), vec![mark]));
+    assert!(root.layout.state_dir().join("ledger.sqlite.schema-2").exists());
+}
+
 #[test]
 fn a_volume_was_put_back_to_one_thing_last() {
     fresh!(root, writer);
@@ -259,7 +336,8 @@ fn to_first_schema(root: &Root) {
 fn without_third_schema(connection: &rusqlite::Connection) {
     connection
         .execute_batch(
-            "DROP TABLE former; DROP TABLE retiring; DROP TABLE restored; ALTER TABLE instance DROP COLUMN slot;",
+            "DROP TABLE former; DROP TABLE retiring; DROP TABLE restored; DROP TABLE snapshot;
+             ALTER TABLE instance DROP COLUMN slot;",
         )
         .unwrap();
 }

@@ -10,6 +10,7 @@ use homeport_volumes::snapshot::Mode;
 use homeport_volumes::store::{Reason, Store};
 use homeport_volumes::tree::TreePath;
 
+use super::gone::{self, GoneSnapshot};
 use super::view::SnapshotView;
 use crate::engine::ContainerRef;
 use crate::host::Host;
@@ -100,7 +101,7 @@ pub(crate) fn make(
     }
     .take()?;
     warnings.extend(took.warnings.iter().cloned());
-    remember(host, instance, &took, &mut warnings);
+    remember(host, &store, instance, &took, &mut warnings);
     let marks = Ledger::open(&host.layout)?.snapshot_marks()?;
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(made(&took, SnapshotView::of(&took.taken.head, &marks), milliseconds, warnings))
@@ -156,7 +157,7 @@ fn hook<'a>(host: &'a Host, record: &InstanceRecord) -> Option<Hook<'a>> {
 }
 
 /// Writes the snapshot into the instance's history. That it exists does not hang on it.
-fn remember(host: &Host, instance: &InstanceName, took: &Took, warnings: &mut Vec<String>) {
+fn remember(host: &Host, store: &Store, instance: &InstanceName, took: &Took, warnings: &mut Vec<String>) {
     let head = &took.taken.head;
     let text = format!("snapshot {:#} ({}, {})", head.sequence, head.body.reason, head.body.consistency);
     let alarm = if head.body.alarms.is_empty() { String::new() } else { ", with an alarm".to_owned() };
@@ -167,7 +168,13 @@ fn remember(host: &Host, instance: &InstanceName, took: &Took, warnings: &mut Ve
         kind: "snapshot".to_owned(),
         text: text + &alarm,
     };
-    if let Err(error) = locked(host, "snapshot", |writer, _| Ok(writer.append_event(&event)?)) {
+    let noted = locked(host, "snapshot", |writer, _| {
+        let catalog = store.catalog().map_err(DataError::from)?;
+        crate::store::remember(writer, &catalog)?;
+        warnings.extend(gone::of(writer, &catalog)?.iter().map(GoneSnapshot::words));
+        Ok(writer.append_event(&event)?)
+    });
+    if let Err(error) = noted {
         let why = with_causes(&error);
         host.progress.event(&Event::Warning { text: format!("the history does not say so: {why}") });
         warnings.push(format!("the snapshot is not in the history: {why}"));

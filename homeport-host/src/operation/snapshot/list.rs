@@ -2,6 +2,7 @@
 
 use homeport_core::name::InstanceName;
 
+use super::gone::{self, GoneSnapshot};
 use super::view::SnapshotView;
 use crate::host::Host;
 use crate::ledger::Ledger;
@@ -17,19 +18,24 @@ pub struct SnapshotList {
     pub snapshots: Vec<SnapshotView>,
     /// Files that should be snapshots and are not, whatever instance they were of: name, and what is wrong.
     pub damaged: Vec<(String, String)>,
+    /// Snapshots that were made, that nobody removed, and that are not in the store. [spec: STO-39]
+    pub gone: Vec<GoneSnapshot>,
 }
 
 /// The snapshots of an instance, removed ones too, or of all with `None`. Before the first snapshot there are none.
 pub fn snapshot_list(host: &Host, instance: Option<&InstanceName>) -> Result<SnapshotList, OperationError> {
     let ledger = Ledger::open(&host.layout)?;
-    let Some((_, catalog)) = find::catalog(&ledger)? else {
-        return Ok(SnapshotList { snapshots: Vec::new(), damaged: Vec::new() });
+    let Some(store) = crate::store::open(&ledger)? else {
+        return Ok(SnapshotList { snapshots: Vec::new(), damaged: Vec::new(), gone: Vec::new() });
     };
+    let (catalog, mut gone) = gone::look(&ledger, &store)?;
+    gone.retain(|one| one.concerns(instance));
     let marks = ledger.snapshot_marks()?;
     let own = catalog.snapshots.iter().filter(|head| instance.is_none_or(|instance| head.body.instance == *instance));
     Ok(SnapshotList {
         snapshots: own.map(|head| SnapshotView::of(head, &marks)).collect(),
         damaged: catalog.damaged.iter().map(|(name, fault)| (name.clone(), with_causes(fault))).collect(),
+        gone,
     })
 }
 

@@ -111,13 +111,24 @@ pub fn snapshot_prune(host: &Host, request: &PruneRequest) -> Result<Outcome<Pru
         if let Some(consent) = question.consent(host, writer, request.approve.as_ref())? {
             consent.use_up(writer, &now)?;
         }
+        crate::store::remember(writer, &catalog)?;
+        for snapshot in &snapshots {
+            // Before it goes: what is known and not in the store is missed.
+            writer.forget_snapshot(*snapshot)?;
+        }
         let mut waiting = |what: &str| host.progress.event(&Event::WaitingFor { what: what.to_owned() });
         let meter = Meter::new(&*host.progress, "collect what no snapshot needs");
         let collected = store.collect(&removal, unix(&now), host.patience, &mut waiting, &meter);
-        let collected = collected.map_err(DataError::from)?;
-        for snapshot in &snapshots {
-            writer.forget_snapshot(*snapshot)?;
-        }
+        let collected = match collected {
+            Ok(collected) => collected,
+            Err(error) => {
+                // Whatever of them is still there is known again.
+                if let Ok(left) = store.catalog() {
+                    crate::store::remember(writer, &left)?;
+                }
+                return Err(DataError::from(error).into());
+            }
+        };
         if !snapshots.is_empty() {
             writer.append_event(&EventRecord {
                 time: now,

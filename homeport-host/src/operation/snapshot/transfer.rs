@@ -20,7 +20,7 @@ use super::view::SnapshotView;
 use crate::host::Host;
 use crate::ledger::{EventRecord, Ledger};
 use crate::operation::data_error::DataError;
-use crate::operation::enter::{append_event, as_root, locked};
+use crate::operation::enter::{as_root, locked};
 use crate::operation::{OperationError, find};
 use crate::progress::{Event, Meter};
 use crate::request::{DeviceNodes, ExportRequest, TakeOutRequest};
@@ -166,7 +166,8 @@ pub fn snapshot_import(host: &Host, from: &Path) -> Result<SnapshotView, Operati
         None => locked(host, "snapshot import", |writer, _| Ok(crate::store::open_or_make(host, writer)?))?,
     };
     let mut waiting = |what: &str| host.progress.event(&Event::WaitingFor { what: what.to_owned() });
-    let writer = store.writer(host.patience, &mut waiting).map_err(DataError::from)?;
+    let mut writer = store.writer(host.patience, &mut waiting).map_err(DataError::from)?;
+    crate::store::number_after(&Ledger::open(&host.layout)?, &mut writer)?;
     let meter = Meter::new(&*host.progress, "import a snapshot").of(length, 0);
     let mut input = BufReader::with_capacity(1 << 20, file);
     let imported = snapshot::import(&store, writer, &mut input, &meter).map_err(DataError::from)?;
@@ -179,7 +180,11 @@ pub fn snapshot_import(host: &Host, from: &Path) -> Result<SnapshotView, Operati
         text: format!("snapshot {:#} imported", imported.head.sequence),
     };
     // It is in the store by now, whatever becomes of what is said about it.
-    if let Err(error) = append_event(host, &event) {
+    let noted = locked(host, "snapshot import", |writer, _| {
+        crate::store::remember(writer, &store.catalog().map_err(DataError::from)?)?;
+        Ok(writer.append_event(&event)?)
+    });
+    if let Err(error) = noted {
         let text = format!("the history does not say that it was imported: {}", with_causes(&error));
         host.progress.event(&Event::Warning { text });
     }

@@ -8,6 +8,7 @@ use homeport_core::unit::Bytes;
 use homeport_volumes::snapshot::{self, SnapshotError};
 use homeport_volumes::store::{HeadFault, SnapshotHead, SnapshotUuid, Store, VolumePart};
 
+use super::gone::{self, GoneSnapshot};
 use super::source::sources;
 use crate::host::Host;
 use crate::ledger::{Ledger, MarkKind, SnapshotMark, Time};
@@ -31,8 +32,8 @@ pub struct VerifyOutcome {
     pub bytes: Bytes,
     /// When it ended.
     pub at: Time,
-    /// What is wrong beside the snapshots: damaged heads, packs, and files of volumes that have other bytes than the newest
-    /// snapshot took them for.
+    /// What is wrong beside the snapshots: damaged heads, snapshots that are gone, packs, and files of volumes that have other
+    /// bytes than the newest snapshot took them for.
     pub faults: Vec<Fault>,
 }
 
@@ -95,11 +96,16 @@ pub fn snapshot_verify(host: &Host, request: &VerifyRequest) -> Result<VerifyOut
             let (store, head) = find::snapshot(&ledger, &which)?;
             (store, vec![head], Vec::new())
         }
-        (instance, _) => match find::catalog(&ledger)? {
-            Some((store, mut catalog)) => {
-                let faults = catalog.damaged.iter().map(|(name, fault)| damaged(name, fault)).collect();
+        (instance, _) => match crate::store::open(&ledger)? {
+            Some(store) => {
+                let (mut catalog, gone) = gone::look(&ledger, &store)?;
+                let missed = gone.iter().filter(|one| one.concerns(instance.as_ref())).map(GoneSnapshot::fault);
+                let damaged = catalog.damaged.iter().map(|(name, fault)| damaged(name, fault));
+                let faults: Vec<Fault> = damaged.chain(missed).collect();
                 if let Some(instance) = instance {
-                    find::known_snapshots(&catalog, instance)?;
+                    if faults.is_empty() {
+                        find::known_snapshots(&catalog, instance)?;
+                    }
                     catalog.snapshots.retain(|head| head.body.instance == *instance);
                 }
                 (store, catalog.snapshots, faults)
