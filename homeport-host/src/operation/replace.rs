@@ -18,7 +18,7 @@ use crate::approval::TokenUse;
 use crate::container::stop_grace;
 use crate::host::Host;
 use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RetiringRecord, RootId, Time, VolumeRecord};
-use crate::plan::{Around, Kind, Plan, Replacing};
+use crate::plan::{Around, Kind, Now, Plan, Replacing};
 use crate::run::{RunError, Session, known, with_causes};
 
 /// The instance around the volumes that are replaced.
@@ -27,6 +27,8 @@ pub(super) struct Surroundings {
     survey: Option<Survey>,
     /// How long a container has to stop; `None` where none runs.
     grace: Option<Seconds>,
+    /// Whether one runs.
+    now: Now,
     /// Whether it is started again as a part of the plan.
     starts: bool,
     /// Whether it should run, and can be started only when the data is there again.
@@ -65,6 +67,7 @@ impl Surroundings {
         let mut found = Self {
             survey: None,
             grace: None,
+            now: Now::Stands,
             starts: false,
             starts_later: false,
             hook: None,
@@ -126,6 +129,7 @@ impl Surroundings {
         let hook = image.manifest.hooks.post_restore.clone();
         let wanted = record.desired == Desired::Running;
         let runs = observe::is_running(host, record)?;
+        self.now = if runs { Now::Runs } else { Now::Stands };
         self.grace = (wanted || runs).then(|| stop_grace(&image.manifest));
         if !wanted && hook.is_none() {
             return Ok(());
@@ -166,6 +170,7 @@ impl Surroundings {
         let blueprint = self.survey.as_ref().map(|survey| &survey.blueprint);
         let around = Around {
             stop: self.grace,
+            now: self.now,
             running: blueprint.filter(|_| self.starts),
             hook: self.hook.clone().filter(|_| blueprint.is_some()),
             present: self.readable.clone(),

@@ -13,7 +13,7 @@ pub use blueprint::{Blueprint, RoutePlan, VolumePlan, VolumeWay};
 pub use kind::{Course, Kind};
 pub use sequence::{deploy, reconfigure, remove, restart, start, stop};
 pub use sequence_data::{
-    Around, Replacing, adopt, change, empty, purge, put_back, restore, settle, settle_adoption, undo,
+    Around, Now, Replacing, adopt, change, empty, purge, put_back, restore, settle, settle_adoption, undo,
 };
 pub use sequence_version::{Going, Manner, Migrating, MigrationStep, change_version, retire, retire_first};
 pub use step::{

@@ -1,7 +1,7 @@
 //! Owns the order of steps in operations on data. Pure, and the place to read what such an operation does.
 //!
 //! ```text
-//! restore   [hold, stop] snapshot of now, build and compare each, exchange each, [hook] [bring up], note what was taken out
+//! restore   [read ahead, hold, stop] snapshot of now, build and compare each, exchange each, [hook] [bring up], note what was taken out
 //! undo      the same, with trees out of the trash in the place of built ones
 //! settle    each tree that was taken out goes to the trash; begun together with the end of the two above
 //! purge     [as remove] each volume goes to the trash, given up
@@ -37,11 +37,22 @@ pub struct Replacing {
     pub stage: Step,
 }
 
+/// Whether the port writes to its volumes when an operation begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Now {
+    /// It does: what is there is read ahead, so that it stands still for as short as can be.
+    Runs,
+    /// It does not.
+    Stands,
+}
+
 /// What has to be known of the instance whose volumes are replaced.
 #[derive(Debug, Clone)]
 pub struct Around<'a> {
     /// How long a container has to stop; `None` where none can run.
     pub stop: Option<Seconds>,
+    /// Whether one runs.
+    pub now: Now,
     /// What is to run again; `None` where nothing is.
     pub running: Option<&'a Blueprint>,
     /// What is run after a restore, and how long it may take.
@@ -64,6 +75,9 @@ pub fn undo(instance: &InstanceName, bundle: TxId, volumes: &[Replacing], around
 
 fn replace(bundle: TxId, volumes: &[Replacing], around: &Around<'_>) -> Vec<Step> {
     let mut steps = retire_first(&around.retiring);
+    if around.now == Now::Runs && !around.present.is_empty() {
+        steps.push(Step::ReadAhead { volumes: around.present.clone() });
+    }
     if let Some(grace) = around.stop {
         steps.extend([Step::HoldRoutes, Step::StopContainer { grace }, Step::ReleaseVolumes]);
     }

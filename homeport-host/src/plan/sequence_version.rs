@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! overlap   slot, check new | snapshot, copies, migrations, check copies, exchange | bring up beside, soak, take over
-//! replace   slot, check new, hold, quit | the same                                 | bring up, soak, take over, retire
+//! replace   slot, check new, read ahead, hold, quit | the same                     | bring up, soak, take over, retire
 //! stopped   slot, check new | the same                                             | take over, retire
 //! ```
 //!
@@ -107,6 +107,9 @@ pub fn change_version(kind: Kind, blueprint: &Blueprint, going: &Going) -> Plan 
     match &going.manner {
         Manner::Overlap { .. } => port = Writing::GoesOn,
         Manner::Replace { container, grace } => {
+            if !going.present.is_empty() {
+                steps.push(Step::ReadAhead { volumes: going.present.clone() });
+            }
             steps.push(Step::HoldRoutes);
             steps.push(Step::QuitContainer { container: container.clone(), grace: *grace });
             steps.push(Step::ReleaseVolumes);

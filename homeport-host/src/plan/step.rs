@@ -93,6 +93,12 @@ pub enum Step {
     RemoveNetwork,
     /// Takes the instance out of the ledger; its volumes stay, and stay known.
     Forget,
+    /// Reads what these volumes hold into the store while the port still writes to them, so that the snapshot after the stop
+    /// has only to read what changed since. Leaves objects that a later snapshot uses, and nothing that refers to them.
+    ReadAhead {
+        /// The volumes.
+        volumes: Vec<VolumeName>,
+    },
     /// Makes a snapshot of what these volumes hold now. Stays when the rest is taken back: it harms nothing. [spec: STO-32]
     SnapshotPresent {
         /// The volumes.

@@ -65,6 +65,7 @@ impl Session<'_, '_> {
                 Err(StepError::Engine(EngineError::Conflict { .. })) => Ok(()),
                 other => other,
             },
+            Step::ReadAhead { volumes } => self.read_ahead(volumes),
             Step::SnapshotPresent { volumes, port } => self.snapshot_present(volumes, *port),
             Step::BuildTree { volume, uuid, tx, snapshot, devices } => {
                 self.build_tree(volume, *uuid, *tx, *snapshot, *devices)

@@ -1,28 +1,33 @@
-//! Owns the step that makes a snapshot of what volumes hold before it is replaced. [spec: STO-32]
+//! Owns the steps that make a snapshot of what volumes hold before it is replaced: one pass while the port runs, and one
+//! after. [spec: STO-32]
 
 use homeport_core::name::VolumeName;
 use homeport_volumes::snapshot::Mode;
-use homeport_volumes::store::Reason;
+use homeport_volumes::store::{Reason, Store};
 
 use super::error::StepError;
 use super::session::Session;
 use crate::engine::ContainerRef;
+use crate::ledger::VolumeRecord;
 use crate::plan::{Kind, Writing};
 use crate::progress::Event;
 use crate::taking::{Hook, Taking, what_may_write};
 
 impl Session<'_, '_> {
+    /// Reads these volumes into the store while the port writes to them. What it leaves is lost to a process that comes later,
+    /// which then reads what changed since the last snapshot.
+    pub(super) fn read_ahead(&mut self, volumes: &[VolumeName]) -> Result<(), StepError> {
+        let (store, records) = self.present(volumes)?;
+        let ahead = self.taking(&store, &records, Mode::Running)?.ahead()?;
+        self.ahead = Some(ahead);
+        Ok(())
+    }
+
     /// Makes a snapshot of these volumes. Where the port goes on, it is asked to hold still for it, if it can. Where it was
     /// stopped, nothing should write to them; where something may, the snapshot says so.
     pub(super) fn snapshot_present(&mut self, volumes: &[VolumeName], port: Writing) -> Result<(), StepError> {
-        let store = crate::store::open_or_make(self.host, self.writer)?;
-        let records = self.writer.volumes(&self.instance)?;
-        let records: Vec<_> = records.into_iter().filter(|record| volumes.contains(&record.name)).collect();
-        let (reason, note) = match self.kind {
-            Kind::Undo => (Reason::Restore, "before a restore was taken back".to_owned()),
-            Kind::Upgrade | Kind::Rollback => (Reason::Upgrade, format!("before the {}", self.change_of_version()?)),
-            _ => (Reason::Restore, "before a restore".to_owned()),
-        };
+        let (store, records) = self.present(volumes)?;
+        let ahead = self.ahead.take();
         let recorded = self.writer.instance(&self.instance)?;
         let manifest = recorded.as_ref().and_then(|record| homeport_core::manifest::parse(&record.manifest).ok());
         let hook = match (port, &manifest, recorded.and_then(|record| record.container)) {
@@ -35,19 +40,8 @@ impl Session<'_, '_> {
             Writing::Stopped => what_may_write(self.host, self.writer, &self.root, &self.instance, &records)?,
             Writing::GoesOn => None,
         };
-        let took = Taking {
-            host: self.host,
-            ledger: self.writer,
-            root: &self.root,
-            store: &store,
-            instance: &self.instance,
-            volumes: &records,
-            reason,
-            note: Some(note),
-            mode: if port == Writing::GoesOn || writes.is_some() { Mode::Running } else { Mode::Still },
-            hook,
-        }
-        .take()?;
+        let mode = if port == Writing::GoesOn || writes.is_some() { Mode::Running } else { Mode::Still };
+        let took = Taking { hook, ahead, ..self.taking(&store, &records, mode)? }.take()?;
         for text in writes.into_iter().chain(took.warnings) {
             self.host.progress.event(&Event::Warning { text });
         }
@@ -56,6 +50,39 @@ impl Session<'_, '_> {
         self.before = Some(head.body.uuid);
         self.counted = head.body.volumes.iter().map(|part| (part.name.clone(), (part.count, part.bytes))).collect();
         Ok(())
+    }
+
+    /// The store, and what is known of these volumes.
+    fn present(&mut self, volumes: &[VolumeName]) -> Result<(Store, Vec<VolumeRecord>), StepError> {
+        let store = crate::store::open_or_make(self.host, self.writer)?;
+        let records = self.writer.volumes(&self.instance)?;
+        Ok((store, records.into_iter().filter(|record| volumes.contains(&record.name)).collect()))
+    }
+
+    fn taking<'t>(
+        &'t self,
+        store: &'t Store,
+        volumes: &'t [VolumeRecord],
+        mode: Mode,
+    ) -> Result<Taking<'t>, StepError> {
+        let (reason, note) = match self.kind {
+            Kind::Undo => (Reason::Restore, "before a restore was taken back".to_owned()),
+            Kind::Upgrade | Kind::Rollback => (Reason::Upgrade, format!("before the {}", self.change_of_version()?)),
+            _ => (Reason::Restore, "before a restore".to_owned()),
+        };
+        Ok(Taking {
+            host: self.host,
+            ledger: &*self.writer,
+            root: &self.root,
+            store,
+            instance: &self.instance,
+            volumes,
+            reason,
+            note: Some(note),
+            mode,
+            hook: None,
+            ahead: None,
+        })
     }
 
     /// What is being done, in words: `upgrade from 1.0.0 to 1.1.0`.

@@ -22,6 +22,7 @@ use crate::ledger::{LedgerWriter, OperationId, RestoredRecord, RootId, Slot, Tra
 use crate::notify::NotifySocket;
 use crate::plan::{AdoptedDirectory, Blueprint, Clients, Kind, Plan};
 use crate::rundir::RunDir;
+use crate::taking::Ahead;
 
 /// What is known of a directory that is adopted: what is asked of it, and what was found in it.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub(crate) struct Session<'a, 'lock> {
     pub(crate) notify: Option<NotifySocket>,
     /// The consent to what is run, used up with its beginning.
     pub(crate) approval: Option<TokenUse>,
+    /// What was read before the port was stopped.
+    pub(crate) ahead: Option<Ahead>,
     /// The snapshot that was made of what is replaced, and what was counted in each volume.
     pub(crate) before: Option<SnapshotUuid>,
     pub(crate) counted: BTreeMap<VolumeName, (u64, u64)>,
@@ -105,6 +108,7 @@ impl<'a, 'lock> Session<'a, 'lock> {
             container: None,
             notify: None,
             approval: None,
+            ahead: None,
             before: None,
             counted: BTreeMap::new(),
             formats: BTreeMap::new(),

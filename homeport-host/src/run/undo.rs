@@ -77,6 +77,7 @@ impl Session<'_, '_> {
             | Step::ReleaseRoutes
             | Step::RemoveNetwork
             | Step::Forget
+            | Step::ReadAhead { .. }
             | Step::SnapshotPresent { .. }
             | Step::KeepReplaced
             | Step::RecordVolume

@@ -1,9 +1,11 @@
 //! Owns taking one snapshot: from the records of volumes to a snapshot that exists. Never stops or starts anything.
 
-use homeport_core::name::InstanceName;
+use std::collections::BTreeMap;
+
+use homeport_core::name::{InstanceName, VolumeName};
 use homeport_volumes::progress::Silent;
 use homeport_volumes::snapshot::{Base, Depth, Mode, SnapshotError, Subject, Taken, verify};
-use homeport_volumes::store::{Catalog, Consistency, Reason, SnapshotHead, Store, StoreError};
+use homeport_volumes::store::{Catalog, Consistency, EntriesId, ObjectId, Reason, SnapshotHead, Store, StoreError};
 use homeport_volumes::{Marker, Readable, RootId, check_readable};
 
 use super::about::Known;
@@ -31,6 +33,17 @@ pub(crate) struct Taking<'a> {
     pub(crate) mode: Mode,
     /// The port's own commands around the last reading.
     pub(crate) hook: Option<Hook<'a>>,
+    /// What was read ahead; nothing is lost where that is not there.
+    pub(crate) ahead: Option<Ahead>,
+}
+
+/// What a first pass left, for the same process.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ahead {
+    /// What each volume had. The entries are in the store, and no snapshot names them.
+    entries: BTreeMap<VolumeName, EntriesId>,
+    /// Objects that were found damaged before.
+    damaged: Vec<ObjectId>,
 }
 
 /// A snapshot that was taken.
@@ -76,13 +89,13 @@ impl Taking<'_> {
         let parent = newest(&catalog, self.instance);
         let mut warnings = Vec::new();
         let opened = self.open()?;
-        let taken = match self.read(&opened, self.base(&catalog, parent)?, parent, &mut warnings) {
+        let taken = match self.read(&opened, self.base(&catalog, parent)?, parent, self.ahead.as_ref(), &mut warnings) {
             // What the snapshot before refers to cannot be read: everything is read anew, and stored where it is missing.
-            Err(TakeError::Snapshot(error)) if parent.is_some() && is_of_parent(&error) => {
+            Err(TakeError::Snapshot(error)) if (parent.is_some() || self.ahead.is_some()) && is_of_parent(&error) => {
                 let why = with_causes(&error);
                 warnings.push(format!("every file was read, since the snapshot before cannot be used: {why}"));
                 let base = parent.map_or(Base::None, |head| Base::ReadAll(Box::new(head.clone())));
-                self.read(&opened, base, parent, &mut warnings)?
+                self.read(&opened, base, parent, None, &mut warnings)?
             }
             other => other?,
         };
@@ -96,6 +109,49 @@ impl Taking<'_> {
         });
         warnings.extend(alarms);
         Ok(Took { taken, warnings })
+    }
+
+    /// The first pass alone, of volumes that a port writes to: what it read is durable and read back when this returns, and
+    /// nothing refers to it.
+    pub(crate) fn ahead(&self) -> Result<Ahead, TakeError> {
+        let catalog = self.store.catalog()?;
+        let parent = newest(&catalog, self.instance);
+        let opened = self.open()?;
+        match self.warm(&opened, self.base(&catalog, parent)?, parent) {
+            Err(TakeError::Snapshot(error)) if parent.is_some() && is_of_parent(&error) => {
+                self.warm(&opened, parent.map_or(Base::None, |head| Base::ReadAll(Box::new(head.clone()))), parent)
+            }
+            other => other,
+        }
+    }
+
+    fn warm(&self, opened: &[Opened<'_>], base: Base, parent: Option<&SnapshotHead>) -> Result<Ahead, TakeError> {
+        let (mut taking, damaged) = self.begin(base, None)?;
+        let mut entries = BTreeMap::new();
+        for one in opened {
+            let read = taking.warm(&one.subject(), &self.meter(one, parent, "look at"))?;
+            entries.insert(one.record.name.clone(), read.entries.id);
+        }
+        Ok(Ahead { entries, damaged })
+    }
+
+    /// Begins a snapshot under the store's lock, and says which objects are known to be damaged.
+    fn begin(
+        &self,
+        base: Base,
+        ahead: Option<&Ahead>,
+    ) -> Result<(homeport_volumes::snapshot::Taking<'_>, Vec<ObjectId>), TakeError> {
+        let mut waiting = |what: &str| self.host.progress.event(&Event::WaitingFor { what: what.to_owned() });
+        let mut writer = self.store.writer(self.host.patience, &mut waiting)?;
+        crate::store::number_after(self.ledger, &mut writer)?;
+        let damaged = match (&base, ahead) {
+            (_, Some(ahead)) => ahead.damaged.clone(),
+            (Base::ReadAll(head), None) => verify(self.store, head, Depth::Objects, &Silent)?.damaged,
+            (Base::Parent(_) | Base::None, None) => Vec::new(),
+        };
+        let mut taking = homeport_volumes::snapshot::Taking::begin(self.store, writer, base);
+        taking.distrust(damaged.iter().copied());
+        Ok((taking, damaged))
     }
 
     /// Opens every volume, if each is what is known.
@@ -125,17 +181,13 @@ impl Taking<'_> {
         opened: &[Opened<'_>],
         base: Base,
         parent: Option<&SnapshotHead>,
+        ahead: Option<&Ahead>,
         warnings: &mut Vec<String>,
     ) -> Result<Taken, TakeError> {
-        let mut waiting = |what: &str| self.host.progress.event(&Event::WaitingFor { what: what.to_owned() });
-        let mut writer = self.store.writer(self.host.patience, &mut waiting)?;
-        crate::store::number_after(self.ledger, &mut writer)?;
-        let damaged = match &base {
-            Base::ReadAll(head) => verify(self.store, head, Depth::Objects, &Silent)?.damaged,
-            Base::Parent(_) | Base::None => Vec::new(),
-        };
-        let mut taking = homeport_volumes::snapshot::Taking::begin(self.store, writer, base);
-        taking.distrust(damaged);
+        let (mut taking, _) = self.begin(base, ahead)?;
+        for (volume, entries) in ahead.into_iter().flat_map(|ahead| &ahead.entries) {
+            taking.go_on_from(volume, *entries);
+        }
         taking.since_put_back(put_back_since(parent, &self.ledger.restored()?, self.volumes));
         let mut hook = self.hook.clone();
         if hook.is_some() {

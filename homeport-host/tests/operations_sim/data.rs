@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use homeport_core::fault::Advice as _;
 use homeport_host::Host;
 use homeport_host::daemon::do_what_is_due;
+use homeport_host::hazard::Hazard;
 use homeport_host::operation::{self, Execution, OperationError, Outcome, Restored};
 use homeport_host::request::{
     DeviceNodes, EmptyRequest, PurgeRequest, RestoreRequest, SnapshotChoice, SnapshotRef, SnapshotRequest, TrashChoice,
@@ -100,6 +101,57 @@ fn a_snapshot_of_a_running_instance_is_restored_and_the_restore_is_undone() {
     assert_eq!(list.bundles.len(), 1);
     assert_eq!(Some(list.bundles[0].id), undone.undo);
     assert_eq!(stage.does(|host| operation::snapshot_list(host, None)).snapshots.len(), 3);
+}
+
+/// The bytes of all packs of the store.
+fn stored(stage: &Stage) -> u64 {
+    let packs = fs::read_dir(stage.layout.store_dir().join("packs")).unwrap();
+    packs.map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+}
+
+/// What is there is read into the store while the port goes on, and after the stop only what has changed since. Killed in
+/// between, it leaves nothing but objects, and nothing was stopped.
+#[test]
+fn a_running_instance_is_read_before_it_is_stopped() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.does(snapshot);
+    let mut chance = 1_u64;
+    let large: Vec<u8> = std::iter::repeat_with(|| {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (chance >> 56).to_le_bytes()[0]
+    })
+    .take(3_000_000)
+    .collect();
+    fs::write(stage.home_dir().join("data/letter-large"), large).unwrap();
+    let uuid =
+        stage.ledger().volumes(&alice()).unwrap().into_iter().find(|one| one.name.as_str() == "home").unwrap().uuid;
+    stage.port.deeds().set(&uuid, &stage.home());
+    let before = stored(&stage);
+    let first = SnapshotRef::Number(homeport_volumes::store::Sequence::new(1).unwrap());
+    let (ran, _) = stage.with(&Trouble::at(1, Hazard::Die), |host| restore(host, first.clone()));
+    assert!(ran.died, "{}", ran.text());
+    assert!(
+        stage.engine.calls().iter().all(|call| !format!("{call:?}").to_lowercase().contains("stop")),
+        "nothing was stopped"
+    );
+    let ahead = stored(&stage);
+    assert!(ahead > before + 3_000_000, "{before} and {ahead} bytes");
+    assert_eq!(stage.does(|host| operation::snapshot_list(host, None)).snapshots.len(), 1);
+    stage.run(Command::Unrelated, &Trouble::default());
+    assert_eq!(stage.settled("taken back"), Now::running("hello"));
+    let restored = stage.does(|host| restore(host, first.clone()));
+    assert!(restored.before.is_some());
+    let after = stored(&stage);
+    assert!(after < ahead + 100_000, "{ahead} and {after} bytes: what was read ahead is not stored again");
+    let steps = stage.steps_of_this_kind("read_ahead");
+    let place = |name: &str| steps.iter().position(|step| step == name).unwrap();
+    assert!(
+        place("read_ahead") < place("hold_routes") && place("stop_container") < place("snapshot_present"),
+        "{steps:?}"
+    );
 }
 
 #[test]

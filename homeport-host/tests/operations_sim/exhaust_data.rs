@@ -294,6 +294,7 @@ const REPLACE: [&str; 6] =
     ["snapshot_present", "build_tree", "build_tree", "exchange_tree", "exchange_tree", "keep_replaced"];
 
 const AROUND: &[&str] = &[
+    "read_ahead",
     "hold_routes",
     "stop_container",
     "release_volumes",

@@ -11,7 +11,7 @@ use crate::stage::{Command, Stage, alice};
 use crate::version::{one_way, request, rollback, second, shared, upgrade};
 
 const BEFORE: [&str; 2] = ["take_slot", "check_port"];
-const QUIT: [&str; 3] = ["hold_routes", "quit_container", "release_volumes"];
+const QUIT: [&str; 4] = ["read_ahead", "hold_routes", "quit_container", "release_volumes"];
 const MIGRATE: [&str; 5] = ["snapshot_present", "copy_tree", "migrate_tree", "check_port", "exchange_tree"];
 
 /// The steps of a change of version that stops the old one first.
@@ -21,6 +21,7 @@ const REPLACE: &[&str] = &[
     QUIT[0],
     QUIT[1],
     QUIT[2],
+    QUIT[3],
     MIGRATE[0],
     MIGRATE[1],
     MIGRATE[2],

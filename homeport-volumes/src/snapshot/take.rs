@@ -132,6 +132,12 @@ impl<'a> Taking<'a> {
         Ok(ingested)
     }
 
+    /// Has the next reading of a volume compare with these entries, which a [first pass](Self::warm) left, of this snapshot or
+    /// of one that was given up.
+    pub fn go_on_from(&mut self, volume: &VolumeName, entries: EntriesId) {
+        self.before.insert(volume.clone(), entries);
+    }
+
     /// Reads a volume: what it finds is what the snapshot has. Each volume once.
     ///
     /// # Errors

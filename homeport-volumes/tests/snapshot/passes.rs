@@ -33,6 +33,31 @@ fn the_second_pass_reads_only_what_changed_since_the_first() {
     assert_eq!(taken.head.body.parent, None);
 }
 
+/// The two passes can be of two writers: between them anything may come to an end, and nothing refers to the first.
+#[test]
+fn a_second_pass_goes_on_from_a_first_that_was_given_up() {
+    let house = House::new();
+    for number in 0..50 {
+        house.file(&format!("cur/{number}"), format!("mail {number}").as_bytes());
+    }
+    let first = house.take();
+    for number in 50..90 {
+        house.file(&format!("cur/{number}"), format!("mail {number}").as_bytes());
+    }
+    let mut ahead = Taking::begin(&house.store, house.writer(), house.base());
+    let warm = house.warm(&mut ahead);
+    drop(ahead);
+    assert_eq!((warm.files_read, house.store.catalog().unwrap().snapshots.len()), (40, 1));
+    house.file("cur/7", b"written between the passes");
+    let mut taking = Taking::begin(&house.store, house.writer(), house.base());
+    taking.go_on_from(&"home".parse().unwrap(), warm.entries.id);
+    let read = house.read(&mut taking, Mode::Still).unwrap();
+    assert_eq!((read.files_read, read.unchanged), (1, 91), "{read:?}");
+    let taken = taking.commit(about(Consistency::Stopped)).unwrap();
+    assert_eq!((taken.sealed.objects, taken.head.body.parent), (1, Some(first.head.body.uuid)));
+    house.assert_is_tree(&taken.head);
+}
+
 #[test]
 fn a_snapshot_that_is_given_up_leaves_none() {
     let house = House::new();

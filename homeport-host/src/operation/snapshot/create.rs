@@ -98,6 +98,7 @@ pub(crate) fn make(
         note,
         mode,
         hook: record.as_ref().filter(|_| runs).and_then(|record| hook(host, record)),
+        ahead: None,
     }
     .take()?;
     warnings.extend(took.warnings.iter().cloned());
