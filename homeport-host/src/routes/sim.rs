@@ -60,9 +60,12 @@ impl Routes for SimRoutes {
 
     fn reserve(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Result<PortNumber, RoutesError> {
         let mut state = self.state();
-        if let Some((held, _)) = state.routes.get(id) {
-            return Ok(held.port());
-        }
+        // As the daemon does it: another address is given up first, and had again where none of these can be had.
+        let given_up = match state.routes.get(id) {
+            Some((held, _)) if held.host() == host && ports.contains(&held.port()) => return Ok(held.port()),
+            Some(_) => state.routes.remove(id),
+            None => None,
+        };
         for port in ports {
             let Ok(address) = ListenAddress::new(host, *port) else { continue };
             let free = !state.taken.contains(port) && state.routes.values().all(|(held, _)| !held.overlaps(address));
@@ -70,6 +73,9 @@ impl Routes for SimRoutes {
                 state.routes.insert(id.clone(), (address, SimLead::Held));
                 return Ok(*port);
             }
+        }
+        if let Some((held, _)) = given_up {
+            state.routes.insert(id.clone(), (held, SimLead::Held));
         }
         let message = format!("`{ports:?}` cannot be listened on: a simulated process holds it");
         Err(RoutesError::Refused { code: "HP-RTR-003", message, help: None })

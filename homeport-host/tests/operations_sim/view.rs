@@ -139,7 +139,7 @@ impl Stage {
         for route in self.ledger().routes(name).unwrap() {
             let id = homeport_router::RouteId { instance: name.clone(), endpoint: route.endpoint.clone() };
             let (address, lead) = leads.remove(&id).unwrap_or_else(|| panic!("{case}: {id} is not held"));
-            assert_eq!(address.port(), route.port, "{case}");
+            assert_eq!(address.to_string(), format!("{}:{}", route.listen, route.port), "{case}");
             let wanted = match (now, container) {
                 (Now::Running(_), Some(container)) => SimLead::To(container.clone(), route.target_port),
                 _ => SimLead::Closed,

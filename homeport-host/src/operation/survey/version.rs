@@ -84,7 +84,8 @@ impl Surveyor<'_> {
                     .remedy(format!("leave `--route {name}=...` out: the address stays as it is")),
             );
         }
-        wished.retain(|name, _| !plans.contains_key(name));
+        // An endpoint of which nothing is said would get an address of its own, as with a deploy.
+        wished.extend(plans.keys().map(|name| (name.clone(), RouteWish::None)));
         let added = self.routes(&wished)?;
         for (name, plan) in added {
             let was_random =
