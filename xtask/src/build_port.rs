@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
+use homeport_core::upgrade::{Direction, Formats, Proposal, Release, Verdict, verdict};
+use homeport_core::version::PROTOCOL;
 use homeport_sdk::kit::build::debs::{self, Cache, LockPolicy, Notice, Provided};
 use homeport_sdk::kit::build::{self, BuildError, Date, Deb, Image, Parts, Source};
 
@@ -95,10 +97,41 @@ pub(crate) fn run(args: &BuildPort) -> Result<()> {
 /// Builds and loads every version of the port in `dir`, and says how long that took.
 pub(crate) fn every_version(workspace: &Workspace, dir: &Path) -> Result<()> {
     let begun = Instant::now();
-    let built = archives(workspace, &read(dir, None)?, LockPolicy::RefreshIfGone, None)?;
+    let sources = read(dir, None)?;
+    let built = archives(workspace, &sources, LockPolicy::RefreshIfGone, None)?;
     built.iter().try_for_each(load)?;
     let tags: Vec<&str> = built.iter().map(|built| built.tag.as_str()).collect();
     say::line(format_args!("port: built and loaded {} in {:.1} s", tags.join(", "), begun.elapsed().as_secs_f32()));
+    Ok(())
+}
+
+/// Checks that each version may follow every older one, with the formats that the older one makes. [spec: UPG-7]
+fn follow(sources: &[Source], built: &[Built]) -> Result<()> {
+    let versions: Vec<Release<'_>> = sources
+        .iter()
+        .zip(built)
+        .map(|(source, built)| Release { manifest: &source.manifest, image: &built.id })
+        .collect();
+    for (installed, candidate) in versions.iter().flat_map(|a| versions.iter().map(move |b| (a, b))) {
+        let (from, to) = (&installed.manifest.port.version, &candidate.manifest.port.version);
+        if from.cmp_precedence(to).is_lt() {
+            let volumes = installed.manifest.volumes.iter();
+            let formats: Formats = volumes.map(|(name, volume)| (name.clone(), volume.format)).collect();
+            let (installed, candidate) = (*installed, *candidate);
+            let asked = Proposal {
+                installed,
+                candidate,
+                direction: Direction::Up,
+                formats: &formats,
+                snapshot: None,
+                speaks: PROTOCOL,
+            };
+            if let Verdict::Refused(faults) = verdict(&asked) {
+                let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                bail!("version {to} cannot be upgraded to from version {from}:\n{}", faults.join("\n"));
+            }
+        }
+    }
     Ok(())
 }
 
@@ -128,6 +161,7 @@ fn archives(
         say::line(format_args!("image {}: {}, in `{}`", image.tag(), image.id(), archive.display()));
         built.push(Built { id: image.id(), tag: image.tag().to_owned(), archive });
     }
+    follow(sources, &built)?;
     Ok(built)
 }
 
