@@ -1,9 +1,11 @@
-//! Shows the whole on this machine: setup, the shell port, an instance, a login, and that data outlives the container.
+//! Shows the whole on this machine: setup, the shell port, an instance, a login, that data outlives the container, and a
+//! change of version under an open session.
 //! Never touches the machine's own HomePort: it has one of its own, below `ROOT`.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -25,15 +27,19 @@ const FILE: &str = "hello-from-the-demo";
 pub(crate) fn run() -> Result<()> {
     let begun = Instant::now();
     let workspace = Workspace::find()?;
-    say::line("demo: 1 of 6: making this machine ready");
+    say::line("demo: 1 of 8: making this machine ready");
     setup::run()?;
-    say::line("demo: 2 of 6: building `homeport` and both versions of the shell port (a few minutes the first time)");
+    say::line("demo: 2 of 8: building `homeport` and both versions of the shell port (a few minutes the first time)");
     let homeport = ci::homeport(&workspace)?;
     build_port::every_version(&workspace, &workspace.root().join("ports/shell"))?;
 
-    say::line("demo: 3 of 6: deploying an instance");
+    say::line("demo: 3 of 8: deploying an instance");
     let demo = Demo::new(homeport)?;
     if demo.is_deployed()? {
+        if !demo.version()?.starts_with("1.0.") {
+            say::line("demo: an earlier run ended before its way back; going back first");
+            demo.homeport(&["rollback", NAME])?;
+        }
         say::line("demo: an instance of an earlier run is there; removing it keeps its data");
         demo.homeport(&["remove", NAME])?;
     }
@@ -43,16 +49,16 @@ pub(crate) fn run() -> Result<()> {
     demo.homeport(&[&deploy[..], &route].concat())?;
     let login = demo.login()?;
 
-    say::line(format_args!("demo: 4 of 6: logging in with `{}`", login.words()));
+    say::line(format_args!("demo: 4 of 8: logging in with `{}`", login.words()));
     let text = format!("written by the demo, process {}", std::process::id());
     login.run(&format!("echo '{text}' > ~/{FILE} && echo \"logged in as $(whoami) on $(hostname), shell $SHELL\""))?;
 
-    say::line("demo: 5 of 6: replacing the container");
+    say::line("demo: 5 of 8: replacing the container");
     let before = demo.container()?;
     demo.homeport(&["restart", NAME])?;
     ensure!(demo.container()? != before, "the container was not replaced");
 
-    say::line("demo: 6 of 6: logging in again, same address, same host key");
+    say::line("demo: 6 of 8: logging in again, same address, same host key");
     let found = login.run(&format!("cat ~/{FILE}"))?;
     ensure!(
         found.trim() == text,
@@ -60,6 +66,22 @@ pub(crate) fn run() -> Result<()> {
         found.trim()
     );
     say::line(format_args!("demo: `~/{FILE}` is still there: {}", found.trim()));
+
+    say::line("demo: 7 of 8: upgrading, while a session is open");
+    let mut open = login.open()?;
+    let process = open.ask("echo $$")?;
+    demo.homeport(&["upgrade", NAME])?;
+    ensure!(open.ask("echo $$")? == process, "the session that was open is another one now");
+    let found = login.run(&format!("cat ~/{FILE}"))?;
+    ensure!(found.trim() == text, "the file in the home directory is another one: found `{}`", found.trim());
+    say::line(format_args!("demo: the open session goes on (process {process}), and a new one has the file too"));
+
+    say::line("demo: 8 of 8: going back to the version from before");
+    demo.homeport(&["rollback", NAME])?;
+    let found = login.run(&format!("cat ~/{FILE}"))?;
+    ensure!(found.trim() == text, "the file in the home directory is another one: found `{}`", found.trim());
+    open.close()?;
+    demo.homeport(&["history", NAME])?;
 
     say::line(format_args!("demo: done in {} s. Connect with:", begun.elapsed().as_secs()));
     say::line(format_args!("  {}", login.words()));
@@ -107,6 +129,11 @@ impl Demo {
         Ok(list.iter().any(|instance| instance["name"] == NAME))
     }
 
+    fn version(&self) -> Result<String> {
+        let status = self.json(&["status", NAME])?["instance"].take();
+        status["version"].as_str().map(str::to_owned).context("the instance has no version")
+    }
+
     fn container(&self) -> Result<String> {
         let status = self.json(&["status", NAME])?["instance"].take();
         status["container"].as_str().map(str::to_owned).context("the instance has no container")
@@ -150,15 +177,53 @@ impl Login {
         format!("ssh {}", self.args.join(" "))
     }
 
-    /// Runs something over SSH; no question is ever asked.
-    fn run(&self, script: &str) -> Result<String> {
+    /// An ssh that runs something; no question is ever asked.
+    fn ssh(&self, script: &str) -> Command {
         let mut command = Command::new("ssh");
         command
             .args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"])
             .args(&self.args)
             .arg(script);
-        let text = run::take(&mut command)?;
+        command
+    }
+
+    /// A session that stays open.
+    fn open(&self) -> Result<Session> {
+        let mut command = self.ssh("bash");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start `ssh`")?;
+        let stdin = child.stdin.take().context("`ssh` has no input")?;
+        let stdout = BufReader::new(child.stdout.take().context("`ssh` has no output")?);
+        Ok(Session { child, stdin, stdout })
+    }
+
+    /// Runs something over SSH and shows what it says.
+    fn run(&self, script: &str) -> Result<String> {
+        let text = run::take(&mut self.ssh(script))?;
         say::line(format_args!("  {}", text.trim_end()));
         Ok(text)
+    }
+}
+
+/// A session that is open.
+struct Session {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Session {
+    /// What one line of shell answers with one line.
+    fn ask(&mut self, line: &str) -> Result<String> {
+        writeln!(self.stdin, "{line}").context("the session that was open is closed")?;
+        let mut answer = String::new();
+        self.stdout.read_line(&mut answer).context("the session that was open does not answer")?;
+        ensure!(!answer.is_empty(), "the session that was open has ended");
+        Ok(answer.trim_end().to_owned())
+    }
+
+    /// Ends it, if the way back has not yet: its container has the slot that the older version came back to.
+    fn close(mut self) -> Result<()> {
+        drop(self.stdin);
+        self.child.wait().context("cannot wait for `ssh`").map(drop)
     }
 }
