@@ -19,6 +19,16 @@ pub(crate) fn shell() -> &'static str {
     "homeport/shell:1.0.0"
 }
 
+/// The next version of the shell port of this repository.
+pub(crate) fn newer_shell() -> &'static str {
+    static CHECKED: OnceLock<()> = OnceLock::new();
+    CHECKED.get_or_init(|| {
+        let there = docker(&["image", "ls", "--quiet", "homeport/shell:1.1.0"]);
+        assert!(!there.is_empty(), "the shell port is not built: `cargo xtask build-port ports/shell`");
+    });
+    "homeport/shell:1.1.0"
+}
+
 /// An image in the engine, removed when it is dropped. Made before the world whose containers use it, it is dropped after
 /// them: an image in use would only lose its name.
 pub(crate) struct TestImage {

@@ -24,4 +24,5 @@ mod refused_volume;
 mod ssh;
 mod ssh_client;
 mod supervise;
+mod version;
 mod world;
