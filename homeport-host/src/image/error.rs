@@ -97,7 +97,7 @@ impl Advice for ImageError {
             Self::Missing { image } => Some(format!(
                 "look for it with `docker images`, or get it with `docker pull {image}`, then deploy again"
             )),
-            Self::NoVersion { .. } => Some("leave `--version` out, or build the version that you want".to_owned()),
+            Self::NoVersion { .. } => Some("name one of those, or build or load the version that you want".to_owned()),
             Self::NoManifest { .. } => Some("deploy a port; spec/manifest.md says how an image becomes one".to_owned()),
             Self::Manifest { source, .. } => source.help(),
             Self::Contract { .. } => Some("the image was changed after it was built: rebuild it".to_owned()),

@@ -280,6 +280,12 @@ fn every_reason_against_a_version_is_told_and_nothing_is_done() {
     let ran = stage.with(&Trouble::default(), upgrade).0;
     let Err(error) = &ran.result else { panic!("it was done") };
     assert_eq!(codes(error), ["HP-VER-001"]);
+    assert!(error.faults()[0].to_string().contains("holds no higher one"), "{error}");
+    // Of another version than the one that is named, nothing is said.
+    let again = stage.with(&Trouble::default(), |host| operation::upgrade(host, &request(Some("1.1.0")))).0;
+    let Err(error) = &again.result else { panic!("it was done") };
+    assert_eq!(codes(error), ["HP-VER-001"]);
+    assert!(!error.faults()[0].to_string().contains("higher"), "{error}");
     let fresh = ground.stage();
     fresh.must(Command::Deploy);
     let ran = fresh.with(&Trouble::default(), rollback).0;

@@ -29,17 +29,19 @@ pub(super) fn upgrade(
     let is_present = found.id == present.image && is_same_version(&found.manifest.port.version, &present.version);
     let is_lower = found.manifest.port.version.cmp_precedence(&present.version).is_lt();
     if is_present || (to.is_none() && is_lower) {
-        let fault = Fault::new(
-            "HP-VER-001",
-            "port.version",
-            format!("`{}` has version {} already, and the engine holds no higher one", present.name, present.version),
-        )
-        .actual(format!("version {} of port `{}`", found.manifest.port.version, present.port))
-        .expected("another version")
-        .remedy(
-            "build or load the image of the version that you want (`docker images` lists what is there), or name an \
-             older one: `--to VERSION`",
-        );
+        let (name, version) = (&present.name, &present.version);
+        let fault = if to.is_none() {
+            let said = format!("`{name}` has version {version} already, and the engine holds no higher one");
+            Fault::new("HP-VER-001", "port.version", said).expected("a higher version").remedy(
+                "build or load the image of the version that you want (`docker images` lists what is there), or name an \
+                 older one: `--to VERSION`",
+            )
+        } else {
+            Fault::new("HP-VER-001", "port.version", format!("`{name}` has version {version} already"))
+                .expected("another version")
+                .remedy(format!("name another one after `--to`; `homeport upgrade {name}` goes to the highest"))
+        };
+        let fault = fault.actual(format!("version {} of port `{}`", found.manifest.port.version, present.port));
         return Err(refused(Kind::Upgrade, present, fault));
     }
     Ok(found)
