@@ -40,7 +40,10 @@ fn only_damage_of_a_snapshot_that_is_there_makes_the_next_one_read_everything() 
     assert_eq!(unchanged(), usual, "that one is gone");
     mark(&stage, first, MarkKind::Damaged);
     assert_eq!(unchanged(), 0);
-    assert!(stage.does(verify).is_whole());
+    let verified = stage.does(verify);
+    assert!(verified.snapshots.iter().all(|one| one.faults.is_empty()), "{verified:?}");
+    // Nobody removed the other one, of which only the mark is there.
+    assert_eq!(verified.faults.iter().map(|fault| fault.code).collect::<Vec<_>>(), ["HP-STO-055"]);
     assert_eq!(unchanged(), usual);
 }
 

@@ -113,7 +113,7 @@ fn an_undo_that_is_stuck_is_not_said_to_be_gone() {
     stage.must(Command::Restart);
     let id = stage.does(|host| restore(host, SnapshotRef::Latest)).undo.to_string();
     let (calm, _) = stage.take_out(&id, &Trouble::default());
-    let step = stage.steps_of_this_kind("hold_routes").iter().position(|name| name == "create_container").unwrap();
+    let step = stage.steps_of_this_kind("read_ahead").iter().position(|name| name == "create_container").unwrap();
     let is_it = |point: &Point| point.step == step && point.moment == Moment::AfterStep;
     let point = calm.points.iter().position(is_it).unwrap();
     let id = stage.does(operation::trash_list).bundles[0].id.to_string();
