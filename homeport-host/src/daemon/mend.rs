@@ -55,8 +55,9 @@ fn compare(
     for route in routes {
         let id = RouteId { instance: route.instance.clone(), endpoint: route.endpoint.clone() };
         let work = busy.get(&route.instance);
-        // What is being removed gives its addresses up; bound again, nobody would give them up any more.
-        let is_leaving = work.is_some_and(|kind| *kind == Kind::Remove.to_string());
+        // What is being removed or purged gives its addresses up; bound again, nobody would give them up any more.
+        let is_leaving =
+            work.is_some_and(|kind| [Kind::Remove, Kind::Purge].iter().any(|leaving| *kind == leaving.to_string()));
         let (Some(address), Some(record), false) =
             (records::listen_address(route), records.get(&route.instance), is_leaving)
         else {

@@ -68,6 +68,7 @@ fn the_router_is_brought_to_what_the_ledger_has() {
         ("not bound, cut off", running, Some(1), Some("restart"), None, vec![reserve()]),
         ("not bound, stop cut off", stopped, Some(1), Some("stop"), None, vec![reserve()]),
         ("not bound, removal cut off", stopped, Some(1), Some("remove"), None, vec![]),
+        ("not bound, purge cut off", stopped, Some(1), Some("purge"), None, vec![]),
         ("held", running, Some(1), None, held(), vec![point(1)]),
         ("held by an operation", running, Some(1), Some("restart"), held(), vec![]),
         ("held without a container", running, None, None, held(), vec![]),
