@@ -9,8 +9,8 @@ use super::session::Session;
 use crate::hazard::{Hazard, Moment, Point};
 use crate::host::now;
 use crate::ledger::{
-    EventRecord, LedgerError, LedgerWriter, NewOperation, NewStep, OperationEnd, OperationId, Refusal, StepRecord,
-    StepState,
+    EventRecord, LedgerError, LedgerWriter, NewOperation, NewStep, OperationEnd, OperationId, Refusal, Slot,
+    StepRecord, StepState,
 };
 use crate::oplock::ProcessId;
 use crate::plan::{Course, Kind, Plan, Step};
@@ -247,6 +247,16 @@ pub(super) fn begun(steps: &[StepRecord]) -> Result<Vec<(usize, Step)>, serde_js
         .filter(|record| !matches!(record.state, StepState::Planned | StepState::Undone))
         .map(|record| Ok((index(record), serde_json::from_str(&record.detail)?)))
         .collect()
+}
+
+/// The slot in which the operation of a journal made things; `None` where that is the one of the ledger.
+pub(super) fn taken_slot(steps: &[StepRecord]) -> Result<Option<Slot>, serde_json::Error> {
+    for record in steps.iter().rev().filter(|record| record.state != StepState::Planned) {
+        if let Step::TakeSlot { slot, .. } = serde_json::from_str(&record.detail)? {
+            return Ok(Some(slot));
+        }
+    }
+    Ok(None)
 }
 
 /// The steps of a journal that are still to be carried out, with their places.

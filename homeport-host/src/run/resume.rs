@@ -4,11 +4,11 @@
 use homeport_core::name::InstanceName;
 
 use super::error::StepError;
-use super::journal::{ahead, begun, with_causes};
+use super::journal::{ahead, begun, taken_slot, with_causes};
 use super::session::Session;
 use crate::host::Host;
 use crate::ledger::{LedgerError, LedgerWriter, OperationEnd, OperationRecord, RootId, StepRecord};
-use crate::plan::{Course, Kind, Step};
+use crate::plan::{Course, Kind};
 use crate::progress::Event;
 
 /// What became of operations that were cut off.
@@ -61,12 +61,9 @@ fn bring_to_end(
     let mut session = Session::new(host, writer, root.clone(), kind, operation.instance.clone());
     match kind.course() {
         Course::Back => {
+            // What was made is in the slot that the operation had taken, also where that step is taken back already.
+            session.slot = taken_slot(steps).map_err(|error| unread(error.to_string()))?;
             let steps = begun(steps).map_err(|error| unread(error.to_string()))?;
-            // What was made is in the slot that the operation had taken.
-            session.slot = steps.iter().rev().find_map(|(_, step)| match step {
-                Step::TakeSlot { slot, .. } => Some(*slot),
-                _ => None,
-            });
             let left = session.take_back(operation.id, &steps, "it was cut off")?;
             match left.failed.as_slice() {
                 [] => Ok(kind),

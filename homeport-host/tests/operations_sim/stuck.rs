@@ -12,6 +12,7 @@ use homeport_host::run::RunError;
 
 use crate::port::Manner;
 use crate::stage::{Command, Ground, Ran, Stage, Trouble, alice};
+use crate::version::{two_that_share, upgrade};
 use crate::view::Now;
 
 fn bob() -> homeport_core::name::InstanceName {
@@ -191,4 +192,28 @@ fn a_volume_that_held_data_is_kept_and_known_when_somebody_emptied_it() {
     let again = stage.run(Command::Deploy, &Trouble::default());
     let Err(OperationError::Refused { faults, .. }) = &again.result else { panic!("{}", again.text()) };
     assert_eq!(faults.iter().map(|fault| fault.code).collect::<Vec<_>>(), ["HP-VOL-005", "HP-VOL-005"]);
+}
+
+#[test]
+fn each_undo_of_an_overlapping_upgrade_fails_and_the_version_that_serves_keeps_its_own() {
+    let ground = Ground::new();
+    let calm = two_that_share(&ground);
+    let (ran, _) = calm.with(&Trouble::default(), upgrade);
+    let steps = calm.steps_of_this_kind("take_slot");
+    let place = steps.iter().position(|step| step == "await_ready").unwrap();
+    let first = ran.points.iter().position(|point| point.step == place && point.moment == Moment::AfterStep).unwrap();
+    drop(calm);
+    for undo in 0..2 * (place + 1) {
+        let stage = two_that_share(&ground);
+        let record = stage.ledger().instance(&alice()).unwrap().unwrap();
+        let own = stage.layout.instance_run_dir(&alice(), record.slot);
+        let trouble = Trouble::at(first, Hazard::Fail).then(first + 1 + undo, Hazard::Fail);
+        let (ran, _) = stage.with(&trouble, upgrade);
+        let case = format!("undo {undo}: {}", ran.text());
+        assert!(matches!(&ran.result, Err(OperationError::Run(RunError::Stuck { .. }))), "{case}");
+        assert!(own.join("config.json").exists(), "{case}: what the container that serves has");
+        stage.run(Command::Unrelated, &Trouble::default());
+        assert_eq!(stage.settled(&case), Now::running("hello"), "{case}");
+        assert!(own.join("config.json").exists(), "{case}: what the container that serves has, afterwards");
+    }
 }
