@@ -10,7 +10,7 @@ use homeport_volumes::store::{Catalog, Reason, Removal, Sequence, SnapshotHead, 
 
 use crate::approval::Facts;
 use crate::host::Host;
-use crate::ledger::{EventRecord, Ledger, MarkKind, SnapshotMark, Time, TrashRecord};
+use crate::ledger::{EventRecord, Ledger, MarkKind, SnapshotMark, Time};
 use crate::operation::consent::Question;
 use crate::operation::data_error::DataError;
 use crate::operation::enter::{as_root, locked};
@@ -159,9 +159,11 @@ fn plan(ledger: &Ledger, catalog: &Catalog, request: &PruneRequest) -> Result<Pr
     let instance = &request.instance;
     let own: Vec<&SnapshotHead> = catalog.snapshots.iter().filter(|head| head.body.instance == *instance).collect();
     let marks = ledger.snapshot_marks()?;
-    let trash = ledger.trash()?;
+    // What can be taken back stands on the snapshot that was made before it: of data, and of the version.
+    let mut needed: BTreeSet<SnapshotUuid> = ledger.trash()?.iter().filter_map(|record| record.snapshot).collect();
+    needed.extend(ledger.former(instance)?.and_then(|former| former.snapshot));
     let candidates: Vec<Candidate> =
-        own.iter().map(|head| candidate(head, &own, &marks, &trash, &request.what)).collect();
+        own.iter().map(|head| candidate(head, &own, &marks, &needed, &request.what)).collect();
     let alarm = if own.iter().any(|head| is_alarming(head, &marks)) { AlarmState::Open } else { AlarmState::None };
     let policy = match &request.what {
         PruneWish::ByPolicy(policy) => *policy,
@@ -197,7 +199,7 @@ fn candidate(
     head: &SnapshotHead,
     own: &[&SnapshotHead],
     marks: &[SnapshotMark],
-    trash: &[TrashRecord],
+    needed: &BTreeSet<SnapshotUuid>,
     wish: &PruneWish,
 ) -> Candidate {
     let uuid = head.body.uuid;
@@ -206,7 +208,7 @@ fn candidate(
     let before_change =
         |head: &SnapshotHead| matches!(head.body.reason, Reason::Restore | Reason::Upgrade | Reason::Move);
     let last_change = own.iter().rev().find(|head| before_change(head)).map(|head| head.body.uuid);
-    let protection = if trash.iter().any(|record| record.snapshot == Some(uuid)) {
+    let protection = if needed.contains(&uuid) {
         Some(Protection::BeforeWhatCanBeTakenBack)
     } else if last_change == Some(uuid) {
         Some(Protection::BeforeWhatIsInUse)
