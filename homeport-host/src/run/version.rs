@@ -11,6 +11,7 @@ use homeport_volumes::{TxId, VolumeUuid};
 
 use super::error::StepError;
 use super::evidence::exit_meaning;
+use super::journal::with_causes;
 use super::session::Session;
 use crate::engine::{ContainerId, ContainerRef, ContainerState};
 use crate::host::Probing;
@@ -73,7 +74,18 @@ impl Session<'_, '_> {
             self.host.engine.remove(&found)?;
         }
         RunDir::new(self.host.layout.instance_run_dir(&self.instance, slot)).remove()?;
-        self.tell_late_writes(bundle)?;
+        match self.tell_late_writes(bundle) {
+            // The container has ended whatever can be said of its data, which is in the trash.
+            Err(error) if !error.is_death() => {
+                let text = format!(
+                    "whether the version from before wrote to its data after that was copied cannot be said ({}); the data is \
+                     in the trash, as {bundle}",
+                    with_causes(&error)
+                );
+                self.tell(text)?;
+            }
+            told => told?,
+        }
         self.writer.remove_retiring(container)?;
         Ok(())
     }
@@ -100,16 +112,22 @@ impl Session<'_, '_> {
                      since is only in the trash, as {}",
                     tree.name, tree.bundle
                 );
-                self.host.progress.event(&Event::Warning { text: text.clone() });
-                self.writer.append_event(&EventRecord {
-                    time: self.host.now(),
-                    instance: Some(self.instance.clone()),
-                    operation: None,
-                    kind: self.kind.word().to_owned(),
-                    text,
-                })?;
+                self.tell(text)?;
             }
         }
+        Ok(())
+    }
+
+    /// Says something now, and in the history.
+    fn tell(&mut self, text: String) -> Result<(), StepError> {
+        self.host.progress.event(&Event::Warning { text: text.clone() });
+        self.writer.append_event(&EventRecord {
+            time: self.host.now(),
+            instance: Some(self.instance.clone()),
+            operation: None,
+            kind: self.kind.word().to_owned(),
+            text,
+        })?;
         Ok(())
     }
 }
