@@ -7,10 +7,14 @@ use homeport_host::Host;
 use homeport_host::operation::{
     self, ClientsView, Execution, OperationError, Outcome, VersionChanged, VersionPlan, WayBackView,
 };
-use homeport_host::request::{RollbackRequest, UpgradeRequest, VersionChoice};
+use homeport_host::request::{
+    DeployRequest, EmptyRequest, PruneRequest, PruneWish, RollbackRequest, SnapshotRef, TrashChoice, UpgradeRequest,
+    VersionChoice,
+};
 use homeport_host::run::RunError;
 
-use crate::data::done;
+use crate::data::{done, restore, snapshot};
+use crate::data_rules::{number, refusal};
 use crate::port::{MANIFEST, Manner, Migrating, SECOND_KEY, Sharing, tree};
 use crate::stage::{Command, Ground, Stage, Trouble, alice};
 use crate::view::Now;
@@ -383,6 +387,66 @@ fn a_new_endpoint_gets_an_address_only_where_one_is_asked_for() {
     let (ran, _) = stage.with(&Trouble::default(), |host| operation::upgrade(host, &asking));
     let Err(error) = &ran.result else { panic!("it was done") };
     assert_eq!(codes(error), ["HP-REQ-041"]);
+}
+
+#[test]
+fn an_endpoint_of_both_versions_without_an_address_gets_none() {
+    let ground = Ground::new();
+    let added = r#""endpoints":{"web":{"port":8080,"protocol":"http","exposure":"public","default_public":"random"},"#;
+    let stage = ground.stage_of(&MANIFEST.replace(r#""endpoints":{"#, added));
+    let without = BTreeMap::from([("web".parse().unwrap(), "none".parse().unwrap())]);
+    let deploy = DeployRequest { routes: without, ..stage.request(&alice(), false) };
+    stage.does(|host| operation::deploy(host, &deploy).map(drop));
+    stage.put_version(&second().replace(r#""endpoints":{"#, added));
+    let before = stage.ledger().routes(&alice()).unwrap();
+    assert_eq!(before.len(), 1);
+    let wished = BTreeMap::from([("web".parse().unwrap(), "random".parse().unwrap())]);
+    let asking = UpgradeRequest { routes: wished, ..request(None) };
+    let (ran, _) = stage.with(&Trouble::default(), |host| operation::upgrade(host, &asking));
+    let Err(error) = &ran.result else { panic!("it was done: a way back would have left the address open") };
+    assert_eq!(codes(error), ["HP-REQ-041"]);
+    assert_eq!(stage.ledger().routes(&alice()).unwrap(), before);
+}
+
+#[test]
+fn a_store_that_is_gone_does_not_keep_the_old_version_from_retiring() {
+    let ground = Ground::new();
+    let stage = two_that_share(&ground);
+    let old = stage.ledger().instance(&alice()).unwrap().unwrap().container.unwrap();
+    stage.does(upgrade);
+    let store = stage.layout.store_dir().to_owned();
+    std::fs::rename(&store, store.with_extension("gone")).unwrap();
+    stage.does(|host| operation::retire(host, &alice(), std::slice::from_ref(&old)));
+    let told = stage.does(|host| operation::history(host, &alice(), None));
+    assert!(told.iter().any(|line| line.text.contains("cannot be said")), "{told:?}");
+    assert_eq!(stage.engine.containers().iter().filter(|one| one.state.is_running()).count(), 1);
+    std::fs::rename(store.with_extension("gone"), &store).unwrap();
+    assert_eq!(stage.settled("retired"), Now::running("hello@1.1.0"));
+}
+
+#[test]
+fn the_snapshot_that_the_way_back_stands_on_is_kept() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    stage.does(upgrade);
+    // What the upgrade took out is deleted for good, and another change has a snapshot of its own.
+    let empty = |approve, execution| EmptyRequest { what: TrashChoice::All, approve, execution };
+    let token = stage.does(|host| match operation::trash_empty(host, &empty(None, Execution::DryRun))? {
+        Outcome::Planned { approval, .. } => Ok(approval.map(|approval| approval.token)),
+        Outcome::Done(_) => panic!("not asked for"),
+    });
+    stage.does(|host| operation::trash_empty(host, &empty(token.clone(), Execution::Real)).map(drop));
+    stage.does(snapshot);
+    stage.does(|host| restore(host, SnapshotRef::Latest));
+    let prune = PruneRequest {
+        instance: alice(),
+        what: PruneWish::Named(vec![number(1)]),
+        approve: None,
+        execution: Execution::DryRun,
+    };
+    let error = refusal(&stage, |host| operation::snapshot_prune(host, &prune));
+    assert_eq!(error.code(), "HP-DAT-013", "{error}");
+    assert!(error.faults()[0].actual.contains("can be taken back"), "{:?}", error.faults());
 }
 
 #[test]

@@ -77,11 +77,14 @@ impl Surveyor<'_> {
             };
             wished.insert(name.clone(), wish);
         }
-        for name in plans.keys().filter(|name| present.wished.contains_key(*name)) {
+        for name in present.wished.keys().filter(|name| present.manifest.endpoints.contains_key(*name)) {
+            let said = format!("`{name}` is an endpoint of the present version too");
+            let held = plans.get(name).map_or("no public address", |_| "a public address");
             self.faults.push(
-                Fault::new("HP-REQ-041", format!("endpoints.{name}"), format!("`{name}` has a public address already"))
+                Fault::new("HP-REQ-041", format!("endpoints.{name}"), said)
+                    .actual(held)
                     .expected("an endpoint that only the other version has")
-                    .remedy(format!("leave `--route {name}=...` out: the address stays as it is")),
+                    .remedy(format!("leave `--route {name}=...` out: it stays as it is")),
             );
         }
         // An endpoint of which nothing is said would get an address of its own, as with a deploy.
