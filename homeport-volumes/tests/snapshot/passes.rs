@@ -40,10 +40,12 @@ fn a_second_pass_goes_on_from_a_first_that_was_given_up() {
     for number in 0..50 {
         house.file(&format!("cur/{number}"), format!("mail {number}").as_bytes());
     }
+    crate::house::settle();
     let first = house.take();
     for number in 50..90 {
         house.file(&format!("cur/{number}"), format!("mail {number}").as_bytes());
     }
+    crate::house::settle();
     let mut ahead = Taking::begin(&house.store, house.writer(), house.base());
     let warm = house.warm(&mut ahead);
     drop(ahead);
