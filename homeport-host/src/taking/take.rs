@@ -70,15 +70,7 @@ enum Use {
 
 impl Opened<'_> {
     fn subject(&self) -> Subject<'_> {
-        let marker = self.readable.marker();
-        Subject {
-            name: &self.record.name,
-            uuid: marker.uuid,
-            format: marker.format,
-            generation: marker.generation,
-            owner: self.readable.owner(),
-            data: self.readable.data(),
-        }
+        Subject::of(&self.record.name, &self.readable)
     }
 }
 

@@ -7,6 +7,7 @@ use homeport_core::unit::Format;
 
 use crate::identity::{Generation, VolumeUuid};
 use crate::owner::Owner;
+use crate::readable::Readable;
 
 /// A checked volume that is to be read into a snapshot.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,21 @@ pub struct Subject<'a> {
     pub owner: Owner,
     /// `data/` itself.
     pub data: BorrowedFd<'a>,
+}
+
+impl<'a> Subject<'a> {
+    /// The volume as it was when it was checked.
+    pub fn of(name: &'a VolumeName, readable: &'a Readable) -> Self {
+        let marker = readable.marker();
+        Self {
+            name,
+            uuid: marker.uuid,
+            format: marker.format,
+            generation: marker.generation,
+            owner: readable.owner(),
+            data: readable.data(),
+        }
+    }
 }
 
 /// Whether anything may write while a volume is read. [spec: STO-22, STO-23]

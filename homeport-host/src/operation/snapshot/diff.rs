@@ -97,15 +97,7 @@ fn with_present(
         let record = volume_of(ledger, &request.instance, &old.name)?;
         let (asked, known) = known::ask(host, ledger, &root, &record)?;
         let readable = check_readable(&host.machine, &asked, &known).map_err(DataError::from)?;
-        let marker = readable.marker();
-        let subject = Subject {
-            name: &old.name,
-            uuid: marker.uuid,
-            format: marker.format,
-            generation: marker.generation,
-            owner: readable.owner(),
-            data: readable.data(),
-        };
+        let subject = Subject::of(&old.name, &readable);
         let meter = Meter::new(&*host.progress, format!("compare `{}`", old.name)).of(old.bytes, old.count);
         let mut found = Found::new(request.limit);
         let compared = diff_with_live(store, &old.entries, &subject, &mut |one| found.hear(one), &meter);

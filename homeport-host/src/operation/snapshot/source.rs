@@ -54,15 +54,7 @@ fn volume(
     let root = ledger.root_id()?.unwrap_or_else(|| head.body.root.clone());
     let Ok((asked, known)) = known::ask(host, ledger, &root, &record) else { return Ok(Vec::new()) };
     let Ok(readable) = check_readable(&host.machine, &asked, &known) else { return Ok(Vec::new()) };
-    let marker = readable.marker();
-    let subject = Subject {
-        name: &record.name,
-        uuid: marker.uuid,
-        format: marker.format,
-        generation: marker.generation,
-        owner: readable.owner(),
-        data: readable.data(),
-    };
+    let subject = Subject::of(&record.name, &readable);
     let meter = Meter::new(&*host.progress, format!("read some of `{}` again", record.name));
     let whose = format!("volume `{}` of `{}`", record.name, head.body.instance);
     Ok(match check_source(store, &part.entries, &subject, share, &meter) {
