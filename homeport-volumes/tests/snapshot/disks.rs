@@ -18,16 +18,19 @@ fn run(program: &str, args: &[&str]) {
 
 /// ext4 with inodes that have no room for parts of a second.
 const SMALL_INODES: &str = "ext4 -I 128";
+/// ext4 with room for more than 100,000 files.
+pub(crate) const MANY_INODES: &str = "ext4 -i 2048";
 
 /// Something mounted, until it goes.
-struct Mounted(PathBuf);
+pub(crate) struct Mounted(PathBuf);
 
 impl Mounted {
-    fn disk(image: &Path, kind: &str, at: &Path) -> Self {
+    pub(crate) fn disk(image: &Path, kind: &str, at: &Path) -> Self {
         if !image.exists() {
             fs::File::create(image).unwrap().set_len(400 << 20).unwrap();
             let (kind, options): (_, &[&str]) = match kind {
                 SMALL_INODES => ("ext4", &["-q", "-F", "-I", "128"]),
+                MANY_INODES => ("ext4", &["-q", "-F", "-i", "2048"]),
                 "ext4" | "ext3" | "ext2" => (kind, &["-q", "-F"]),
                 kind => (kind, &["-q", "-f"]),
             };

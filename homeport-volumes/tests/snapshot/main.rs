@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test whose stand cannot be set up has failed")]
 
 mod archive;
+mod bounds;
 mod changes;
 mod disks;
 #[path = "../support/forged.rs"]
