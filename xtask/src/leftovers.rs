@@ -55,12 +55,15 @@ fn mounts(mountinfo: &str) -> Vec<String> {
         .collect()
 }
 
+/// How the names of directories begin that tests make.
+const PREFIXES: [&str; 6] = ["hpt-", "hpb-", "hp-ops-", "homeport-", "homeport ", ".tmp"];
+
 /// Directories and files of tests, by the names that tests give them.
 fn directories(place: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(place)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if ["hpt-", "hpb-", "hp-ops-", "homeport-"].iter().any(|prefix| name.starts_with(prefix)) {
+        if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
             found.push(format!("directory {place}/{name}"));
         }
     }

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use homeport_core::unit::{Bytes, Format, Gid, Inodes, Mode, Uid};
 use homeport_volumes::{
-    Access, Before, Checked, Created, Generation, InUse, Known, Machine, Mounts, Origin, Owner, Ready, Remembered,
-    Request, Reserve, UnixSeconds, VolumeError, VolumePath, VolumeUuid, check,
+    Access, Before, Checked, Created, Generation, InUse, Known, Machine, MountTable, Mounts, Origin, Owner, Ready,
+    Remembered, Request, Reserve, UnixSeconds, VolumeError, VolumePath, VolumeUuid, check,
 };
 
 pub(crate) const OWNER: Owner = Owner { uid: Uid::new(1000), gid: Gid::new(1000), mode: Mode::new(0o750) };
@@ -58,9 +58,23 @@ pub(crate) fn request_in(dir: &Path, name: &str) -> Request {
 
 /// A directory of its own, with its own fstab.
 pub(crate) struct Stand {
-    // Goes last: what is mounted below must be gone before.
     pub(crate) dir: tempfile::TempDir,
     pub(crate) machine: Machine,
+}
+
+/// Unmounts whatever a test left mounted below, and fails where the directory can't be removed then: a test that leaves
+/// something behind is told by its own name.
+impl Drop for Stand {
+    fn drop(&mut self) {
+        let top = self.dir.path();
+        let table = fs::read("/proc/self/mountinfo").ok().and_then(|text| MountTable::parse(&text).ok());
+        let points: Vec<_> = table.iter().flat_map(|table| table.below(top)).map(|mount| mount.point.clone()).collect();
+        points.iter().rev().for_each(|point| detach(point));
+        let removed = fs::remove_dir_all(top);
+        if !std::thread::panicking() {
+            removed.unwrap();
+        }
+    }
 }
 
 impl Stand {
