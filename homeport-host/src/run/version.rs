@@ -106,7 +106,7 @@ impl Session<'_, '_> {
             let places = ["staging", "trash"].map(|area| home.join(area).join(tree.tx.to_string()).join("data"));
             let Some(data) = places.iter().find_map(|place| std::fs::File::open(place).ok()) else { continue };
             let newest = newest_change(&data).map_err(homeport_volumes::restore::RestoreError::Tree)?;
-            if newest.zip(taken).is_some_and(|(newest, taken)| newest > taken) {
+            if taken.is_some_and(|taken| newest > taken) {
                 let text = format!(
                     "volume `{}` was written to by the version from before after its data was copied; what was written \
                      since is only in the trash, as {}",
