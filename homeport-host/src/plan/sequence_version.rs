@@ -40,8 +40,8 @@ pub enum Manner {
     },
     /// The old one is stopped first, and clients wait.
     Replace {
-        /// Its container.
-        container: ContainerId,
+        /// Its container; `None` where it has none, though it should run.
+        container: Option<ContainerId>,
         /// How long it has to stop by itself.
         grace: Seconds,
     },
@@ -111,7 +111,7 @@ pub fn change_version(kind: Kind, blueprint: &Blueprint, going: &Going) -> Plan 
                 steps.push(Step::ReadAhead { volumes: going.present.clone() });
             }
             steps.push(Step::HoldRoutes);
-            steps.push(Step::QuitContainer { container: container.clone(), grace: *grace });
+            steps.extend(container.clone().map(|container| Step::QuitContainer { container, grace: *grace }));
             steps.push(Step::ReleaseVolumes);
         }
         Manner::Stopped => {}

@@ -29,6 +29,7 @@ mod store_rules;
 mod stuck;
 mod trash_rules;
 mod version;
+mod version_back;
 mod view;
 
 use exhaust::{Course, Subject, Succeeds};

@@ -143,18 +143,16 @@ fn instance(host: &Host, ledger: &Ledger, name: &InstanceName) -> Result<Instanc
     Ok(Instance { image, volumes: ledger.volumes(name)?, runs, retiring: ledger.retiring(name)?, record })
 }
 
-/// How the other version takes over: beside the present one only if both may hold every volume at once.
+/// How the other version takes over: beside the present one only where that runs, and both may hold every volume at once.
 fn manner(instance: &Instance, next: &Manifest) -> Manner {
     if instance.record.desired != Desired::Running {
         return Manner::Stopped;
     }
     let shared = |manifest: &Manifest| manifest.volumes.values().all(|volume| volume.access == Access::Shared);
-    match &instance.record.container {
-        Some(container) if !(instance.runs && shared(&instance.image.manifest) && shared(next)) => {
-            Manner::Replace { container: container.clone(), grace: stop_grace(&instance.image.manifest) }
-        }
-        _ => Manner::Overlap { linger: LINGER },
+    if instance.runs && shared(&instance.image.manifest) && shared(next) {
+        return Manner::Overlap { linger: LINGER };
     }
+    Manner::Replace { container: instance.record.container.clone(), grace: stop_grace(&instance.image.manifest) }
 }
 
 /// The volumes of which a snapshot is made before: those that belong into one, and whatever is migrated.
