@@ -21,6 +21,9 @@ use crate::request::PortRef;
 use crate::run::{exit_meaning, records};
 use crate::rundir::RunDir;
 
+/// The state of an instance that is to be stopped and is.
+const STOPPED: &str = "stopped";
+
 /// An instance as it is.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct InstanceView {
@@ -55,7 +58,7 @@ pub struct InstanceView {
     /// Containers of earlier versions that only serve the clients that they have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retiring: Vec<RetiringView>,
-    /// What the port says of itself.
+    /// What the port says of itself; `None` where it says nothing, and where the instance is stopped.
     pub status: Option<Status>,
 }
 
@@ -182,8 +185,8 @@ fn view(
     let found = record.container.as_ref().and_then(|id| container_states.get(id));
     let status = RunDir::new(host.layout.instance_run_dir(&record.name, record.slot)).status();
     let state = match (record.desired, found) {
-        (Desired::Stopped, None) => "stopped".to_owned(),
-        (Desired::Stopped, Some(found)) if found.starts_with("ended") => "stopped".to_owned(),
+        (Desired::Stopped, None) => STOPPED.to_owned(),
+        (Desired::Stopped, Some(found)) if found.starts_with("ended") => STOPPED.to_owned(),
         (Desired::Running, None) => "not running: it has no container".to_owned(),
         (_, Some(found)) if found == "running" => match &status {
             Some(status) => condition(status),
@@ -191,6 +194,8 @@ fn view(
         },
         (_, Some(found)) => found.clone(),
     };
+    // What a port said when it ended is no news of one that is to be stopped and is.
+    let status = status.filter(|_| state != STOPPED);
     let state = unfinished(ledger, &record)?.unwrap_or(state);
     let routes = ledger.routes(&record.name)?;
     let protocols = recorded_image(&record)

@@ -186,6 +186,24 @@ pub fn retire(
     plan(Kind::Retire, instance, steps)
 }
 
+/// What steps put away for good, in words for the history; nothing where they put nothing away.
+pub fn put_away(steps: &[Step]) -> String {
+    let (mut trees, mut addresses, mut containers) = (Vec::new(), Vec::new(), 0_usize);
+    for step in steps {
+        match step {
+            Step::SettleTree { volume, .. } => trees.push(format!("`{volume}`")),
+            Step::ReleaseRoute { endpoint } => addresses.push(format!("`{endpoint}`")),
+            Step::RetireContainer { .. } => containers += 1,
+            _ => {}
+        }
+    }
+    let trees = (!trees.is_empty()).then(|| format!("the data from before of {} is in the trash", trees.join(", ")));
+    let addresses =
+        (!addresses.is_empty()).then(|| format!("the public address of {} was given up", addresses.join(", ")));
+    let containers = (containers > 0).then(|| "the container of the version from before was removed".to_owned());
+    [trees, addresses, containers].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
 /// What an operation begins with that must not find a second container of the instance.
 pub fn retire_first(containers: &[RetiringRecord]) -> Vec<Step> {
     let step = |one: &RetiringRecord| Step::RetireContainer {

@@ -13,7 +13,7 @@ use crate::ledger::{
     StepRecord, StepState,
 };
 use crate::oplock::ProcessId;
-use crate::plan::{Course, Kind, Plan, Step};
+use crate::plan::{Course, Kind, Plan, Step, put_away};
 use crate::progress::Event;
 
 /// What was left when steps were taken back.
@@ -85,9 +85,22 @@ impl Session<'_, '_> {
         self.writer.step_done(operation, place)?;
         if is_last {
             self.hazard(index, Moment::BeforeCommit)?;
-            self.end(operation, OperationEnd::Done, "")?;
+            self.end_done(operation)?;
         }
         Ok(())
+    }
+
+    /// Writes down that the operation is done, with what it put away where that is all that it was for.
+    pub(super) fn end_done(&mut self, operation: OperationId) -> Result<(), StepError> {
+        let mut said = String::new();
+        if matches!(self.kind, Kind::Retire | Kind::Settle)
+            && let Some((_, steps)) = self.writer.operation(operation)?
+        {
+            // What cannot be read is not told: it is done all the same.
+            let steps: Vec<Step> = steps.iter().filter_map(|step| serde_json::from_str(&step.detail).ok()).collect();
+            said = put_away(&steps);
+        }
+        Ok(self.end(operation, OperationEnd::Done, &said)?)
     }
 
     /// Writes down how the operation ended, in the journal and in the instance's history.

@@ -77,7 +77,7 @@ fn bring_to_end(
                 session.take(operation.id, *index, step, n + 1 == count)?;
             }
             if count == 0 {
-                session.end(operation.id, OperationEnd::Done, "")?;
+                session.end_done(operation.id)?;
             }
             Ok(kind)
         }

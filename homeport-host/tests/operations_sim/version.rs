@@ -458,6 +458,9 @@ fn the_history_tells_what_was_done_and_why_it_failed() {
     stage.port.deeds().migrating = Migrating::Works;
     stage.does(upgrade);
     let told = stage.does(|host| operation::history(host, &alice(), None));
+    let put_away = "done: the data from before of `hostkeys` is in the trash; the container of the version from before was \
+                    removed";
+    assert!(told.iter().any(|line| line.kind == "retire" && line.text == put_away), "{told:?}");
     let kinds: Vec<_> = told.iter().map(|line| line.kind.as_str()).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == "upgrade").count(), 2, "{told:?}");
     assert!(told.iter().any(|line| line.text == "done: from 1.0.0 to 1.1.0"), "{told:?}");

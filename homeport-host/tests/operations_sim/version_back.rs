@@ -1,4 +1,6 @@
-//! Ways back and up of an instance that has no container.
+//! Ways up of an instance that has no container, and what is told of one that is stopped.
+
+use std::fs;
 
 use homeport_host::operation::{self, ClientsView, Execution, Outcome, VersionPlan};
 use homeport_host::plan::{Kind, Step};
@@ -32,4 +34,28 @@ fn an_instance_that_should_run_and_has_no_container_is_not_taken_for_one_that_se
     let changed = stage.does(upgrade);
     assert_eq!(changed.lingers_until, None);
     assert_eq!(stage.settled("upgraded"), Now::running("hello@1.1.0"));
+}
+
+#[test]
+fn a_stopped_instance_says_nothing() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    let slot = stage.ledger().instance(&alice()).unwrap().unwrap().slot;
+    let said = stage.layout.instance_run_dir(&alice(), slot).join("status.json");
+    let status = |condition: &str| {
+        format!(
+            r#"{{"hp":1,"port":"shell","version":"1.0.0","instance":"alice","condition":"{condition}","text":"{condition}",
+            "since":"2026-01-01T00:00:00Z","services":{{}}}}"#
+        )
+    };
+    let seen = |condition: &str| {
+        fs::write(&said, status(condition)).unwrap();
+        let view = stage.does(|host| operation::status(host, &alice()));
+        (view.state, view.status.map(|status| status.text))
+    };
+    assert_eq!(seen("ready"), ("ready".to_owned(), Some("ready".to_owned())));
+    assert_eq!(seen("stopping"), ("stopping".to_owned(), Some("stopping".to_owned())));
+    stage.must(Command::Stop);
+    assert_eq!(seen("stopping"), ("stopped".to_owned(), None));
 }
