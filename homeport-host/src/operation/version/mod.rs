@@ -12,6 +12,7 @@ mod history;
 mod judge;
 mod present;
 mod repair;
+mod room;
 mod target;
 mod view;
 

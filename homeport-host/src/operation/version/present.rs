@@ -1,20 +1,19 @@
-//! Owns looking at everything before a change of version: the verdict, the configuration, the volumes, the room that copies
-//! need, and the plan that comes of it. Changes nothing but a volume's probe file.
+//! Owns looking at everything before a change of version: the verdict, the configuration, the volumes, and the plan that
+//! comes of it. Changes nothing but a volume's probe file.
 
 use std::collections::BTreeMap;
 
 use homeport_core::config::Given;
-use homeport_core::fault::Fault;
 use homeport_core::manifest::{Access, Backup, Manifest};
 use homeport_core::name::{EndpointName, InstanceName, VolumeName};
-use homeport_core::unit::{Bytes, Format, Seconds};
-use homeport_core::upgrade::{Change, Loss, Move, WayBack};
+use homeport_core::unit::{Format, Seconds};
+use homeport_core::upgrade::{Change, Loss, WayBack};
 use homeport_volumes::TxId;
-use homeport_volumes::trash::measure;
 
 use super::change::{Prepared, what};
 use super::judge::{Case, Judged};
-use super::view::{ChangeView, ClientsView, MigrationView, MigrationWay, VersionPlan, WayBackView};
+use super::room::measured;
+use super::view::{ChangeView, ClientsView, VersionPlan, WayBackView};
 use super::{configuration, facts};
 use crate::container::stop_grace;
 use crate::host::Host;
@@ -22,13 +21,11 @@ use crate::image::PortImage;
 use crate::ledger::{Desired, FormerRecord, InstanceRecord, Ledger, RetiringRecord, RootId, VolumeRecord};
 use crate::operation::OperationError;
 use crate::operation::consent::Question;
-use crate::operation::data_error::DataError;
 use crate::operation::enter::known;
 use crate::operation::find;
 use crate::operation::observe;
 use crate::operation::survey::{Present, Surveyor, recorded_image};
 use crate::plan::{Going, Kind, Manner, Migrating, change_version};
-use crate::progress::Meter;
 use crate::request::RouteWish;
 
 /// How long clients may stay with the version from before.
@@ -76,7 +73,7 @@ pub(super) fn prepare(
     let stored = ledger.config(&instance.record.name)?;
     let (configuration, said, config_faults) =
         configuration::carried(&instance.image.manifest, &next.manifest, &stored, asked.given);
-    let (migrations, space_faults) = measured(host, &instance, &judged, &migrating)?;
+    let (migrations, space_faults) = measured(host, &instance.volumes, &judged, &migrating)?;
     let mut faults = judged.refused.clone();
     faults.extend(config_faults);
     faults.extend(space_faults);
@@ -128,7 +125,7 @@ pub(super) fn prepare(
         clients: clients(&going.manner),
         way_back: way_back(&judged),
         needs_approval: needed.clone(),
-        warnings: warnings(&instance),
+        warnings: instance.retiring.iter().map(disconnected).collect(),
         hash: facts.digest(&command),
         plan,
     };
@@ -166,96 +163,6 @@ fn in_snapshot(instance: &Instance, migrating: &[Migrating]) -> Vec<VolumeName> 
     instance.volumes.iter().filter(belongs).map(|record| record.name.clone()).collect()
 }
 
-/// What is migrated, with what it needs; and that there is no room for it.
-fn measured(
-    host: &Host,
-    instance: &Instance,
-    judged: &Judged,
-    migrating: &[Migrating],
-) -> Result<(Vec<MigrationView>, Vec<Fault>), OperationError> {
-    let Some(ways) = &judged.ways else { return Ok((Vec::new(), Vec::new())) };
-    let (mut views, mut faults) = (Vec::new(), Vec::new());
-    for one in migrating {
-        let (Some(way), Some(record)) =
-            (ways.volumes.get(&one.volume), instance.volumes.iter().find(|record| record.name == one.volume))
-        else {
-            continue;
-        };
-        let view = match way {
-            Move::Migrate(steps) => {
-                let (entries, bytes) = count(host, record)?;
-                let first = steps.first().map_or(record.format, |step| step.from);
-                let last = steps.last().map_or(record.format, |step| step.to);
-                let is_up = first < last;
-                MigrationView {
-                    volume: one.volume.clone(),
-                    from: first,
-                    to: last,
-                    way: if is_up { MigrationWay::StepsOfNext } else { MigrationWay::StepsOfPresent },
-                    bytes,
-                    entries,
-                    needs: way.space(bytes),
-                    within: way.within(),
-                }
-            }
-            Move::Restore { found, to } => {
-                let part = judged.set_back.as_ref().and_then(|head| head.body.volume(&one.volume));
-                let bytes = Bytes::new(part.map_or(0, |part| part.bytes));
-                MigrationView {
-                    volume: one.volume.clone(),
-                    from: *found,
-                    to: *to,
-                    way: MigrationWay::Snapshot,
-                    bytes,
-                    entries: part.map_or(0, |part| part.count),
-                    needs: bytes,
-                    within: Seconds::new(0),
-                }
-            }
-            Move::Create(_) | Move::Stay(_) | Move::SetAside(_) => continue,
-        };
-        faults.extend(no_room(record, &view)?);
-        views.push(view);
-    }
-    Ok((views, faults))
-}
-
-/// What is in a volume now.
-fn count(host: &Host, record: &VolumeRecord) -> Result<(u64, Bytes), OperationError> {
-    let meter = Meter::new(&*host.progress, format!("look at `{}`", record.name));
-    let data = std::fs::File::open(record.path.join("data"));
-    let data = data.map_err(|source| crate::run::StepError::Io { action: "look into a volume", source })?;
-    let mut done = (0, 0);
-    let mut tell = |counted: &homeport_volumes::trash::Measured| {
-        use homeport_volumes::progress::Progress as _;
-        meter.advance(counted.bytes.get().saturating_sub(done.0), counted.entries.saturating_sub(done.1));
-        done = (counted.bytes.get(), counted.entries);
-    };
-    let counted = measure(&data, &mut tell);
-    let counted = counted.map_err(|fault| DataError::from(homeport_volumes::restore::RestoreError::Tree(fault)))?;
-    Ok((counted.entries, counted.bytes))
-}
-
-/// That a copy does not fit beside the volume. [spec: UPG-42]
-fn no_room(record: &VolumeRecord, view: &MigrationView) -> Result<Option<Fault>, OperationError> {
-    let stat = rustix::fs::statvfs(&record.path);
-    let stat =
-        stat.map_err(|error| crate::run::StepError::Io { action: "ask for free space", source: error.into() })?;
-    let free = Bytes::new(stat.f_bavail.saturating_mul(stat.f_frsize));
-    if free >= view.needs {
-        return Ok(None);
-    }
-    let fault = Fault::new(
-        "HP-VER-004",
-        format!("volumes.{}", view.volume),
-        format!("there is no room for the copy of `{}` that is migrated", view.volume),
-    )
-    .actual(format!("{} bytes free beside `{}`", free.get(), record.path.display()))
-    .expected(format!("{} bytes", view.needs.get()))
-    .remedy("make room on that disk, or move the volume to a larger one, and repeat the command");
-    Ok(Some(fault))
-}
-
 fn change_view(change: &Change) -> ChangeView {
     ChangeView { rule: change.rule.id, asks_for: change.rule.bump.word(), text: change.to_string() }
 }
@@ -285,13 +192,10 @@ fn needs_approval(judged: &Judged) -> Option<String> {
     (!why.is_empty()).then(|| why.join("; "))
 }
 
-fn warnings(instance: &Instance) -> Vec<String> {
-    let told = instance.retiring.iter().map(|record| {
-        format!(
-            "clients that are still connected with version {} since the last change are disconnected: its container has \
-             the slot that the new one needs",
-            record.version
-        )
-    });
-    told.collect()
+fn disconnected(record: &RetiringRecord) -> String {
+    format!(
+        "clients that are still connected with version {} since the last change are disconnected: its container has the slot \
+         that the new one needs",
+        record.version
+    )
 }
