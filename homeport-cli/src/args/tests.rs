@@ -293,12 +293,16 @@ fn the_whole_help() {
       <NAME>  The instance
 
     Options:
-          --dry-run          Print what would be done, and the token that approves it; do nothing
-          --approve <TOKEN>  Do it: the token that `--dry-run` printed, good for one hour and one time
-      -h, --help             Print help
+          --route <ENDPOINT=ADDRESS>  Give an endpoint that comes back another public address
+          --dry-run                   Print what would be done, and the token that approves it; do
+                                      nothing
+          --approve <TOKEN>           Do it: the token that `--dry-run` printed, good for one hour and
+                                      one time
+      -h, --help                      Print help
 
     A snapshot is made first, and data that is set back is kept in the trash. A second rollback leads to
-    the present version again.
+    the present version again. An endpoint that only the version from before has gets the address that
+    it had, unless another one has it by now.
 
     ==== homeport history
     Tell what was done to an instance, when, and how it ended
@@ -1022,6 +1026,7 @@ fn a_version_is_named_by_its_beginning_or_as_an_image_and_a_change_is_planned_or
         "upgrade alice --to homeport/shell:1.1.0 --set banner=Hello --set-file key=- --approve TOKEN",
         "rollback alice --dry-run",
         "rollback alice --approve TOKEN",
+        "rollback alice --route web=8080",
         "history alice -n 20",
         "repair",
     ] {

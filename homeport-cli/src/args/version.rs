@@ -45,13 +45,17 @@ Examples:
 pub(crate) struct RollbackArgs {
     /// The instance
     pub(crate) name: InstanceName,
+    /// Give an endpoint that comes back another public address
+    #[arg(long, value_name = "ENDPOINT=ADDRESS", value_parser = super::value::parse_route)]
+    pub(crate) route: Vec<(EndpointName, RouteWish)>,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }
 
 const ROLLBACK_NOTES: &str = "\
 A snapshot is made first, and data that is set back is kept in the trash. A second rollback leads to
-the present version again.";
+the present version again. An endpoint that only the version from before has gets the address that
+it had, unless another one has it by now.";
 
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {

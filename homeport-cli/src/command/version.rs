@@ -1,7 +1,8 @@
 //! `homeport upgrade` and `homeport rollback`.
 
+use homeport_core::name::EndpointName;
 use homeport_host::operation::{rollback as go_back, upgrade as go};
-use homeport_host::request::{RollbackRequest, UpgradeRequest};
+use homeport_host::request::{RollbackRequest, RouteWish, UpgradeRequest};
 
 use super::deploy::unique;
 use super::values::read_values;
@@ -27,9 +28,15 @@ pub(super) fn upgrade(context: &Context, args: UpgradeArgs) -> Result<Exit, Fail
 }
 
 pub(super) fn rollback(context: &Context, args: RollbackArgs) -> Result<Exit, Failure> {
-    let command = format!("homeport rollback {}", args.name);
-    let request =
-        RollbackRequest { instance: args.name, execution: args.consent.execution(), approve: args.consent.approve };
+    let mut words = vec!["homeport".to_owned(), "rollback".to_owned(), args.name.to_string()];
+    words.extend(route_words(&args.route));
+    let command = words.join(" ");
+    let request = RollbackRequest {
+        instance: args.name,
+        routes: unique("--route", args.route)?,
+        execution: args.consent.execution(),
+        approve: args.consent.approve,
+    };
     let outcome = go_back(&context.host()?, &request)?;
     context.print(&VersionReport::new(outcome, command, &Context::public_name()))?;
     Ok(Exit::Done)
@@ -52,10 +59,12 @@ fn command_of(args: &UpgradeArgs) -> String {
         };
         option("--set-file", &format!("{}={from}", file.key));
     }
-    for (endpoint, wish) in &args.route {
-        option("--route", &format!("{endpoint}={wish}"));
-    }
+    words.extend(route_words(&args.route));
     words.join(" ")
+}
+
+fn route_words(routes: &[(EndpointName, RouteWish)]) -> impl Iterator<Item = String> {
+    routes.iter().flat_map(|(endpoint, wish)| ["--route".to_owned(), quoted(&format!("{endpoint}={wish}"))])
 }
 
 #[cfg(test)]

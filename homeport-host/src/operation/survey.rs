@@ -15,6 +15,7 @@ use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::manifest::{self, Manifest};
 use homeport_core::name::{ConfigKey, EndpointName, InstanceName, VolumeName};
 use homeport_core::unit::Format;
+use homeport_router::ListenAddress;
 use homeport_volumes::{
     Access, Checked, Known, Neighbour, Origin as VolumeOrigin, Owner, Request, Reserve, VolumeError, VolumePath,
     VolumeUuid, check,
@@ -37,6 +38,10 @@ pub(super) struct Survey {
     pub(super) checked: BTreeMap<VolumeName, Checked>,
     /// What is worth telling about volumes that may be used. [spec: VOL-38]
     pub(super) notices: Vec<Fault>,
+    /// The addresses from before that are to be had again, by their endpoints.
+    pub(super) again: BTreeMap<EndpointName, ListenAddress>,
+    /// What becomes of those that cannot be had again.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Looks at everything for one instance of one image, and collects what is wrong.
@@ -50,6 +55,8 @@ pub(super) struct Surveyor<'a> {
     formats: BTreeMap<VolumeName, Format>,
     faults: Vec<Fault>,
     notices: Vec<Fault>,
+    again: BTreeMap<EndpointName, ListenAddress>,
+    warnings: Vec<String>,
     engine_directory: String,
 }
 
@@ -62,8 +69,9 @@ impl<'a> Surveyor<'a> {
         instance: &'a InstanceName,
         manifest: &'a Manifest,
     ) -> Self {
-        let (formats, faults, notices, engine_directory) = (BTreeMap::new(), Vec::new(), Vec::new(), String::new());
-        Self { host, ledger, root, instance, manifest, formats, faults, notices, engine_directory }
+        let (formats, again, engine_directory) = (BTreeMap::new(), BTreeMap::new(), String::new());
+        let (faults, notices, warnings) = (Vec::new(), Vec::new(), Vec::new());
+        Self { host, ledger, root, instance, manifest, formats, faults, notices, again, warnings, engine_directory }
     }
 
     /// A new instance.
@@ -152,7 +160,8 @@ impl<'a> Surveyor<'a> {
         let (image, InstanceConfig { mut carried, parked, .. }) = (image.clone(), self.ledger.config(&instance)?);
         carried.retain(|key| !given.contains_key(key));
         let blueprint = Blueprint { instance, image, given, effective, carried, parked, volumes, routes };
-        Ok(Survey { blueprint, checked: BTreeMap::new(), notices: Vec::new() })
+        let (again, warnings) = (BTreeMap::new(), Vec::new());
+        Ok(Survey { blueprint, checked: BTreeMap::new(), notices: Vec::new(), again, warnings })
     }
 
     fn finish(
@@ -163,7 +172,7 @@ impl<'a> Surveyor<'a> {
     ) -> Result<Survey, OperationError> {
         if self.faults.is_empty() {
             tell(self.host, &self.notices);
-            Ok(Survey { blueprint, checked, notices: self.notices })
+            Ok(Survey { blueprint, checked, notices: self.notices, again: self.again, warnings: self.warnings })
         } else {
             Err(OperationError::Refused { what, faults: self.faults })
         }

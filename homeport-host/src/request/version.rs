@@ -36,6 +36,8 @@ pub struct UpgradeRequest {
 pub struct RollbackRequest {
     /// The instance.
     pub instance: InstanceName,
+    /// What is wanted of endpoints that only the version from before has, in the place of the addresses that they had.
+    pub routes: BTreeMap<EndpointName, RouteWish>,
     /// The consent, where one is needed.
     pub approve: Option<Token>,
     /// Whether it is carried out.

@@ -8,7 +8,7 @@ use homeport_host::request::RollbackRequest;
 use crate::exhaust_data::{Act, Case, nothing};
 use crate::port::Sharing;
 use crate::stage::{Command, Stage, alice};
-use crate::version::{one_way, request, rollback, second, shared, upgrade};
+use crate::version::{back, one_way, request, rollback, second, shared, upgrade};
 
 const BEFORE: [&str; 2] = ["take_slot", "check_port"];
 const QUIT: [&str; 4] = ["read_ahead", "hold_routes", "quit_container", "release_volumes"];
@@ -103,7 +103,7 @@ pub(crate) fn rollback_unless_done(stage: &Stage) -> Act {
 }
 
 fn rollback_act(stage: &Stage) -> Act {
-    let ask = RollbackRequest { instance: alice(), approve: None, execution: Execution::DryRun };
+    let ask = back(Execution::DryRun);
     let approval = stage.does(|host| match operation::rollback(host, &ask)? {
         Outcome::Planned { approval, .. } => Ok(approval),
         Outcome::Done(_) => panic!("not asked for"),

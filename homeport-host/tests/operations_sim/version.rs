@@ -52,9 +52,12 @@ pub(crate) fn upgrade(host: &Host) -> Result<VersionChanged, OperationError> {
     operation::upgrade(host, &request(None)).map(done)
 }
 
+pub(crate) fn back(execution: Execution) -> RollbackRequest {
+    RollbackRequest { instance: alice(), routes: BTreeMap::new(), approve: None, execution }
+}
+
 pub(crate) fn rollback(host: &Host) -> Result<VersionChanged, OperationError> {
-    let request = RollbackRequest { instance: alice(), approve: None, execution: Execution::Real };
-    operation::rollback(host, &request).map(done)
+    operation::rollback(host, &back(Execution::Real)).map(done)
 }
 
 fn planned(host: &Host) -> Result<VersionPlan, OperationError> {
@@ -197,7 +200,7 @@ fn what_cannot_be_taken_back_needs_consent_to_exactly_that() {
     let keys = stage.volume("hostkeys");
     let ran = stage.with(&Trouble::default(), rollback).0;
     assert!(ran.result.is_err(), "without consent");
-    let back = RollbackRequest { instance: alice(), approve: None, execution: Execution::DryRun };
+    let back = back(Execution::DryRun);
     let token = stage.does(|host| match operation::rollback(host, &back)? {
         Outcome::Planned { approval, .. } => Ok(approval.unwrap().token),
         Outcome::Done(_) => panic!("not asked for"),

@@ -103,7 +103,7 @@ impl Surveyor<'_> {
     }
 
     /// The ports that will do, the best first.
-    fn ports(
+    pub(super) fn ports(
         &mut self,
         name: &EndpointName,
         choice: PortChoice,

@@ -71,8 +71,8 @@ impl Surveyor<'_> {
         for name in self.manifest.endpoints.keys().filter(|name| !present.wished.contains_key(*name)) {
             let former = present.former_routes.iter().find(|route| route.endpoint == *name);
             let is_new = !present.manifest.endpoints.contains_key(name);
-            let wish = match former.filter(|_| is_new).and_then(records::listen_address) {
-                Some(address) => RouteWish::On { host: address.host(), port: PortChoice::Fixed(address.port()) },
+            let wish = match former.filter(|_| is_new) {
+                Some(former) => self.again(former)?,
                 None => RouteWish::None,
             };
             wished.insert(name.clone(), wish);
@@ -90,12 +90,41 @@ impl Surveyor<'_> {
         // An endpoint of which nothing is said would get an address of its own, as with a deploy.
         wished.extend(plans.keys().map(|name| (name.clone(), RouteWish::None)));
         let added = self.routes(&wished)?;
-        for (name, plan) in added {
-            let was_random =
-                present.former_routes.iter().any(|route| route.endpoint == name && route.choice == RouteChoice::Random);
-            let choice = if was_random { PortChoice::Random } else { plan.choice };
-            plans.insert(name, RoutePlan { choice, ..plan });
+        let leased = self.ledger.leased_ports()?;
+        for (name, mut plan) in added {
+            let was_random = |route: &RouteRecord| route.endpoint == name && route.choice == RouteChoice::Random;
+            if self.again.contains_key(&name) && present.former_routes.iter().any(was_random) {
+                // Whatever else has that port by now does not keep the version from running.
+                plan.ports.extend(self.ports(&name, PortChoice::Random, &leased).unwrap_or_default());
+                plan.choice = PortChoice::Random;
+            }
+            plans.insert(name, plan);
         }
         Ok(plans)
+    }
+
+    /// What is asked for where an endpoint had an address before: that one. Where another endpoint has it by now, a version
+    /// runs without it rather than not at all, and that is told.
+    fn again(&mut self, former: &RouteRecord) -> Result<RouteWish, OperationError> {
+        let Some(address) = records::listen_address(former) else { return Ok(RouteWish::None) };
+        let held = |route: &RouteRecord| records::listen_address(route).is_some_and(|held| held.overlaps(address));
+        let routes = self.ledger.all_routes()?;
+        let Some(holder) = routes.iter().find(|route| held(route)) else {
+            self.again.insert(former.endpoint.clone(), address);
+            return Ok(RouteWish::On { host: address.host(), port: PortChoice::Fixed(address.port()) });
+        };
+        let endpoint = &former.endpoint;
+        let (wish, instead) = match former.choice {
+            RouteChoice::Random => {
+                (RouteWish::On { host: address.host(), port: PortChoice::Random }, "it gets another random port")
+            }
+            RouteChoice::Fixed => (RouteWish::None, "it gets no public address"),
+        };
+        self.warnings.push(format!(
+            "`{endpoint}` cannot have `{address}` again, which it had before and `{}` of `{}` has by now: {instead}; for one \
+             of your choice: --route {endpoint}=ADDRESS",
+            holder.endpoint, holder.instance
+        ));
+        Ok(wish)
     }
 }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use homeport_core::name::InstanceName;
+use homeport_core::name::{EndpointName, InstanceName};
+use homeport_router::ListenAddress;
 use homeport_volumes::TxId;
 
 use super::view::{VersionChanged, VersionPlan};
@@ -21,7 +22,7 @@ use crate::operation::remove::Execution;
 use crate::operation::survey::Survey;
 use crate::plan::Kind;
 use crate::request::{RollbackRequest, UpgradeRequest};
-use crate::run::{RunError, Session, with_causes};
+use crate::run::{RunError, Session, records, with_causes};
 
 /// Everything that is known before a change of version.
 pub(super) struct Prepared {
@@ -66,7 +67,7 @@ pub fn rollback(
             kind: Kind::Rollback,
             instance: &request.instance,
             given: &[],
-            routes: &BTreeMap::new(),
+            routes: &request.routes,
             former: Some(&former),
         };
         go(host, writer, root, &asked, &next, (request.execution, request.approve.as_ref()))
@@ -99,7 +100,7 @@ fn carry_out(
     approval: Option<TokenUse>,
 ) -> Result<VersionChanged, OperationError> {
     let Prepared { plan, survey, bundle, runs, .. } = prepared;
-    let notices = survey.notices.clone();
+    let (notices, again) = (survey.notices.clone(), survey.again.clone());
     let (name, mut warnings) = (plan.instance.clone(), plan.warnings);
     let mut session = Session::new(host, writer, root.clone(), plan.plan.kind, name.clone())
         .approved(approval)
@@ -116,6 +117,7 @@ fn carry_out(
                 )),
             }
             drop(session);
+            warnings.extend(readdressed(writer, &name, &again)?);
             Ok(VersionChanged {
                 lingers_until: lingers(writer.retiring(&name)?),
                 running: if runs { Some(lifecycle::running(host, writer, &name, notices)?) } else { None },
@@ -139,6 +141,23 @@ fn carry_out(
         }
         Err(failed) => Err(failed.into()),
     }
+}
+
+/// The endpoints that did not get the address again that they had before.
+fn readdressed(
+    writer: &LedgerWriter<'_>,
+    name: &InstanceName,
+    again: &BTreeMap<EndpointName, ListenAddress>,
+) -> Result<Vec<String>, OperationError> {
+    let routes = writer.routes(name)?;
+    let other = |(endpoint, before): (&EndpointName, &ListenAddress)| {
+        let route = routes.iter().find(|route| route.endpoint == *endpoint)?;
+        let now = records::listen_address(route).filter(|now| now != before)?;
+        Some(format!(
+            "`{endpoint}` has the public address `{now}`: something else listens on `{before}`, which it had before"
+        ))
+    };
+    Ok(again.iter().filter_map(other).collect())
 }
 
 fn lingers(retiring: Vec<RetiringRecord>) -> Option<Time> {

@@ -110,6 +110,8 @@ pub(super) fn prepare(
     };
     let command = format!("{} {name}", asked.kind);
     let facts = facts::facts(&seen);
+    let told = instance.retiring.iter().map(disconnected);
+    let warnings = told.chain(survey.warnings.iter().cloned()).collect();
     let plan = VersionPlan {
         instance: name.clone(),
         port: instance.record.port.clone(),
@@ -125,7 +127,7 @@ pub(super) fn prepare(
         clients: clients(&going.manner),
         way_back: way_back(&judged),
         needs_approval: needed.clone(),
-        warnings: instance.retiring.iter().map(disconnected).collect(),
+        warnings,
         hash: facts.digest(&command),
         plan,
     };
