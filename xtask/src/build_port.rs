@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
-use homeport_core::upgrade::{Direction, Formats, Proposal, Release, Verdict, verdict};
+use homeport_core::upgrade::{Direction, Formats, Past, Proposal, Release, Verdict, verdict};
 use homeport_core::version::PROTOCOL;
 use homeport_sdk::kit::build::debs::{self, Cache, LockPolicy, Notice, Provided};
 use homeport_sdk::kit::build::{self, BuildError, Date, Deb, Image, Parts, Source};
@@ -123,7 +123,7 @@ fn follow(sources: &[Source], built: &[Built]) -> Result<()> {
                 candidate,
                 direction: Direction::Up,
                 formats: &formats,
-                snapshot: None,
+                past: Past::None,
                 speaks: PROTOCOL,
             };
             if let Verdict::Refused(faults) = verdict(&asked) {

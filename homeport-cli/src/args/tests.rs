@@ -301,8 +301,8 @@ fn the_whole_help() {
       -h, --help                      Print help
 
     A snapshot is made first, and data that is set back is kept in the trash. A second rollback leads to
-    the present version again. An endpoint that only the version from before has gets the address that
-    it had, unless another one has it by now.
+    the present version again, and to the data that it has now where that was set back. An endpoint that
+    only the version from before has gets the address that it had, unless another one has it by now.
 
     ==== homeport history
     Tell what was done to an instance, when, and how it ended

@@ -46,7 +46,7 @@ pub use carry::{Carried, Note, WhyNot, carry};
 pub use change::Change;
 pub use compare::compare;
 pub use plan::{Image, MigrationPlan, Move, Step, plan};
-pub use proposal::{Direction, Formats, Proposal, Release};
+pub use proposal::{Direction, Formats, Past, Proposal, Release};
 pub use rule::{Rule, rules};
 pub use stored::{Kept, Origin, Parked, Replacement, Stored};
 pub use verdict::{Verdict, verdict};

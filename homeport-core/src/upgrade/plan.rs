@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::proposal::{Direction, Formats, Proposal};
+use super::proposal::{Direction, Formats, Past, Proposal};
 use super::way_back::{WayBack, way_back};
 use crate::fault::Fault;
 use crate::manifest::{Manifest, Migration, Reversible, Volume};
@@ -84,7 +84,7 @@ impl Move {
 }
 
 /// Plans each volume's way, or says of every volume why there is none. Asked twice, it answers the same.
-/// [spec: UPG-20, UPG-21, UPG-22, UPG-24, UPG-25]
+/// [spec: UPG-20, UPG-21, UPG-22, UPG-24, UPG-25, UPG-27]
 pub fn plan(proposal: &Proposal<'_>) -> Result<MigrationPlan, Vec<Fault>> {
     let (volumes, faults) = moves(proposal);
     if faults.is_empty() {
@@ -107,16 +107,22 @@ pub(super) fn moves(proposal: &Proposal<'_>) -> (BTreeMap<VolumeName, Move>, Vec
             None => {
                 volumes.insert(name.clone(), Move::Create(volume.format));
             }
-            Some(found) => match by_steps(proposal, name, volume, *found) {
-                Ok(by_steps) => {
-                    volumes.insert(name.clone(), by_steps);
+            Some(found) => {
+                let way = match left_in(proposal, name) {
+                    Some(to) => set_back(name, volume, *found, to).map_err(|fault| (name.clone(), fault)),
+                    None => by_steps(proposal, name, volume, *found),
+                };
+                match way {
+                    Ok(way) => {
+                        volumes.insert(name.clone(), way);
+                    }
+                    Err(fault) => stuck.push(fault),
                 }
-                Err(fault) => stuck.push(fault),
-            },
+            }
         }
     }
-    match proposal.snapshot {
-        Some(snapshot) if proposal.direction == Direction::Down && !stuck.is_empty() => {
+    match proposal.past {
+        Past::Offered(snapshot) if proposal.direction == Direction::Down && !stuck.is_empty() => {
             faults.extend(restore(proposal, snapshot, stuck, &mut volumes));
         }
         _ => faults.extend(stuck.into_iter().map(|(_, fault)| fault)),
@@ -125,6 +131,13 @@ pub(super) fn moves(proposal: &Proposal<'_>) -> (BTreeMap<VolumeName, Move>, Vec
         volumes.insert(name.clone(), Move::SetAside(*format));
     }
     (volumes, faults)
+}
+
+/// The format in which the candidate left this volume, where it goes back to that. What the installed version does not know
+/// was set aside when the candidate was left, and is what it was then.
+fn left_in(proposal: &Proposal<'_>, name: &VolumeName) -> Option<Format> {
+    let Past::Left(left) = proposal.past else { return None };
+    left.get(name).copied().filter(|_| proposal.installed.manifest.volumes.contains_key(name))
 }
 
 /// The way of one volume by steps alone.
@@ -202,21 +215,26 @@ fn restore(
         stuck.into_iter().filter(|(name, _)| !snapshot.contains_key(name)).map(|(_, fault)| fault).collect();
     for (name, volume) in &proposal.candidate.manifest.volumes {
         let (Some(found), Some(to)) = (proposal.formats.get(name), snapshot.get(name)) else { continue };
-        if (volume.min_format..=volume.format).contains(to) {
-            volumes.insert(name.clone(), Move::Restore { found: *found, to: *to });
-        } else {
-            let message =
-                format!("the snapshot's data of `{name}` is not of a format that the older version works with");
-            faults.push(
-                Fault::new("HP-UPG-010", subject(name), message)
-                    .actual(format!("format {to}"))
-                    .expected(formats_of(volume))
-                    .remedy("choose a snapshot that the older version, or one before it, took")
-                    .clause("UPG-25"),
-            );
+        match set_back(name, volume, *found, *to) {
+            Ok(way) => drop(volumes.insert(name.clone(), way)),
+            Err(fault) => faults.push(fault),
         }
     }
     faults
+}
+
+/// The way of one volume to what a snapshot has of it.
+fn set_back(name: &VolumeName, volume: &Volume, found: Format, to: Format) -> Result<Move, Fault> {
+    if (volume.min_format..=volume.format).contains(&to) {
+        return Ok(Move::Restore { found, to });
+    }
+    let message =
+        format!("the snapshot's data of `{name}` is not of a format that the version that is to run works with");
+    Err(Fault::new("HP-UPG-010", subject(name), message)
+        .actual(format!("format {to}"))
+        .expected(formats_of(volume))
+        .remedy("choose a snapshot that this version, or one before it, took")
+        .clause("UPG-25"))
 }
 
 fn newer(name: &VolumeName, volume: &Volume, found: Format) -> Fault {

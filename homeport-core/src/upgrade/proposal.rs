@@ -31,6 +31,18 @@ pub struct Release<'a> {
     pub image: &'a Digest,
 }
 
+/// An earlier state of the data: the volumes of one snapshot and their formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past<'a> {
+    /// There is none.
+    None,
+    /// One may be gone back to where no steps lead down. Never asked on the way up.
+    Offered(&'a Formats),
+    /// What the candidate left when its data was set back to an older snapshot: it is gone back to, whatever steps there
+    /// are.
+    Left(&'a Formats),
+}
+
 /// What is asked: may this instance go there, and how?
 #[derive(Debug, Clone, Copy)]
 pub struct Proposal<'a> {
@@ -42,8 +54,8 @@ pub struct Proposal<'a> {
     pub direction: Direction,
     /// The format of every volume that the instance has, as markers say it.
     pub formats: &'a Formats,
-    /// The volumes of one snapshot and their formats, if going back to it is offered. Only asked on the way down.
-    pub snapshot: Option<&'a Formats>,
+    /// The earlier state that data may go back to.
+    pub past: Past<'a>,
     /// The protocol that the host speaks.
     pub speaks: ProtocolVersion,
 }

@@ -13,7 +13,7 @@ use crate::name::VolumeName;
 pub enum WayBack {
     /// By steps alone, or by nothing: what was written meanwhile is kept.
     Reversible,
-    /// By the snapshot that is taken before.
+    /// By the snapshot that is taken before, of what is there now.
     BySnapshot {
         /// What that would lose of each volume that it is about.
         lost: BTreeMap<VolumeName, Loss>,
@@ -30,7 +30,8 @@ pub enum Loss {
     Everything,
 }
 
-/// A snapshot is one state of the whole instance: where one volume needs it, all that it holds go back. [spec: UPG-23]
+/// A snapshot is one state of the whole instance: where one volume needs it, all that it holds go back. What is set back is
+/// always in it: what is there now is what the way back leads to. [spec: UPG-23, UPG-27, UPG-44]
 pub(super) fn way_back(proposal: &Proposal<'_>, volumes: &BTreeMap<VolumeName, Move>) -> WayBack {
     let needed = volumes.iter().any(|(name, moved)| needs_snapshot(proposal, name, moved));
     if !needed {
@@ -38,7 +39,8 @@ pub(super) fn way_back(proposal: &Proposal<'_>, volumes: &BTreeMap<VolumeName, M
     }
     let installed = &proposal.installed.manifest.volumes;
     let lost = volumes.iter().filter_map(|(name, moved)| {
-        let held = installed.get(name)?.backup != Backup::Never;
+        let before = installed.get(name)?;
+        let held = before.backup != Backup::Never || matches!(moved, Move::Restore { .. });
         let loss = match (held, needs_snapshot(proposal, name, moved)) {
             (true, _) => Loss::SinceSnapshot,
             (false, true) => Loss::Everything,
@@ -49,7 +51,8 @@ pub(super) fn way_back(proposal: &Proposal<'_>, volumes: &BTreeMap<VolumeName, M
     WayBack::BySnapshot { lost: lost.collect() }
 }
 
-/// Whether nothing but a snapshot gives the installed version a format of this volume that it works with.
+/// Whether nothing but a snapshot leads back: it alone has a format of this volume that the installed version works with, or
+/// it alone has what is there now.
 pub(super) fn needs_snapshot(proposal: &Proposal<'_>, name: &VolumeName, moved: &Move) -> bool {
     match moved {
         Move::Restore { .. } => true,

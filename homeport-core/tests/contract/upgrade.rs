@@ -7,7 +7,7 @@ use homeport_core::digest::Digest;
 use homeport_core::fault::Fault;
 use homeport_core::manifest::Manifest;
 use homeport_core::upgrade::{
-    Bump, Direction, Formats, MigrationPlan, Move, Proposal, Release, Verdict, WayBack, plan, verdict,
+    Bump, Direction, Formats, MigrationPlan, Move, Past, Proposal, Release, Verdict, WayBack, plan, verdict,
 };
 use homeport_core::version::{PROTOCOL, ProtocolVersion};
 use serde_json::{Value as Json, json};
@@ -23,6 +23,7 @@ pub(crate) struct Case {
     pub(crate) direction: Direction,
     pub(crate) formats: Formats,
     pub(crate) snapshot: Option<Formats>,
+    pub(crate) left: Option<Formats>,
     pub(crate) speaks: ProtocolVersion,
 }
 
@@ -37,6 +38,7 @@ impl Case {
             direction: Direction::Up,
             formats,
             snapshot: None,
+            left: None,
             speaks: PROTOCOL,
         }
     }
@@ -53,6 +55,7 @@ impl Case {
             images: (Digest::new([1; 32]), Digest::new([second; 32])),
             direction,
             snapshot: json.get("snapshot").map(formats),
+            left: json.get("left").map(formats),
             speaks: json.get("speaks").map_or(PROTOCOL, |speaks| speaks.as_str().unwrap().parse().unwrap()),
             ..Self::up(manifest(&json["installed"]), manifest(&json["candidate"]))
         }
@@ -64,7 +67,11 @@ impl Case {
             candidate: Release { manifest: &self.candidate, image: &self.images.1 },
             direction: self.direction,
             formats: &self.formats,
-            snapshot: self.snapshot.as_ref(),
+            past: match (&self.left, &self.snapshot) {
+                (Some(left), _) => Past::Left(left),
+                (None, Some(snapshot)) => Past::Offered(snapshot),
+                (None, None) => Past::None,
+            },
             speaks: self.speaks,
         }
     }

@@ -105,6 +105,49 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2048))]
+
+    #[test]
+    fn what_a_version_left_is_gone_back_to_whole(
+        old in (a_layout(), a_layout()),
+        new in (a_layout(), a_layout()),
+        kept in any::<bool>(),
+        written in (0_u32..3, 0_u32..3),
+    ) {
+        let newer = with_volumes("2.0.0", &[("a", &new.0, true), ("b", &new.1, kept)]);
+        let older = with_volumes("1.0.0", &[("a", &old.0, true), ("b", &old.1, kept)]);
+        let mut down = Case::up(newer.clone(), older.clone());
+        down.direction = Direction::Down;
+        let left = down.formats.clone();
+        down.snapshot = Some(older.volumes.iter().map(|(name, volume)| (name.clone(), volume.format)).collect());
+        let Ok(set_back) = plan(&down.proposal()) else { return Ok(()) };
+        let went_back = |moved: &Move| matches!(moved, Move::Restore { .. });
+        if !set_back.volumes.values().any(went_back) {
+            return Ok(());
+        }
+        prop_assert_ne!(&set_back.way_back, &WayBack::Reversible);
+
+        let mut up = Case::up(older.clone(), newer);
+        up.formats = arrive(&set_back.volumes);
+        // Whatever the older version made of it meanwhile, in a format that it works with.
+        for ((name, volume), below) in older.volumes.iter().zip([written.0, written.1]) {
+            let format = volume.format.get().saturating_sub(below).max(volume.min_format.get());
+            up.formats.insert(name.clone(), Format::new(format));
+        }
+        // The snapshot that was made before has what was set back.
+        up.left = Some(left.clone());
+        let there = plan(&up.proposal());
+        prop_assert!(there.is_ok(), "{there:?}");
+        let there = there.unwrap();
+        prop_assert_eq!(arrive(&there.volumes), left);
+        prop_assert!(there.volumes.values().all(went_back), "{:?}", there);
+        let Verdict::NeedsApproval(asked) = verdict(&up.proposal()) else { return Ok(()) };
+        prop_assert_eq!(asked.iter().filter(|fault| fault.code == "HP-UPG-103").count(), there.volumes.len());
+        prop_assert_ne!(there.way_back, WayBack::Reversible);
+    }
+}
+
 /// The two manifests of a rule's pair, before they are read.
 fn documents(rule: &str) -> (Json, Json) {
     let dir = spec_dir().join("vectors/compat").join(rule);

@@ -75,7 +75,7 @@ fn restore_first(host: &Host) -> Result<String, OperationError> {
 
 /// What was meant by the operation is so: done anew, unless it is so already.
 fn again(case: &Case, stage: &Stage, live_after: &Live, text: &str) {
-    let is_other = ["restore", "upgrade", "rollback"].iter().any(|kind| case.name.starts_with(kind));
+    let is_other = ["restore", "upgrade", "rollback", "second rollback"].iter().any(|kind| case.name.starts_with(kind));
     if stage.live_trees() == *live_after && !is_other && case.name != "empty" {
         return;
     }
@@ -93,7 +93,8 @@ fn redo(case: &Case, stage: &Stage) -> Act {
         "undo" | "put back" => put_back_act(stage),
         "move" => move_act(stage),
         name if name.starts_with("upgrade") => crate::exhaust_version::upgrade_unless_done(stage),
-        name if name.starts_with("rollback") => crate::exhaust_version::rollback_unless_done(stage),
+        name if name.starts_with("rollback") => crate::exhaust_version::rollback_unless_at(stage, "1.0.0"),
+        name if name.starts_with("second rollback") => crate::exhaust_version::rollback_unless_at(stage, "2.0.0"),
         _ => Box::new(restore_first),
     }
 }

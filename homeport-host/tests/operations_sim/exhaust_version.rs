@@ -8,7 +8,7 @@ use homeport_host::request::RollbackRequest;
 use crate::exhaust_data::{Act, Case, nothing};
 use crate::port::Sharing;
 use crate::stage::{Command, Stage, alice};
-use crate::version::{back, one_way, request, rollback, second, shared, upgrade};
+use crate::version::{back, one_way, rollback, second, shared, upgrade, upgrade_one_way};
 
 const BEFORE: [&str; 2] = ["take_slot", "check_port"];
 const QUIT: [&str; 4] = ["read_ahead", "hold_routes", "quit_container", "release_volumes"];
@@ -94,9 +94,9 @@ pub(crate) fn upgrade_unless_done(_: &Stage) -> Act {
     Box::new(|host| if version(host)? == "1.1.0" { Ok(String::new()) } else { upgrade_act()(host) })
 }
 
-/// The rollback, unless an earlier one has come to its end; with consent where it needs one.
-pub(crate) fn rollback_unless_done(stage: &Stage) -> Act {
-    if stage.does(version) == "1.0.0" {
+/// The rollback to this version, unless an earlier one has come to its end; with consent where it needs one.
+pub(crate) fn rollback_unless_at(stage: &Stage, goal: &str) -> Act {
+    if stage.does(version) == goal {
         return Box::new(|_| Ok(String::new()));
     }
     rollback_act(stage)
@@ -170,16 +170,26 @@ fn rollback_of_a_stopped_instance_to_a_snapshot() {
         stage.must(Command::Deploy);
         stage.any_time();
         stage.put_version(&one_way());
-        let ask = homeport_host::request::UpgradeRequest { execution: Execution::DryRun, ..request(None) };
-        let token = stage.does(|host| match operation::upgrade(host, &ask)? {
-            Outcome::Planned { approval, .. } => Ok(approval.unwrap().token),
-            Outcome::Done(_) => panic!("not asked for"),
-        });
-        let with = homeport_host::request::UpgradeRequest { approve: Some(token), ..request(None) };
-        stage.does(|host| operation::upgrade(host, &with));
+        upgrade_one_way(stage);
         stage.must(Command::Stop);
         rollback_act(stage)
     };
     Case { name: "rollback of a stopped instance to a snapshot", prepare, steps: SET_BACK, loses: nothing, stride: 17 }
+        .exhaust();
+}
+
+#[test]
+fn second_rollback_of_a_stopped_instance_to_what_the_newer_version_left() {
+    let prepare = |stage: &Stage| -> Act {
+        stage.must(Command::Deploy);
+        stage.any_time();
+        stage.put_version(&one_way());
+        upgrade_one_way(stage);
+        let first = rollback_act(stage);
+        stage.does(|host| first(host));
+        stage.must(Command::Stop);
+        rollback_act(stage)
+    };
+    Case { name: "second rollback, of a stopped instance", prepare, steps: SET_BACK, loses: nothing, stride: 61 }
         .exhaust();
 }

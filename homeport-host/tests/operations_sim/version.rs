@@ -56,6 +56,17 @@ pub(crate) fn back(execution: Execution) -> RollbackRequest {
     RollbackRequest { instance: alice(), routes: BTreeMap::new(), approve: None, execution }
 }
 
+/// The upgrade to the version whose step cannot be taken back, with consent.
+pub(crate) fn upgrade_one_way(stage: &Stage) -> VersionChanged {
+    let ask = UpgradeRequest { execution: Execution::DryRun, ..request(None) };
+    let token = stage.does(|host| match operation::upgrade(host, &ask)? {
+        Outcome::Planned { approval, .. } => Ok(approval.unwrap().token),
+        Outcome::Done(_) => panic!("not asked for"),
+    });
+    let with = UpgradeRequest { approve: Some(token), ..request(None) };
+    stage.does(|host| operation::upgrade(host, &with).map(done))
+}
+
 pub(crate) fn rollback(host: &Host) -> Result<VersionChanged, OperationError> {
     operation::rollback(host, &back(Execution::Real)).map(done)
 }

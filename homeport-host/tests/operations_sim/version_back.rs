@@ -1,17 +1,24 @@
-//! Ways back between versions: to addresses that others have by now, and of an instance that has no container.
+//! Ways back between versions: to data that was left, to a snapshot that helps, to addresses that others have by now, and
+//! of an instance that has no container.
 
 use std::collections::BTreeMap;
 use std::fs;
 
+use homeport_core::fault::Advice as _;
 use homeport_core::name::EndpointName;
-use homeport_host::operation::{self, ClientsView, Execution, Outcome, VersionPlan};
+use homeport_host::operation::{
+    self, ClientsView, Execution, MigrationWay, Outcome, VersionChanged, VersionPlan, WayBackView,
+};
 use homeport_host::plan::{Kind, Step};
 use homeport_host::request::{DeployRequest, RollbackRequest, UpgradeRequest};
 
-use crate::data::done;
-use crate::port::Manner;
+use crate::data::{done, snapshot};
+use crate::data_rules::refusal;
+use crate::port::{MANIFEST, Manner, SECOND_KEY, Tree, tree};
 use crate::stage::{Command, Ground, Stage, Trouble, alice};
-use crate::version::{back, request, rollback, second, two_that_share, two_versions, upgrade};
+use crate::version::{
+    back, one_way, request, rollback, second, two_that_share, two_versions, upgrade, upgrade_one_way,
+};
 use crate::view::Now;
 
 /// The way back as it is planned, with the token where it needs one.
@@ -29,6 +36,144 @@ fn planned_up(stage: &Stage, to: &str) -> VersionPlan {
         Outcome::Planned { plan, .. } => Ok(plan),
         Outcome::Done(_) => panic!("not asked for"),
     })
+}
+
+/// The way back, with consent.
+fn approved_back(stage: &Stage) -> (VersionPlan, VersionChanged) {
+    let (plan, approve) = planned_back(stage, &back(Execution::Real));
+    assert!(approve.is_some() && plan.needs_approval.is_some(), "{plan:?}");
+    let request = RollbackRequest { approve, ..back(Execution::Real) };
+    (plan, stage.does(|host| operation::rollback(host, &request).map(done)))
+}
+
+/// What is in both volumes.
+fn data(stage: &Stage) -> [Tree; 2] {
+    ["home", "hostkeys"].map(|name| tree(&stage.volume(name).join("data")).unwrap())
+}
+
+/// Whether everything of the one is in the other as it was.
+fn holds(now: &[Tree; 2], then: &[Tree; 2]) -> bool {
+    let all = |(now, then): (&Tree, &Tree)| then.iter().all(|(name, bytes)| now.get(name) == Some(bytes));
+    now.iter().zip(then).all(all)
+}
+
+/// A stage that went up to a version from which no steps lead down, wrote there, and went back to the snapshot.
+fn set_back(ground: &Ground) -> (Stage, [Tree; 2], VersionPlan, VersionChanged) {
+    let stage = two_versions(ground);
+    stage.put_version(&one_way());
+    upgrade_one_way(&stage);
+    stage.must(Command::Restart);
+    let newer = data(&stage);
+    let (plan, changed) = approved_back(&stage);
+    assert_eq!(stage.settled("set back"), Now::running("hello"));
+    assert!(!holds(&data(&stage), &newer), "what was written since is not there");
+    (stage, newer, plan, changed)
+}
+
+#[test]
+fn a_second_way_back_leads_to_the_data_that_the_newer_version_left() {
+    let ground = Ground::new();
+    let (stage, newer, plan, changed) = set_back(&ground);
+    assert!(
+        matches!(&plan.way_back, WayBackView::Snapshot { volumes, everything }
+        if volumes.len() == 2 && everything.is_empty()),
+        "{:?}",
+        plan.way_back
+    );
+    assert_eq!(changed.way_back, plan.way_back);
+    stage.must(Command::Restart);
+    let older = data(&stage);
+
+    let (plan, again) = approved_back(&stage);
+    assert!(plan.migrations.len() == 2 && plan.migrations.iter().all(|one| one.way == MigrationWay::Snapshot));
+    let snapshot = changed.snapshot.unwrap().to_string();
+    let told = |text: &String| text.contains(&snapshot) && text.contains("homeport upgrade alice --to 2.0.0");
+    assert!(plan.warnings.iter().any(told) && again.warnings.iter().any(told), "{:?}", plan.warnings);
+    assert_eq!((again.to.to_string(), &again.way_back), ("2.0.0".into(), &plan.way_back));
+    assert_eq!(stage.settled("the newer data"), Now::running("hello@2.0.0"));
+    let now = data(&stage);
+    assert!(holds(&now, &newer) && !holds(&now, &older), "{now:?}");
+    assert_eq!(now[1], newer[1]);
+
+    // And once more: to what the older version wrote meanwhile.
+    let third = approved_back(&stage).1;
+    assert_eq!(third.to.to_string(), "1.0.0");
+    assert_eq!(stage.settled("the older data"), Now::running("hello"));
+    let now = data(&stage);
+    assert!(holds(&now, &older) && !now[1].contains_key(SECOND_KEY), "{now:?}");
+}
+
+#[test]
+fn an_upgrade_after_a_way_back_takes_along_what_is_there_and_says_where_the_newer_data_is() {
+    let ground = Ground::new();
+    let (stage, newer, _, changed) = set_back(&ground);
+    let older = data(&stage);
+    let plan = planned_up(&stage, "2.0.0");
+    assert!(plan.migrations.iter().all(|one| one.way == MigrationWay::StepsOfNext), "{:?}", plan.migrations);
+    let snapshot = changed.snapshot.unwrap().to_string();
+    let told = |text: &String| text.contains(&snapshot) && text.contains("homeport rollback alice");
+    assert!(plan.warnings.iter().any(told), "{:?}", plan.warnings);
+    upgrade_one_way(&stage);
+    let now = data(&stage);
+    assert!(holds(&now, &older) && !holds(&now, &newer), "{now:?}");
+}
+
+#[test]
+fn a_way_back_whose_snapshot_is_gone_is_refused_and_says_what_can_be_done() {
+    let ground = Ground::new();
+    let (stage, ..) = set_back(&ground);
+    let snapshots = stage.layout.store_dir().join("snapshots");
+    let mut files: Vec<_> = fs::read_dir(snapshots).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    fs::remove_file(files.last().unwrap()).unwrap();
+    let error = refusal(&stage, rollback);
+    let fault = error.faults().iter().find(|fault| fault.code == "HP-VER-005").cloned();
+    assert!(fault.unwrap().remedy.contains("homeport upgrade alice --to 2.0.0"), "{:?}", error.faults());
+    assert_eq!(stage.settled("refused"), Now::running("hello"));
+}
+
+/// The same manifest whose host keys belong into no snapshot.
+fn cached(manifest: &str) -> String {
+    manifest.replace(r#""path":"/var/lib/hostkeys","#, r#""path":"/var/lib/hostkeys","class":"cache","#)
+}
+
+#[test]
+fn what_is_set_back_is_in_the_snapshot_before_though_it_belongs_into_none() {
+    let ground = Ground::new();
+    let stage = ground.stage_of(&cached(MANIFEST));
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.put_version(&cached(&one_way()));
+    upgrade_one_way(&stage);
+    let newer = data(&stage);
+    let (plan, changed) = approved_back(&stage);
+    assert_eq!(plan.snapshot.len(), 2, "{:?}", plan.snapshot);
+    assert!(matches!(&changed.way_back, WayBackView::Snapshot { everything, .. } if everything.is_empty()));
+    approved_back(&stage);
+    assert!(holds(&data(&stage), &newer));
+}
+
+#[test]
+fn the_newest_snapshot_that_has_what_is_needed_is_gone_back_to() {
+    let ground = Ground::new();
+    let stage = ground.stage_of(&cached(MANIFEST));
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.put_version(&cached(&one_way()));
+    let first = upgrade_one_way(&stage);
+    // Newer ones, without the host keys: what is in them would do for the older version.
+    let made = stage.does(snapshot);
+    assert_eq!(made.snapshot.volumes.len(), 1);
+    stage.put_version(&cached(&one_way()).replace("2.0.0", "2.0.1"));
+    stage.does(upgrade);
+    let plan = planned_up(&stage, "1.0.0");
+    assert_eq!(plan.migrations.len(), 2, "{:?}", plan.migrations);
+    assert!(plan.migrations.iter().all(|one| one.way == MigrationWay::Snapshot));
+    let from = plan.plan.steps.iter().filter_map(|step| match step {
+        Step::BuildTree { snapshot, .. } => Some(*snapshot),
+        _ => None,
+    });
+    assert!(from.eq([first.snapshot.unwrap(); 2]), "{:?}", plan.plan.steps);
 }
 
 /// A stage whose newer version has an endpoint with this address, and that went back: the address is free.

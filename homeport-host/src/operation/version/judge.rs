@@ -8,15 +8,16 @@ use homeport_core::manifest::Manifest;
 use homeport_core::name::VolumeName;
 use homeport_core::unit::Format;
 use homeport_core::upgrade::{
-    Change, Direction, Image, MigrationPlan, Move, Proposal, Release, Verdict, compare, plan, verdict,
+    Change, Direction, Image, MigrationPlan, Move, Past, Proposal, Release, Verdict, compare, plan, verdict,
 };
 use homeport_core::version::PROTOCOL;
 use homeport_volumes::TxId;
-use homeport_volumes::store::{Catalog, SnapshotHead, SnapshotUuid};
+use homeport_volumes::store::{Catalog, SnapshotHead};
 
+use super::left::{Left, left};
 use crate::image::PortImage;
-use crate::ledger::{InstanceRecord, VolumeRecord};
-use crate::plan::{Migrating, MigrationStep, Migrator};
+use crate::ledger::{FormerRecord, InstanceRecord, VolumeRecord};
+use crate::plan::{Kind, Migrating, MigrationStep, Migrator};
 use crate::run::{StepError, known};
 
 /// What was decided.
@@ -32,17 +33,20 @@ pub(super) struct Judged {
     pub(super) ways: Option<MigrationPlan>,
     /// The snapshot that data is set back to, where any is.
     pub(super) set_back: Option<SnapshotHead>,
+    /// What an operator should know of the data that the other version left, where that is not what is there.
+    pub(super) told: Option<String>,
 }
 
 /// What is judged.
 pub(super) struct Case<'a> {
+    pub(super) kind: Kind,
     pub(super) present: &'a InstanceRecord,
     pub(super) present_manifest: &'a Manifest,
     pub(super) next: &'a PortImage,
     pub(super) volumes: &'a [VolumeRecord],
     pub(super) catalog: Option<&'a Catalog>,
-    /// The snapshot that was made before the version from before was left.
-    pub(super) former_snapshot: Option<SnapshotUuid>,
+    /// The version from before, where that is the one to go to.
+    pub(super) former: Option<&'a FormerRecord>,
 }
 
 impl Case<'_> {
@@ -51,29 +55,46 @@ impl Case<'_> {
         let is_up = next.port.version.cmp_precedence(&self.present.version).is_ge();
         let direction = if is_up { Direction::Up } else { Direction::Down };
         let formats = self.formats();
-        let offered = self.snapshot_for(next, &formats);
-        let offered_formats = offered.map(formats_in);
-        let proposal = Proposal {
+        let bare = Proposal {
             installed: Release { manifest: self.present_manifest, image: &self.present.image },
             candidate: Release { manifest: next, image: &self.next.id },
             direction,
             formats: &formats,
-            snapshot: offered_formats.as_ref(),
+            past: Past::None,
             speaks: PROTOCOL,
         };
+        let left = self.former.map_or(Left::Along, |former| left(former, bare.installed, self.catalog));
+        let head = match (self.kind, left) {
+            (Kind::Rollback, Left::In(head)) => Some(head),
+            _ => self.snapshot_for(&bare),
+        };
+        let then = head.map(formats_in);
+        let past = match (self.kind, left, &then) {
+            (_, _, None) => Past::None,
+            (Kind::Rollback, Left::In(_), Some(then)) => Past::Left(then),
+            (_, _, Some(then)) => Past::Offered(then),
+        };
+        let proposal = Proposal { past, ..bare };
         let changes = match direction {
             Direction::Up => compare(self.present_manifest, next),
             Direction::Down => compare(next, self.present_manifest),
         };
         let ways = plan(&proposal).ok();
-        let (refused, approvals) = match verdict(&proposal) {
+        let (mut refused, approvals) = match verdict(&proposal) {
             Verdict::Allowed => (Vec::new(), Vec::new()),
             Verdict::NeedsApproval(asked) => (Vec::new(), asked),
             Verdict::Refused(why) => (why, Vec::new()),
         };
+        let (name, version) = (&self.present.name, &next.port.version);
+        let told = if self.kind == Kind::Rollback {
+            refused.extend(left.gone(name, version));
+            left.told_before_a_rollback(name, version)
+        } else {
+            left.told_before_an_upgrade(name, version)
+        };
         let restores = |ways: &MigrationPlan| ways.volumes.values().any(|way| matches!(way, Move::Restore { .. }));
-        let set_back = offered.filter(|_| ways.as_ref().is_some_and(restores)).cloned();
-        Judged { direction, changes, refused, approvals, ways, set_back }
+        let set_back = head.filter(|_| ways.as_ref().is_some_and(restores)).cloned();
+        Judged { direction, changes, refused, approvals, ways, set_back, told }
     }
 
     /// The formats that the volumes of this port have.
@@ -82,27 +103,20 @@ impl Case<'_> {
         own.map(|record| (record.name.clone(), record.format)).collect()
     }
 
-    /// The snapshot by which one gets back: that which was made before the version from before was left, else the newest
-    /// one with data that the other version works with.
-    fn snapshot_for(&self, next: &Manifest, formats: &BTreeMap<VolumeName, Format>) -> Option<&SnapshotHead> {
-        let own = self
-            .catalog?
-            .snapshots
-            .iter()
-            .rev()
-            .filter(|head| head.body.instance == self.present.name && head.body.port == self.present.port);
-        let fits = |head: &&SnapshotHead| {
-            next.volumes.iter().filter(|(name, _)| formats.contains_key(*name)).all(|(name, volume)| {
-                let works = |part: &homeport_volumes::store::VolumePart| {
-                    (volume.min_format..=volume.format).contains(&part.format)
-                };
-                // A volume that is in no snapshot does not go back.
-                head.body.volume(name).is_none_or(works)
-            })
-        };
-        let mut fitting = own.filter(fits).peekable();
-        let newest = fitting.peek().copied();
-        fitting.find(|head| Some(head.body.uuid) == self.former_snapshot).or(newest)
+    /// The snapshot by which one gets down where steps alone do not lead there: of those that leave least in the way the one
+    /// that was made before the version from before was left, else the newest. [spec: UPG-25]
+    fn snapshot_for(&self, bare: &Proposal<'_>) -> Option<&SnapshotHead> {
+        let without = in_the_way(bare, Past::None);
+        if bare.direction == Direction::Up || without == 0 {
+            return None;
+        }
+        let former = self.former.and_then(|former| former.snapshot);
+        let own = self.catalog?.snapshots.iter().rev();
+        let own = own.filter(|head| head.body.instance == self.present.name && head.body.port == self.present.port);
+        let (before, others): (Vec<_>, Vec<_>) = own.partition(|head| Some(head.body.uuid) == former);
+        let judged = before.into_iter().chain(others);
+        let judged = judged.map(|head| (in_the_way(bare, Past::Offered(&formats_in(head))), head));
+        judged.filter(|(faults, _)| *faults < without).min_by_key(|(faults, _)| *faults).map(|(_, head)| head)
     }
 
     /// The volumes whose data is not the other version's yet, each with the steps that lead there.
@@ -121,6 +135,11 @@ impl Case<'_> {
         }
         Ok(found)
     }
+}
+
+/// How much keeps the volumes from going there.
+fn in_the_way(bare: &Proposal<'_>, past: Past<'_>) -> usize {
+    plan(&Proposal { past, ..*bare }).map_or_else(|faults| faults.len(), |_| 0)
 }
 
 fn migration_step(step: &homeport_core::upgrade::Step) -> MigrationStep {

@@ -10,6 +10,7 @@ mod configuration;
 mod facts;
 mod history;
 mod judge;
+mod left;
 mod present;
 mod repair;
 mod room;

@@ -60,13 +60,15 @@ pub(super) fn prepare(
 ) -> Result<Prepared, OperationError> {
     let instance = instance(host, ledger, asked.instance)?;
     let catalog = find::catalog(ledger)?.map(|(_, catalog)| catalog);
+    let same_version = asked.former.filter(|former| former.image == next.id);
     let case = Case {
+        kind: asked.kind,
         present: &instance.record,
         present_manifest: &instance.image.manifest,
         next,
         volumes: &instance.volumes,
         catalog: catalog.as_ref(),
-        former_snapshot: asked.former.and_then(|former| former.snapshot),
+        former: same_version,
     };
     let judged = case.judge();
     let migrating = case.migrating(&judged)?;
@@ -79,7 +81,6 @@ pub(super) fn prepare(
     faults.extend(space_faults);
     let formats: BTreeMap<VolumeName, Format> =
         migrations.iter().map(|migration| (migration.volume.clone(), migration.from)).collect();
-    let same_version = asked.former.filter(|former| former.image == next.id);
     let present = Present {
         manifest: &instance.image.manifest,
         formats: &formats,
@@ -110,7 +111,7 @@ pub(super) fn prepare(
     };
     let command = format!("{} {name}", asked.kind);
     let facts = facts::facts(&seen);
-    let told = instance.retiring.iter().map(disconnected);
+    let told = instance.retiring.iter().map(disconnected).chain(judged.told.clone());
     let warnings = told.chain(survey.warnings.iter().cloned()).collect();
     let plan = VersionPlan {
         instance: name.clone(),
@@ -154,13 +155,13 @@ fn manner(instance: &Instance, next: &Manifest) -> Manner {
     Manner::Replace { container: instance.record.container.clone(), grace: stop_grace(&instance.image.manifest) }
 }
 
-/// The volumes of which a snapshot is made before: those that belong into one, and whatever is migrated.
+/// The volumes of which a snapshot is made before: those that belong into one, and whatever is migrated or set back: what is
+/// there now is had again from nowhere else. [spec: UPG-44]
 fn in_snapshot(instance: &Instance, migrating: &[Migrating]) -> Vec<VolumeName> {
     let declared = &instance.image.manifest.volumes;
     let belongs = |record: &&VolumeRecord| {
         let kept = declared.get(&record.name).is_some_and(|volume| volume.backup != Backup::Never);
-        record.port == instance.record.port
-            && (kept || migrating.iter().any(|one| one.volume == record.name && one.from.is_none()))
+        record.port == instance.record.port && (kept || migrating.iter().any(|one| one.volume == record.name))
     };
     instance.volumes.iter().filter(belongs).map(|record| record.name.clone()).collect()
 }

@@ -115,7 +115,8 @@ pub enum ClientsView {
 pub enum WayBackView {
     /// With everything that was written meanwhile.
     Reversible,
-    /// To the snapshot that is made before; what was written since is in the trash then.
+    /// To the snapshot that is made before; what was written since is in a snapshot of its own then, and in the trash. A
+    /// further way back leads to it.
     Snapshot {
         /// The volumes that lose what was written since.
         volumes: Vec<VolumeName>,
