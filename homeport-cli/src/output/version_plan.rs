@@ -131,7 +131,8 @@ pub(super) fn way_back(way: &WayBackView, indent: &str, page: &mut Page) {
         WayBackView::Snapshot { volumes, everything } => {
             if !volumes.is_empty() {
                 page.line(format_args!(
-                    "{indent}to the snapshot: what is written to {} meanwhile would be kept in one of its own, and in the trash",
+                    "{indent}to the snapshot: what is written to {} meanwhile would be kept aside, in a snapshot of \
+                     its own and in the trash",
                     names(volumes)
                 ));
             }

@@ -215,7 +215,7 @@ fn a_plan_for_which_somebody_has_to_consent_tells_what_would_be_lost_and_the_who
     a snapshot is made before, of `home`, `hostkeys`
     no client notices: it is stopped, and stays so
     the way back: homeport rollback alice
-      to the snapshot: what is written to `home` meanwhile would be kept in one of its own, and in the trash
+      to the snapshot: what is written to `home` meanwhile would be kept aside, in a snapshot of its own and in the trash
       without `cache`: that is in no snapshot
       note: clients that are still connected with version 0.9.0 are disconnected
     it needs an approval: `volumes.home`: the data goes back to a snapshot's
@@ -262,7 +262,7 @@ fn a_change_of_a_stopped_instance_says_that_it_is_stopped_still() {
     insta::assert_snapshot!(text(&done(changed)), @r#"
     `alice` has version 1.1.0, and is stopped as before; it was 1.0.0
       to go back: homeport rollback alice
-        to the snapshot: what is written to `home` meanwhile would be kept in one of its own, and in the trash
+        to the snapshot: what is written to `home` meanwhile would be kept aside, in a snapshot of its own and in the trash
     "#);
 }
 
