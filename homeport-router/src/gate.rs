@@ -20,6 +20,11 @@ use crate::target::Target;
 pub struct Generation(u64);
 
 impl Generation {
+    /// The target of this number, for whoever plays a router.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The bare number, for messages.
     pub fn get(self) -> u64 {
         self.0

@@ -23,6 +23,8 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// How long the usual limits let a route be held: whoever holds one for longer renews the hold well before.
+    pub const HOLD_LIMIT: Duration = Duration::from_mins(1);
     /// Descriptors kept for everything else: listeners, the engine's socket, the ledger, logs.
     const KEPT: u64 = 256;
     /// Descriptors of one connection: the client's and the container's socket.
@@ -49,7 +51,7 @@ impl Limits {
             connections,
             connect_limit: Duration::from_secs(10),
             connect_attempt: Duration::from_secs(2),
-            hold_limit: Duration::from_mins(1),
+            hold_limit: Self::HOLD_LIMIT,
             backlog: 4096,
         })
     }
@@ -66,6 +68,7 @@ mod tests {
         {
             let limits = Limits::within(DescriptorLimit::new(descriptors)).unwrap();
             assert_eq!((limits.connections, limits.connections_per_route), (all, per_route), "{descriptors}");
+            assert_eq!(limits.hold_limit, Limits::HOLD_LIMIT);
         }
     }
 
