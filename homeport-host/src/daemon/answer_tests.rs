@@ -16,7 +16,9 @@ use crate::routes::SimRoutes;
 fn with_client(test: impl FnOnce(&mut dyn FnMut(&[u8]) -> Option<Answer>)) {
     let dir = tempfile::tempdir().unwrap();
     let layout = Layout::under(dir.path()).unwrap();
-    let host = Host::new(layout, Arc::new(SimEngine::default()), Arc::new(SimRoutes::default()));
+    let engine = SimEngine::default();
+    let sockets = SimRoutes::new(engine.clone(), layout.clone());
+    let host = Host::new(layout, Arc::new(engine), Arc::new(sockets));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let limits = Limits::within(DescriptorLimit::raise().unwrap()).unwrap();
     let router = Router::new(limits, runtime.handle().clone(), |_| {});

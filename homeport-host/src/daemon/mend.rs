@@ -18,7 +18,7 @@ use crate::run::records;
 
 /// Something about a route that is not as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Mend {
+pub(crate) enum Mend {
     /// The address is not bound.
     Reserve(RouteId, ListenAddress),
     /// The instance was stopped: clients are turned away.
@@ -38,7 +38,7 @@ pub(super) fn busy(ledger: &Ledger) -> Result<Busy, LedgerError> {
 }
 
 /// What has to be done for the router to be as the ledger is.
-pub(super) fn plan(ledger: &Ledger, status: &[RouteStatus]) -> Result<Vec<Mend>, LedgerError> {
+pub(crate) fn plan(ledger: &Ledger, status: &[RouteStatus]) -> Result<Vec<Mend>, LedgerError> {
     ledger.at_one_moment(|ledger| {
         let records = ledger.instances()?.into_iter().map(|record| (record.name.clone(), record)).collect();
         Ok(compare(&ledger.all_routes()?, &records, &busy(ledger)?, status))

@@ -17,7 +17,7 @@ mod due;
 mod emptying;
 mod error;
 mod keep;
-mod mend;
+pub(crate) mod mend;
 mod ran;
 mod retire;
 mod serve;

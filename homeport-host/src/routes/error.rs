@@ -55,6 +55,18 @@ pub enum RoutesError {
     Died,
 }
 
+impl RoutesError {
+    /// Whether the daemon runs and does not have the route that was meant.
+    pub fn is_no_such_route(&self) -> bool {
+        matches!(self, Self::Refused { code: "HP-RTR-010", .. })
+    }
+
+    /// Whether there is nothing to lead to: the container does not run any more.
+    pub fn is_no_such_target(&self) -> bool {
+        matches!(self, Self::Refused { code: "HP-DMN-008", .. })
+    }
+}
+
 fn words(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(": {said}") }
 }

@@ -6,7 +6,7 @@ mod sim;
 
 pub use error::RoutesError;
 pub use homeport_router::{ListenAddress, ListenHost, RouteState, RouteStatus};
-pub use sim::{SimLead, SimRoutes};
+pub use sim::{SimClient, SimClientId, SimLead, SimRoutes};
 
 use homeport_core::unit::PortNumber;
 use homeport_router::RouteId;
@@ -26,9 +26,14 @@ pub trait Routes: Send + Sync + std::fmt::Debug {
     fn reserve(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Result<PortNumber, RoutesError>;
 
     /// Leads the route to this port of the container. Its address is looked up anew: a stored one may be another's.
+    ///
+    /// # Errors
+    /// [`RoutesError::NotRunning`] where the holder does not run; [`RoutesError::is_no_such_route`] where it does not have
+    /// the route; [`RoutesError::is_no_such_target`] where the container does not run.
     fn point(&self, id: &RouteId, container: &ContainerId, port: PortNumber) -> Result<(), RoutesError>;
 
-    /// Lets clients wait while a container is replaced. A route that is not there is fine.
+    /// Lets clients wait while a container is replaced, for at most the router's limit from the last time that this was asked
+    /// for. A route that is not there is fine.
     fn hold(&self, id: &RouteId) -> Result<(), RoutesError>;
 
     /// Turns clients away, and ends those that are connected. A route that is not there is fine.

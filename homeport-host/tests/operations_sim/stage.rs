@@ -70,7 +70,8 @@ impl Ground {
         let (engine, port) = (SimEngine::new(), Port::default());
         engine.put_image(port.image(&engine, manifest));
         let disk = self.disk.path().join(&number);
-        Stage { engine, routes: SimRoutes::default(), port, layout, root, disk, clock: Clock::default() }
+        let routes = SimRoutes::new(engine.clone(), layout.clone());
+        Stage { engine, routes, port, layout, root, disk, clock: Clock::default() }
     }
 
     /// How many stages there were.
