@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use super::control::{Answer, DaemonStatus, LINE_LIMIT, Refusal, Request};
 use super::mend;
 use super::serve::say;
+use super::sever;
 use crate::host::Host;
 use crate::ledger::{NEWEST_SCHEMA, Time};
 
@@ -128,23 +129,15 @@ impl Daemon {
                 self.router.hold(&id).ok();
                 Answer::Done
             }
-            Request::Close { id } => {
+            Request::Close { id, staying } => {
                 self.router.close(&id).ok();
-                end_all(&self.router, &id);
+                sever::end_others(&self.router, &id, &staying);
                 Answer::Done
             }
             Request::Status | Request::Reserve { .. } | Request::Release { .. } | Request::Stop => {
                 refused("HP-DMN-007", "the request is answered elsewhere".to_owned(), None)
             }
         }
-    }
-}
-
-/// Ends every connection of a route.
-pub(super) fn end_all(router: &Router, id: &RouteId) {
-    let live = router.status().into_iter().filter(|status| status.id == *id).flat_map(|status| status.live);
-    for connections in live {
-        router.end_connections(id, &connections.container).ok();
     }
 }
 

@@ -150,8 +150,8 @@ impl Routes for DaemonClient {
         self.done_if_running(&Request::Hold { id: id.clone() })
     }
 
-    fn close(&self, id: &RouteId) -> Result<(), RoutesError> {
-        self.done_if_running(&Request::Close { id: id.clone() })
+    fn close(&self, id: &RouteId, staying: &[ContainerId]) -> Result<(), RoutesError> {
+        self.done_if_running(&Request::Close { id: id.clone(), staying: staying.to_vec() })
     }
 
     fn release(&self, id: &RouteId) -> Result<(), RoutesError> {

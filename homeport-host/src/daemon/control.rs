@@ -45,6 +45,9 @@ pub enum Request {
     Close {
         /// The route.
         id: RouteId,
+        /// The containers whose clients stay connected.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        staying: Vec<ContainerId>,
     },
     /// Give the address up.
     Release {

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use homeport_core::name::InstanceName;
 use homeport_router::{RouteId, Router};
 
-use super::answer::end_all;
 use super::mend;
 use super::retire;
 use super::serve::say;
+use super::sever;
 use super::supervise::{Decision, Down, Mark, Supervisor, Tried};
 use super::watch::Notice;
 use super::work::{Did, Task};
@@ -92,8 +92,15 @@ impl Keeper {
         }
     }
 
-    /// A container has ended: its clients wait from now on, whatever is found out about it.
+    /// A container has ended, whichever of the instance's it was and whether it was to or not: nobody stays connected with it.
     fn died(&mut self, name: &InstanceName, container: &ContainerId) -> Result<(), LedgerError> {
+        let seen = self.may_have_failed(name, container);
+        sever::end_with(&self.router, name, container);
+        seen
+    }
+
+    /// Where it is the one that should run, its clients wait from now on, whatever is found out about it.
+    fn may_have_failed(&mut self, name: &InstanceName, container: &ContainerId) -> Result<(), LedgerError> {
         let ledger = Ledger::open(&self.host.layout)?;
         let Some(record) = ledger.instance(name)? else { return Ok(()) };
         if record.container.as_ref() != Some(container) || record.desired != Desired::Running {
@@ -168,6 +175,7 @@ impl Keeper {
     fn round(&mut self) -> Result<(), LedgerError> {
         let begun = Instant::now();
         self.next_round = begun + ROUND;
+        sever::end_dead(&self.router, &*self.host.engine);
         let ledger = Ledger::open(&self.host.layout)?;
         let busy = mend::busy(&ledger)?;
         if ledger.open_operation()?.is_some() {
@@ -250,22 +258,29 @@ impl Keeper {
         if self.supervisor.is_left(name) {
             for id in own_routes(ledger, name)? {
                 self.router.close(&id).ok();
-                end_all(&self.router, &id);
             }
+            self.end_clients(ledger, record)?;
         }
         Ok(())
     }
 
-    /// Lets the instance's clients wait, and ends their connections: a killed container says nothing to its peers.
+    /// Lets the instance's clients wait, and ends the connections of those that were connected.
     fn hold(&self, ledger: &Ledger, record: &InstanceRecord) -> Result<(), LedgerError> {
-        let container = record.container.as_ref().and_then(|container| container.as_str().parse().ok());
         for id in own_routes(ledger, &record.name)? {
             self.router.hold(&id).ok();
-            match &container {
-                // One that retires goes on with its own clients.
-                Some(container) => drop(self.router.end_connections(&id, container)),
-                None => end_all(&self.router, &id),
-            }
+        }
+        self.end_clients(ledger, record)
+    }
+
+    /// Ends the connections with the container that should run and does not. One that retires goes on with its own clients.
+    fn end_clients(&self, ledger: &Ledger, record: &InstanceRecord) -> Result<(), LedgerError> {
+        if let Some(container) = &record.container {
+            sever::end_with(&self.router, &record.name, container);
+            return Ok(());
+        }
+        let retiring: Vec<ContainerId> = ledger.retiring(&record.name)?.into_iter().map(|one| one.container).collect();
+        for id in own_routes(ledger, &record.name)? {
+            sever::end_others(&self.router, &id, &retiring);
         }
         Ok(())
     }
@@ -320,3 +335,7 @@ fn own_routes(ledger: &Ledger, name: &InstanceName) -> Result<Vec<RouteId>, Ledg
     let routes = ledger.routes(name)?.into_iter();
     Ok(routes.map(|route| RouteId { instance: name.clone(), endpoint: route.endpoint }).collect())
 }
+
+#[cfg(test)]
+#[path = "keep_tests.rs"]
+mod tests;

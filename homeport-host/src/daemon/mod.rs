@@ -21,6 +21,7 @@ pub(crate) mod mend;
 mod ran;
 mod retire;
 mod serve;
+mod sever;
 mod spawn;
 mod supervise;
 mod timer;

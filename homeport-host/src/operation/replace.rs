@@ -252,7 +252,7 @@ fn start_now(
             let mut why = with_causes(&error);
             for route in writer.routes(name)? {
                 let id = homeport_router::RouteId { instance: name.clone(), endpoint: route.endpoint };
-                if let Err(error) = host.routes.close(&id) {
+                if let Err(error) = host.routes.close(&id, &[]) {
                     why = format!("{why}; and its address cannot be closed: {}", with_causes(&error));
                 }
             }

@@ -36,8 +36,9 @@ pub trait Routes: Send + Sync + std::fmt::Debug {
     /// for. A route that is not there is fine.
     fn hold(&self, id: &RouteId) -> Result<(), RoutesError>;
 
-    /// Turns clients away, and ends those that are connected. A route that is not there is fine.
-    fn close(&self, id: &RouteId) -> Result<(), RoutesError>;
+    /// Turns clients away, and ends those that are connected with another container than these. A route that is not there
+    /// is fine.
+    fn close(&self, id: &RouteId, staying: &[ContainerId]) -> Result<(), RoutesError>;
 
     /// Gives the address up. A route that is not there is fine; so is a holder that does not run, which holds nothing.
     fn release(&self, id: &RouteId) -> Result<(), RoutesError>;

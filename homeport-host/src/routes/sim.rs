@@ -210,8 +210,8 @@ impl Routes for SimRoutes {
         Ok(())
     }
 
-    fn close(&self, id: &RouteId) -> Result<(), RoutesError> {
-        self.state().table.close(id, &[]);
+    fn close(&self, id: &RouteId, staying: &[ContainerId]) -> Result<(), RoutesError> {
+        self.state().table.close(id, staying);
         Ok(())
     }
 

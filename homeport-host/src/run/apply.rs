@@ -41,7 +41,7 @@ impl Session<'_, '_> {
                 self.each_route(|session, endpoint| session.host.routes.hold(&session.route_id(endpoint)))
             }
             Step::CloseRoutes => {
-                self.each_route(|session, endpoint| session.host.routes.close(&session.route_id(endpoint)))
+                self.each_route(|session, endpoint| session.host.routes.close(&session.route_id(endpoint), &[]))
             }
             Step::StopContainer { grace } => self.stop_container(*grace),
             Step::RemoveOldContainer => self.remove_container(),

@@ -27,11 +27,11 @@ impl Session<'_, '_> {
                 match self.kind {
                     Kind::Deploy => self.host.routes.release(&id)?,
                     Kind::Upgrade | Kind::Rollback => self.unreserve(endpoint)?,
-                    _ => self.host.routes.close(&id)?,
+                    _ => self.host.routes.close(&id, &[])?,
                 }
             }
             Step::PointRoute { endpoint } if self.kind.is_change_of_version() => self.lead_back(endpoint)?,
-            Step::PointRoute { endpoint } => self.host.routes.close(&self.route_id(endpoint))?,
+            Step::PointRoute { endpoint } => self.host.routes.close(&self.route_id(endpoint), &[])?,
             Step::HoldRoutes => self.unhold_routes()?,
             Step::UseVolumes => self.release_volumes()?,
             Step::PrepareRunDir => {
@@ -115,7 +115,7 @@ impl Session<'_, '_> {
                 Some(container) => self.host.routes.point(&id, container, route.target_port)?,
                 // Its clients wait on: the version from before is started again at once.
                 None if self.kind.is_change_of_version() => self.host.routes.hold(&id)?,
-                None => self.host.routes.close(&id)?,
+                None => self.host.routes.close(&id, &[])?,
             }
         }
         Ok(())
