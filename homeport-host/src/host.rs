@@ -27,6 +27,7 @@ pub struct Host {
     pub(crate) machine: Machine,
     pub(crate) probing: Probing,
     pub(crate) patience: Duration,
+    pub(crate) renewal: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) standing: Arc<Standing>,
 }
@@ -74,6 +75,7 @@ impl Host {
             machine: Machine::default(),
             probing: Probing::Real,
             patience: Duration::ZERO,
+            renewal: crate::run::RENEW,
             clock: Arc::new(SystemClock),
             standing: Arc::default(),
         }
@@ -98,6 +100,13 @@ impl Host {
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// The same host, which renews so often that clients wait for an operation; as often as the router needs it by default.
+    #[must_use]
+    pub fn with_renewal(mut self, renewal: Duration) -> Self {
+        self.renewal = renewal;
         self
     }
 

@@ -37,9 +37,7 @@ impl Session<'_, '_> {
             Step::Record => self.record(),
             Step::EnsureNetwork => self.ensure_network(),
             Step::ReserveRoute { endpoint, host, ports } => self.reserve(endpoint, host.0, ports),
-            Step::HoldRoutes => {
-                self.each_route(|session, endpoint| session.host.routes.hold(&session.route_id(endpoint)))
-            }
+            Step::HoldRoutes => self.hold_routes(),
             Step::CloseRoutes => {
                 self.each_route(|session, endpoint| session.host.routes.close(&session.route_id(endpoint), &[]))
             }
@@ -89,7 +87,7 @@ impl Session<'_, '_> {
             Step::MigrateTree(step) => self.migrate_tree(step),
             Step::QuitContainer { container, grace } => self.quit_container(container, *grace),
             Step::Soak { within } => self.soak(*within),
-            Step::ReleaseRoute { endpoint } => Ok(self.host.routes.release(&self.route_id(endpoint))?),
+            Step::ReleaseRoute { endpoint } => self.release_route(endpoint),
             Step::RetireContainer { container, slot, grace, bundle } => {
                 self.retire_container(container, *slot, *grace, *bundle)
             }
@@ -177,6 +175,9 @@ impl Session<'_, '_> {
         self.host.routes.ensure()?;
         let port = self.host.routes.reserve(&self.route_id(endpoint), host, ports)?;
         let is_there = self.writer.routes(&self.instance)?.iter().any(|route| route.endpoint == *endpoint);
+        if self.clients == Clients::Wait || !is_there {
+            self.keep_waiting(endpoint)?;
+        }
         if self.kind.is_change_of_version() && is_there {
             // Where it leads inside of the container is the version's, and written down when it takes over.
             return Ok(());
@@ -348,22 +349,9 @@ impl Session<'_, '_> {
             progress: &*self.host.progress,
             memory: self.manifest("await_ready")?.resources.memory_limit,
             proc: &self.host.machine.proc,
-            renew: &|| match self.clients {
-                Clients::Wait => {
-                    self.each_route(|session, endpoint| session.host.routes.hold(&session.route_id(endpoint)))
-                }
-                Clients::Served => Ok(()),
-            },
         }
         .until_ready(within)?;
         self.note_data()
-    }
-
-    fn point(&self, endpoint: &EndpointName) -> Result<(), StepError> {
-        let missing = |missing| StepError::OutOfOrder { step: "point_route", missing };
-        let route = self.blueprint("point_route")?.routes.get(endpoint).ok_or(missing("the route"))?;
-        let container = self.container.as_ref().ok_or(missing("the container"))?;
-        Ok(self.host.routes.point(&self.route_id(endpoint), container, route.target)?)
     }
 
     fn probe(&self, endpoint: &EndpointName) -> Result<(), StepError> {

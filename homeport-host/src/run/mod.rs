@@ -19,8 +19,10 @@ mod apply;
 mod commit;
 mod error;
 mod evidence;
+mod holding;
 mod journal;
 pub(crate) mod known;
+mod lead;
 mod memory;
 mod present;
 mod ready;
@@ -37,6 +39,7 @@ mod version;
 
 pub use error::{KeptVolume, RunError, StepError};
 pub use evidence::{Evidence, exit_meaning};
+pub(crate) use holding::RENEW;
 pub(crate) use journal::with_causes;
 pub(crate) use replace::KEPT;
 pub(crate) use resume::resume;

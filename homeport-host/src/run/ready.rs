@@ -14,8 +14,6 @@ use crate::progress::{Event, Progress};
 
 /// How often the container itself is looked at while it says nothing.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often clients who wait are let wait on; well below the router's own limit.
-const RENEW: Duration = Duration::from_secs(20);
 
 /// What is waited for.
 pub(super) struct Waiting<'a> {
@@ -25,17 +23,12 @@ pub(super) struct Waiting<'a> {
     pub(super) progress: &'a dyn Progress,
     pub(super) memory: Bytes,
     pub(super) proc: &'a std::path::Path,
-    /// Lets the clients who wait go on waiting: the router gives up on them after a while.
-    pub(super) renew: &'a dyn Fn() -> Result<(), StepError>,
 }
 
 impl Waiting<'_> {
     /// Returns when the container's first process has said that the port is ready.
     pub(super) fn until_ready(&self, within: Seconds) -> Result<(), StepError> {
-        let begun = Instant::now();
-        let limit = Duration::from_secs(within.get().into());
-        let end = begun + limit;
-        let mut renewed = begun;
+        let end = Instant::now() + Duration::from_secs(within.get().into());
         let (mut said, mut kills) = (None, 0);
         loop {
             let state = self.engine.inspect(self.container)?.map(|facts| facts.state);
@@ -56,10 +49,6 @@ impl Waiting<'_> {
                     self.progress.event(&Event::PortSays { text: text.clone() });
                     said = Some(text);
                 }
-            }
-            if renewed.elapsed() > RENEW {
-                (self.renew)()?;
-                renewed = Instant::now();
             }
             if Instant::now() >= end {
                 return Err(match kills {

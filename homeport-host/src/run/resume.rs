@@ -8,7 +8,7 @@ use super::journal::{ahead, begun, taken_slot, with_causes};
 use super::session::Session;
 use crate::host::Host;
 use crate::ledger::{LedgerError, LedgerWriter, OperationEnd, OperationRecord, RootId, StepRecord};
-use crate::plan::{Course, Kind};
+use crate::plan::{Course, Kind, Step};
 use crate::progress::Event;
 
 /// What became of operations that were cut off.
@@ -64,6 +64,9 @@ fn bring_to_end(
             // What was made is in the slot that the operation had taken, also where that step is taken back already.
             session.slot = taken_slot(steps).map_err(|error| unread(error.to_string()))?;
             let steps = begun(steps).map_err(|error| unread(error.to_string()))?;
+            if steps.iter().any(|(_, step)| *step == Step::HoldRoutes) {
+                session.keep_all_waiting()?;
+            }
             let left = session.take_back(operation.id, &steps, "it was cut off")?;
             match left.failed.as_slice() {
                 [] => Ok(kind),

@@ -14,6 +14,7 @@ use homeport_volumes::store::SnapshotUuid;
 use homeport_volumes::{Checked, InUse, Mounted, Mounts, Request, TxId};
 
 use super::error::StepError;
+use super::holding::Holding;
 use crate::approval::TokenUse;
 use crate::container::container_name;
 use crate::engine::{ContainerId, ContainerRef, NetworkId, NetworkName};
@@ -50,6 +51,8 @@ pub(crate) struct Session<'a, 'lock> {
     pub(crate) slot: Option<Slot>,
     /// What becomes of clients until the container is ready.
     pub(crate) clients: Clients,
+    /// The routes whose clients wait for this operation.
+    pub(super) holding: Holding,
     pub(crate) network: Option<NetworkId>,
     pub(crate) container: Option<ContainerId>,
     pub(crate) notify: Option<NotifySocket>,
@@ -104,6 +107,7 @@ impl<'a, 'lock> Session<'a, 'lock> {
             expected: ExpectedVolumes::new(),
             slot: None,
             clients: Clients::Wait,
+            holding: Holding::new(host.routes.clone(), host.renewal),
             network: None,
             container: None,
             notify: None,

@@ -8,7 +8,6 @@ use homeport_volumes::{Before, Origin as VolumeOrigin, Owner, Removal, VolumePat
 use super::adopt;
 use super::error::{KeptVolume, StepError};
 use super::session::Session;
-use crate::engine::ContainerRef;
 use crate::ledger::{HasData, VolumeState};
 use crate::plan::{Kind, Step};
 
@@ -22,16 +21,13 @@ impl Session<'_, '_> {
             Step::Record => self.unrecord()?,
             // Only a deploy may have made it for nobody else: an instance that is there needs it again.
             Step::EnsureNetwork if self.kind == Kind::Deploy => self.remove_network()?,
-            Step::ReserveRoute { endpoint, .. } => {
-                let id = self.route_id(endpoint);
-                match self.kind {
-                    Kind::Deploy => self.host.routes.release(&id)?,
-                    Kind::Upgrade | Kind::Rollback => self.unreserve(endpoint)?,
-                    _ => self.host.routes.close(&id, &[])?,
-                }
-            }
+            Step::ReserveRoute { endpoint, .. } => match self.kind {
+                Kind::Deploy => self.release_route(endpoint)?,
+                Kind::Upgrade | Kind::Rollback => self.unreserve(endpoint)?,
+                _ => self.close_route(endpoint)?,
+            },
             Step::PointRoute { endpoint } if self.kind.is_change_of_version() => self.lead_back(endpoint)?,
-            Step::PointRoute { endpoint } => self.host.routes.close(&self.route_id(endpoint), &[])?,
+            Step::PointRoute { endpoint } => self.close_route(endpoint)?,
             Step::HoldRoutes => self.unhold_routes()?,
             Step::UseVolumes => self.release_volumes()?,
             Step::PrepareRunDir => {
@@ -102,54 +98,17 @@ impl Session<'_, '_> {
         Ok(None)
     }
 
-    /// Leads the routes to where they led before, if the container that they led to still runs.
-    fn unhold_routes(&self) -> Result<(), StepError> {
-        let container = self.writer.instance(&self.instance)?.and_then(|record| record.container);
-        let container = match container {
-            Some(id) if self.runs(&ContainerRef::Id(id.clone()))? => Some(id),
-            _ => None,
-        };
-        for route in self.writer.routes(&self.instance)? {
-            let id = self.route_id(&route.endpoint);
-            match &container {
-                Some(container) => self.host.routes.point(&id, container, route.target_port)?,
-                // Its clients wait on: the version from before is started again at once.
-                None if self.kind.is_change_of_version() => self.host.routes.hold(&id)?,
-                None => self.host.routes.close(&id, &[])?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Leads one route to where it led before; its clients wait where nothing runs.
-    fn lead_back(&self, endpoint: &EndpointName) -> Result<(), StepError> {
-        let container = self.writer.instance(&self.instance)?.and_then(|record| record.container);
-        let id = self.route_id(endpoint);
-        let port = self.writer.routes(&self.instance)?.into_iter().find(|route| route.endpoint == *endpoint);
-        match (container, port.map(|route| route.target_port)) {
-            (Some(container), Some(port)) if self.runs(&ContainerRef::Id(container.clone()))? => {
-                self.host.routes.point(&id, &container, port)?;
-            }
-            _ => self.host.routes.hold(&id)?,
-        }
-        Ok(())
-    }
-
     /// Gives an address up that only the other version has.
     fn unreserve(&mut self, endpoint: &EndpointName) -> Result<(), StepError> {
         let recorded = self.writer.instance(&self.instance)?;
         let manifest = recorded.and_then(|record| homeport_core::manifest::parse(&record.manifest).ok());
         if manifest.is_some_and(|manifest| !manifest.endpoints.contains_key(endpoint)) {
-            self.host.routes.release(&self.route_id(endpoint))?;
+            self.release_route(endpoint)?;
             for route in self.writer.routes(&self.instance)?.iter().filter(|route| route.endpoint == *endpoint) {
                 self.writer.remove_route(route)?;
             }
         }
         Ok(())
-    }
-
-    fn runs(&self, container: &ContainerRef) -> Result<bool, StepError> {
-        Ok(self.host.engine.inspect(container)?.is_some_and(|facts| facts.state.is_running()))
     }
 
     /// Takes the failed container away. It gets its time to end where it runs: it may be writing.

@@ -7,6 +7,7 @@
 )]
 
 mod bad_inputs;
+mod clients;
 mod consent;
 mod consistency;
 mod data;

@@ -1,0 +1,278 @@
+//! What clients see of operations: those who are connected stay where they can, those who come wait for as long as it takes,
+//! and nobody is left behind when it is taken back, whatever became of the daemon.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use homeport_host::Host;
+use homeport_host::engine::{ContainerId, ExitCode};
+use homeport_host::hazard::{Hazard, Hazards, Moment, Point};
+use homeport_host::operation::{self, OperationError};
+use homeport_host::request::SnapshotRef;
+use homeport_host::routes::{Routes as _, SimClient, SimClientId, SimLead, SimRoutes};
+use homeport_host::run::RunError;
+use homeport_router::RouteId;
+
+use crate::data::{restore, snapshot};
+use crate::port::Manner;
+use crate::stage::{Command, Ground, Stage, Trouble, alice};
+use crate::version::{two_that_share, two_versions, upgrade};
+use crate::view::Now;
+
+fn route(endpoint: &str) -> RouteId {
+    RouteId { instance: alice(), endpoint: endpoint.parse().unwrap() }
+}
+
+fn container(stage: &Stage) -> ContainerId {
+    stage.ledger().instance(&alice()).unwrap().unwrap().container.unwrap()
+}
+
+/// What a test does at each point of an operation.
+struct At<F>(F);
+
+impl<F> fmt::Debug for At<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("At")
+    }
+}
+
+impl<F: Fn(&Point) -> Hazard + Send + Sync> Hazards for At<F> {
+    fn at(&self, point: &Point) -> Hazard {
+        self.0(point)
+    }
+}
+
+/// A new process in which this happens at each point.
+fn process(stage: &Stage, at: impl Fn(&Point) -> Hazard + Send + Sync + 'static) -> Host {
+    stage.engine.restart();
+    let host = Host::new(stage.layout.clone(), Arc::new(stage.engine.clone()), Arc::new(stage.routes.clone()));
+    host.simulated(Arc::new(At(at))).with_clock(Arc::new(stage.clock.clone()))
+}
+
+/// An operation in which each step takes its time.
+fn slow(stage: &Stage, step: Duration) -> Host {
+    process(stage, move |point| {
+        if point.moment == Moment::AfterStep {
+            std::thread::sleep(step);
+        }
+        Hazard::None
+    })
+}
+
+/// Something that lets clients wait.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Restart,
+    Config,
+    Restore,
+    Upgrade,
+    /// Both versions run for a while: nobody has to wait.
+    Overlap,
+}
+
+impl Deed {
+    fn stage(self, ground: &Ground) -> Stage {
+        let stage = if matches!(self, Self::Overlap) { two_that_share(ground) } else { two_versions(ground) };
+        if matches!(self, Self::Restore) {
+            stage.does(snapshot);
+        }
+        stage
+    }
+
+    fn carry_out(self, host: &Host) -> Result<(), OperationError> {
+        let set = |greeting: &str| homeport_core::config::Given {
+            key: "motd".into(),
+            text: greeting.into(),
+            source: homeport_core::config::Source::Argument,
+        };
+        let config = homeport_host::request::ConfigRequest { set: vec![set("welcome")], unset: Vec::new() };
+        match self {
+            Self::Restart => operation::restart(host, &alice()).map(drop),
+            Self::Config => operation::config_change(host, &alice(), &config).map(drop),
+            Self::Restore => restore(host, SnapshotRef::Latest).map(drop),
+            Self::Upgrade | Self::Overlap => upgrade(host).map(drop),
+        }
+    }
+}
+
+/// Carries it out, with a client that comes as soon as clients are let wait.
+fn with_a_client(stage: &Stage, deed: Deed, host: &Host) -> (Result<(), OperationError>, SimClientId) {
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| deed.carry_out(host));
+        let until = Instant::now() + Duration::from_secs(30);
+        while stage.routes.leads()[&route("ssh")].1 != SimLead::Held {
+            assert!(Instant::now() < until && !running.is_finished(), "{deed:?}: clients are never let wait");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let client = stage.routes.connect(&route("ssh"));
+        (running.join().unwrap(), client)
+    })
+}
+
+#[test]
+fn clients_wait_for_as_long_as_an_operation_takes() {
+    let ground = Ground::new();
+    for deed in [Deed::Restart, Deed::Config, Deed::Restore, Deed::Upgrade] {
+        let stage = deed.stage(&ground);
+        stage.routes.set_hold_limit(Duration::from_secs(1));
+        let host = slow(&stage, Duration::from_millis(110)).with_renewal(Duration::from_millis(40));
+        let (done, client) = with_a_client(&stage, deed, &host);
+        done.unwrap_or_else(|error| panic!("{deed:?}: {error}"));
+        assert_eq!(stage.routes.client(client), SimClient::With(container(&stage)), "{deed:?}");
+    }
+}
+
+#[test]
+fn clients_wait_on_while_an_operation_is_taken_back() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    let before = container(&stage);
+    stage.routes.set_hold_limit(Duration::from_secs(1));
+    // Fails when the copy is there, and takes its time to take that back.
+    let has_failed = AtomicBool::new(false);
+    let host = process(&stage, move |point| {
+        if point.moment == Moment::AfterUndo {
+            std::thread::sleep(Duration::from_millis(220));
+        }
+        let fails = point.moment == Moment::AfterStep && point.step == 9 && !has_failed.swap(true, Ordering::Relaxed);
+        if fails { Hazard::Fail } else { Hazard::None }
+    });
+    let (result, client) = with_a_client(&stage, Deed::Upgrade, &host.with_renewal(Duration::from_millis(40)));
+    assert!(matches!(result, Err(OperationError::Run(RunError::Undone { .. }))), "{result:?}");
+    assert_eq!(stage.settled("taken back"), Now::running("hello"));
+    assert_ne!(container(&stage), before, "the version from before was started again");
+    assert_eq!(stage.routes.client(client), SimClient::With(container(&stage)));
+}
+
+#[test]
+fn a_hold_that_nobody_renews_ends() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    stage.routes.set_hold_limit(Duration::from_millis(300));
+    let host = slow(&stage, Duration::from_millis(110)).with_renewal(Duration::from_hours(1));
+    let (done, client) = with_a_client(&stage, Deed::Upgrade, &host);
+    done.unwrap();
+    assert_eq!(stage.routes.client(client), SimClient::Reset);
+    assert_eq!(stage.settled("upgraded all the same"), Now::running("hello@1.1.0"));
+}
+
+#[test]
+fn clients_of_a_process_that_died_do_not_wait_for_ever() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    stage.routes.set_hold_limit(Duration::from_secs(1));
+    let host = process(&stage, |point| {
+        if point.moment == Moment::AfterStep && point.step == 8 {
+            std::thread::sleep(Duration::from_millis(1500));
+            return Hazard::Die;
+        }
+        Hazard::None
+    });
+    let host = host.with_renewal(Duration::from_millis(40));
+    let (result, client) = with_a_client(&stage, Deed::Upgrade, &host);
+    assert!(matches!(result, Err(OperationError::Run(RunError::Died { .. }))), "{result:?}");
+    assert_eq!(stage.routes.client(client), SimClient::Waits, "as long as it lived");
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(stage.routes.client(client), SimClient::Reset);
+    stage.run(Command::Unrelated, &Trouble::default());
+    assert_eq!(stage.settled("brought to an end"), Now::running("hello"));
+}
+
+/// What becomes of the daemon in the middle of an operation.
+#[derive(Debug, Clone, Copy)]
+enum Loss {
+    /// It is killed.
+    Daemon,
+    /// It loses the route.
+    Route,
+}
+
+impl Loss {
+    fn strike(self, routes: &SimRoutes) {
+        match self {
+            Self::Daemon => routes.end_daemon(),
+            Self::Route => routes.lose(&route("ssh")),
+        }
+    }
+}
+
+/// Each step fails, and just before that the daemon goes or loses the route: that is no reason not to be taken back.
+#[test]
+fn an_operation_is_taken_back_whatever_became_of_the_daemon() {
+    let ground = Ground::new();
+    let mut cases = 0;
+    for deed in [Deed::Restart, Deed::Config, Deed::Restore, Deed::Upgrade, Deed::Overlap] {
+        for loss in [Loss::Daemon, Loss::Route] {
+            for failing in 0.. {
+                let stage = deed.stage(&ground);
+                let seen = Arc::new(AtomicUsize::new(0));
+                let (routes, count) = (stage.routes.clone(), seen.clone());
+                let host = process(&stage, move |point| {
+                    let is_step = matches!(point.moment, Moment::AfterStep | Moment::BeforeCommit);
+                    if is_step && count.fetch_add(1, Ordering::Relaxed) == failing {
+                        loss.strike(&routes);
+                        return Hazard::Fail;
+                    }
+                    Hazard::None
+                });
+                let result = deed.carry_out(&host);
+                let case = format!("{deed:?}, {loss:?} at {failing}");
+                let Err(error) = result else { break };
+                if let OperationError::Run(RunError::Stuck { left, .. }) = &error {
+                    panic!("{case}: {left:?}");
+                }
+                assert!(matches!(error, OperationError::Run(RunError::Undone { .. })), "{case}: {error:?}");
+                cases += 1;
+                // Where nothing had to be led back, the daemon finds it by itself.
+                stage.routes.ensure().unwrap();
+                stage.routes.round().unwrap();
+                // What does not run and is not started again: its clients are turned away once the hold is over.
+                stage.routes.set_hold_limit(Duration::ZERO);
+                let now = stage.settled(&case);
+                let may_be_down = matches!(deed, Deed::Restart);
+                assert!(now == Now::running("hello") || may_be_down && now == Now::down("hello"), "{case}: {now:?}");
+            }
+        }
+    }
+    println!("the daemon went, or lost the route, in {cases} operations that were taken back");
+}
+
+#[test]
+fn what_cannot_be_led_back_is_said_and_is_led_back_when_it_can() {
+    let ground = Ground::new();
+    let stage = two_that_share(&ground);
+    let port = stage.ledger().routes(&alice()).unwrap()[0].port;
+    let routes = stage.routes.clone();
+    let host = process(&stage, move |point| {
+        if point.moment == Moment::BeforeCommit {
+            // Another program is faster.
+            routes.lose(&route("ssh"));
+            routes.take(port);
+            return Hazard::Fail;
+        }
+        Hazard::None
+    });
+    let result = upgrade(&host);
+    let Err(OperationError::Run(RunError::Stuck { left, .. })) = &result else { panic!("{result:?}") };
+    assert!(left.iter().all(|left| left.contains("cannot be listened on")) && left.len() == 1, "{left:?}");
+    stage.routes.give_back(port);
+    stage.run(Command::Unrelated, &Trouble::default());
+    assert_eq!(stage.settled("the port is free again"), Now::running("hello"));
+}
+
+#[test]
+fn clients_of_a_container_that_retires_stay_when_the_new_one_cannot_be_started_again() {
+    let ground = Ground::new();
+    let stage = two_that_share(&ground);
+    let (first, client) = (container(&stage), stage.routes.connect(&route("ssh")));
+    stage.does(upgrade);
+    let second = container(&stage);
+    let named = stage.engine.containers().into_iter().find(|one| one.id == second).unwrap().name;
+    stage.engine.exit(&named, ExitCode::new(70));
+    stage.port.deeds().manner = Manner::Crashes;
+    let (ran, _) = stage.with(&Trouble::default(), |host| operation::start_again(host, &alice(), Some(&second)));
+    assert!(matches!(ran.result, Err(OperationError::Run(RunError::Undone { .. }))), "{}", ran.text());
+    assert_eq!(stage.routes.client(client), SimClient::With(first));
+}
