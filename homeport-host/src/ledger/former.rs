@@ -29,7 +29,8 @@ pub struct FormerRecord {
     pub manifest: Vec<u8>,
     /// The format that each volume had when that version left it.
     pub formats: BTreeMap<VolumeName, Format>,
-    /// The addresses of endpoints that only that version has. They were given up, and are asked for again.
+    /// The addresses of endpoints that only that version has. They are given up with its last client, and are asked for
+    /// again.
     pub routes: Vec<RouteRecord>,
     /// The snapshot that was made before the change; `None` where there was no volume.
     pub snapshot: Option<SnapshotUuid>,

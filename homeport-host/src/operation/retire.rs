@@ -6,7 +6,7 @@ use super::enter::enter;
 use super::error::OperationError;
 use crate::engine::ContainerId;
 use crate::host::Host;
-use crate::plan::{self, Kind};
+use crate::plan::{self, Gone, Kind};
 use crate::run::Session;
 
 /// Ends those of these containers that still retire. The clients that are left are disconnected.
@@ -17,7 +17,7 @@ pub fn retire(host: &Host, name: &InstanceName, containers: &[ContainerId]) -> R
         if retiring.is_empty() {
             return Ok(());
         }
-        let plan = plan::retire(name, &[], &[], &retiring);
+        let plan = plan::retire(name, &[], Gone::Free(&[]), &retiring);
         Session::new(host, writer, root.clone(), Kind::Retire, name.clone()).run(&plan)?;
         Ok(())
     })

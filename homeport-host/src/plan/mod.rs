@@ -15,7 +15,9 @@ pub use sequence::{deploy, reconfigure, remove, restart, start, stop};
 pub use sequence_data::{
     Around, Now, Replacing, adopt, change, empty, purge, put_back, restore, settle, settle_adoption, undo,
 };
-pub use sequence_version::{Going, Manner, Migrating, MigrationStep, change_version, put_away, retire, retire_first};
+pub use sequence_version::{
+    Going, Gone, Manner, Migrating, MigrationStep, change_version, put_away, retire, retire_first,
+};
 pub use step::{
     AdoptedDirectory, ChangeWay, ChangedVolume, CheckedPort, Clients, ListenHostText, MigratedTree, Migrator,
     PurgedVolume, Step, TrashHome, TrashedTree, Writing,

@@ -167,12 +167,21 @@ fn migrate(going: &Going) -> Vec<Step> {
     steps
 }
 
+/// What becomes of the addresses of endpoints that the version which took over does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone<'a> {
+    /// Nobody can be connected there: they are given up.
+    Free(&'a [EndpointName]),
+    /// The version from before may have clients there: they are given up with its container, and get no new clients.
+    InUse(&'a [EndpointName]),
+}
+
 /// Containers that have retired go, addresses that nobody has any more are given up, and trees that were taken out go to
 /// the trash.
 pub fn retire(
     instance: &InstanceName,
     trees: &[(VolumeName, VolumeUuid, TxId)],
-    gone: &[EndpointName],
+    gone: Gone<'_>,
     containers: &[RetiringRecord],
 ) -> Plan {
     let step = |(volume, uuid, tx): &(VolumeName, VolumeUuid, TxId)| Step::SettleTree {
@@ -181,7 +190,14 @@ pub fn retire(
         tx: *tx,
     };
     let mut steps: Vec<Step> = trees.iter().map(step).collect();
-    steps.extend(gone.iter().map(|endpoint| Step::ReleaseRoute { endpoint: endpoint.clone() }));
+    match gone {
+        Gone::Free(gone) => {
+            steps.extend(gone.iter().map(|endpoint| Step::ReleaseRoute { endpoint: endpoint.clone() }));
+        }
+        Gone::InUse(gone) => {
+            steps.extend(gone.iter().map(|endpoint| Step::CloseRoute { endpoint: endpoint.clone() }));
+        }
+    }
     steps.extend(retire_first(containers));
     plan(Kind::Retire, instance, steps)
 }

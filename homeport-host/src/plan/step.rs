@@ -239,7 +239,14 @@ pub enum Step {
         /// The endpoint.
         endpoint: EndpointName,
     },
-    /// Ends a container that only finished what it began, and takes it and its `/run/port` away.
+    /// Turns new clients of one endpoint away, which the version that took over does not have. The version from before goes
+    /// on with those that it has, and the address is given up with its container.
+    CloseRoute {
+        /// The endpoint.
+        endpoint: EndpointName,
+    },
+    /// Ends a container that only finished what it began, and takes it, its `/run/port` and the public addresses away that
+    /// only it had.
     RetireContainer {
         /// The container.
         container: ContainerId,

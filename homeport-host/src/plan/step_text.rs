@@ -73,6 +73,7 @@ impl Step {
             Self::Soak { .. } => "soak",
             Self::TakeOver { .. } => "take_over",
             Self::ReleaseRoute { .. } => "release_route",
+            Self::CloseRoute { .. } => "close_route",
             Self::RetireContainer { .. } => "retire_container",
         }
     }
@@ -148,6 +149,7 @@ impl fmt::Display for Step {
             Self::Soak { within } => write!(f, "look whether it goes on working, for {within} s"),
             Self::TakeOver { .. } => f.write_str("note the version"),
             Self::ReleaseRoute { endpoint } => write!(f, "give the public address of `{endpoint}` up"),
+            Self::CloseRoute { endpoint } => write!(f, "turn new clients of `{endpoint}` away"),
             Self::RetireContainer { .. } => f.write_str("end the container of the version from before"),
         }
     }

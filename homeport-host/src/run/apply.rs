@@ -41,6 +41,7 @@ impl Session<'_, '_> {
             Step::CloseRoutes => {
                 self.each_route(|session, endpoint| session.host.routes.close(&session.route_id(endpoint), &[]))
             }
+            Step::CloseRoute { endpoint } => self.close_route(endpoint),
             Step::StopContainer { grace } => self.stop_container(*grace),
             Step::RemoveOldContainer => self.remove_container(),
             Step::UseVolumes => self.use_volumes(),

@@ -15,7 +15,7 @@ use crate::ledger::{
     FormerRecord, InstanceConfig, InstanceRecord, LedgerError, LedgerWriter, RetiringRecord, RouteRecord, TrashRecord,
     VolumeState,
 };
-use crate::plan::{Plan, retire};
+use crate::plan::{Gone, Plan, retire};
 
 /// What is to be written.
 pub(super) struct TakingOver {
@@ -150,7 +150,8 @@ impl TakingOver {
         let containers: Vec<RetiringRecord> =
             if self.lingers { Vec::new() } else { self.retiring.iter().cloned().collect() };
         let gone: Vec<EndpointName> = self.gone.iter().map(|route| route.endpoint.clone()).collect();
-        let plan = retire(instance, &trees, &gone, &containers);
+        let gone = if self.lingers { Gone::InUse(&gone) } else { Gone::Free(&gone) };
+        let plan = retire(instance, &trees, gone, &containers);
         (!plan.steps.is_empty()).then_some(plan)
     }
 }

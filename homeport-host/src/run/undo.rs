@@ -66,6 +66,7 @@ impl Session<'_, '_> {
             | Step::Reconfigure
             | Step::StopContainer { .. }
             | Step::CloseRoutes
+            | Step::CloseRoute { .. }
             | Step::AwaitReady { .. }
             | Step::ProbeRoute { .. }
             | Step::ReleaseVolumes

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use homeport_core::entrypoint::Condition;
-use homeport_core::name::VolumeName;
+use homeport_core::name::{EndpointName, VolumeName};
 use homeport_core::unit::Seconds;
 use homeport_volumes::restore::newest_change;
 use homeport_volumes::{TxId, VolumeUuid};
@@ -59,8 +59,8 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Ends a container that only finished what it began. What it wrote into a tree that was exchanged since is told: that
-    /// tree is in the trash, with what was written.
+    /// Ends a container that only finished what it began, and gives up the addresses that only it had. What it wrote into a
+    /// tree that was exchanged since is told: that tree is in the trash, with what was written.
     pub(super) fn retire_container(
         &mut self,
         container: &ContainerId,
@@ -70,6 +70,9 @@ impl Session<'_, '_> {
     ) -> Result<(), StepError> {
         let found = ContainerRef::Id(container.clone());
         self.stop_this(&found, grace)?;
+        for endpoint in self.left_endpoints(bundle)? {
+            self.release_route(&endpoint)?;
+        }
         if self.host.engine.inspect(&found)?.is_some() {
             self.host.engine.remove(&found)?;
         }
@@ -88,6 +91,16 @@ impl Session<'_, '_> {
         }
         self.writer.remove_retiring(container)?;
         Ok(())
+    }
+
+    /// The endpoints that only the version had which this change replaced: their addresses went on for its clients.
+    fn left_endpoints(&self, bundle: TxId) -> Result<Vec<EndpointName>, StepError> {
+        let former = self.writer.former(&self.instance)?.filter(|former| former.bundle == bundle);
+        let own = self.writer.routes(&self.instance)?;
+        let mut left: Vec<_> =
+            former.into_iter().flat_map(|former| former.routes).map(|route| route.endpoint).collect();
+        left.retain(|endpoint| !own.iter().any(|route| route.endpoint == *endpoint));
+        Ok(left)
     }
 
     /// A copy was migrated while the version from before still had the original: what that wrote since the snapshot is not

@@ -1,6 +1,7 @@
 //! What clients see of operations: those who are connected stay where they can, those who come wait for as long as it takes,
 //! and nobody is left behind when it is taken back, whatever became of the daemon.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,15 +11,15 @@ use homeport_host::Host;
 use homeport_host::engine::{ContainerId, ExitCode};
 use homeport_host::hazard::{Hazard, Hazards, Moment, Point};
 use homeport_host::operation::{self, OperationError};
-use homeport_host::request::SnapshotRef;
-use homeport_host::routes::{Routes as _, SimClient, SimClientId, SimLead, SimRoutes};
+use homeport_host::request::{SnapshotRef, UpgradeRequest};
+use homeport_host::routes::{RouteState, Routes as _, SimClient, SimClientId, SimLead, SimRoutes};
 use homeport_host::run::RunError;
 use homeport_router::RouteId;
 
-use crate::data::{restore, snapshot};
-use crate::port::Manner;
+use crate::data::{done, restore, snapshot};
+use crate::port::{MANIFEST, Manner, Sharing};
 use crate::stage::{Command, Ground, Stage, Trouble, alice};
-use crate::version::{two_that_share, two_versions, upgrade};
+use crate::version::{request, rollback, second, shared, two_that_share, two_versions, upgrade};
 use crate::view::Now;
 
 fn route(endpoint: &str) -> RouteId {
@@ -260,6 +261,66 @@ fn what_cannot_be_led_back_is_said_and_is_led_back_when_it_can() {
     stage.routes.give_back(port);
     stage.run(Command::Unrelated, &Trouble::default());
     assert_eq!(stage.settled("the port is free again"), Now::running("hello"));
+}
+
+/// Version 1.1 has an endpoint more, with an address, and both versions may have the volumes at once.
+fn with_another_endpoint(ground: &Ground) -> Stage {
+    let added = r#""endpoints":{"web":{"port":8080,"protocol":"http","exposure":"public","default_public":"random"},"#;
+    let stage = ground.stage_of(&shared(MANIFEST));
+    stage.port.deeds().sharing = Sharing::Yes;
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.put_version(&shared(&second().replace(r#""endpoints":{"#, added)));
+    let wished = BTreeMap::from([(route("web").endpoint, "random".parse().unwrap())]);
+    stage.does(|host| operation::upgrade(host, &UpgradeRequest { routes: wished.clone(), ..request(None) }).map(done));
+    stage
+}
+
+#[test]
+fn clients_of_an_endpoint_that_goes_stay_with_the_version_that_has_it() {
+    let ground = Ground::new();
+    let stage = with_another_endpoint(&ground);
+    let second = container(&stage);
+    let (web, ssh) = (stage.routes.connect(&route("web")), stage.routes.connect(&route("ssh")));
+    stage.does(rollback);
+    for client in [web, ssh] {
+        assert_eq!(stage.routes.client(client), SimClient::With(second.clone()));
+    }
+    assert_eq!(stage.settled("rolled back"), Now::running("hello"));
+    let late = stage.routes.connect(&route("web"));
+    assert_eq!(stage.routes.client(late), SimClient::Reset, "nobody new comes to the version that retires");
+    let late = stage.routes.connect(&route("ssh"));
+    assert_eq!(stage.routes.client(late), SimClient::With(container(&stage)));
+    let status = stage.routes.status().unwrap();
+    let of_web = status.iter().find(|status| status.id == route("web")).unwrap();
+    assert_eq!((of_web.state.clone(), of_web.open), (RouteState::Closed, 1));
+    // The address goes with the container.
+    stage.does(|host| operation::retire(host, &alice(), std::slice::from_ref(&second)));
+    assert_eq!(stage.routes.client(web), SimClient::Reset);
+    assert_eq!(stage.routes.leads().into_keys().collect::<Vec<_>>(), [route("ssh")]);
+    assert_eq!(stage.settled("retired"), Now::running("hello"));
+}
+
+#[test]
+fn an_address_that_goes_with_its_version_goes_with_whatever_ends_it() {
+    let ground = Ground::new();
+    for command in [Command::Stop, Command::Remove] {
+        let stage = with_another_endpoint(&ground);
+        stage.does(rollback);
+        assert_eq!(stage.routes.leads().len(), 2);
+        stage.must(command);
+        assert!(!stage.routes.leads().contains_key(&route("web")), "{command:?}");
+        stage.settled("afterwards");
+    }
+    // Up again it is had again, at the address that it had.
+    let stage = with_another_endpoint(&ground);
+    let address = stage.routes.leads()[&route("web")].0;
+    stage.does(rollback);
+    stage.does(rollback);
+    assert_eq!(
+        stage.routes.leads()[&route("web")],
+        (address, SimLead::To(container(&stage), homeport_core::unit::PortNumber::new(8080)))
+    );
 }
 
 #[test]

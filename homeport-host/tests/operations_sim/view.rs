@@ -147,6 +147,10 @@ impl Stage {
             assert_eq!(lead, wanted, "{case}: {id}");
         }
         assert_eq!(self.ledger().routes(name).unwrap().len(), 1, "{case}");
+        // Addresses of a version that retires stay for the clients that it has, and get no new ones.
+        if let [_, ..] = self.ledger().retiring(name).unwrap().as_slice() {
+            leads.retain(|id, (_, lead)| id.instance != *name || *lead != SimLead::Closed);
+        }
     }
 
     /// Network, run directories and volumes are those of the instances that there are.
