@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 
 use crate::leftovers::Snapshot;
 use crate::workspace::Workspace;
-use crate::{build_port, run, say, schema, seeded, setup, static_build, tidy};
+use crate::{build_port, run, say, schema, seeded, setup, static_build, tidy, torture};
 
 /// Runs every check; stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
@@ -22,6 +22,7 @@ pub(crate) fn run() -> Result<()> {
     check("clippy", || clippy(&workspace))?;
     check("rustdoc", || rustdoc(&workspace))?;
     check("static init", || static_build::build(&workspace, &static_build::Init::Generic).map(drop))?;
+    check("static port for tests", || static_build::build(&workspace, &torture::PORT).map(drop))?;
     check("build the shell port", || build_port::every_version(&workspace, &workspace.root().join("ports/shell")))?;
     check("tests", || tests(&workspace))?;
     say::line(format_args!("ci: every check passed, in {} s", begun.elapsed().as_secs()));

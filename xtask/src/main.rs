@@ -13,6 +13,7 @@ mod seeded;
 mod setup;
 mod static_build;
 mod tidy;
+mod torture;
 mod workspace;
 
 use std::process::ExitCode;
@@ -64,6 +65,8 @@ enum Task {
     Tidy,
     /// Put one fault at a time into a copy of our own code and see that its test fails.
     SeededFaults(seeded::SeededFaults),
+    /// Kill `homeport` and an engine at random moments, fill disks, and see that one command puts everything right.
+    Torture(torture::Torture),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Schema { check } => schema::run(if check { schema::Mode::Check } else { schema::Mode::Write }),
         Task::Tidy => tidy::run(),
         Task::SeededFaults(args) => seeded::run(&args),
+        Task::Torture(args) => torture::run(&args),
         Task::Demo => demo::run(),
         Task::Ci => ci::run(),
         Task::Bench { name, pairs, extent } => bench::run(name, pairs, &extent),

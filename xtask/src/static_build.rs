@@ -21,6 +21,8 @@ pub(crate) enum Init {
         /// The program's name.
         program: String,
     },
+    /// An example of the sdk, which tests run in images.
+    Example(&'static str),
 }
 
 impl Init {
@@ -36,6 +38,7 @@ impl Init {
         match self {
             Self::Generic => "homeport-init",
             Self::Own { program, .. } => program,
+            Self::Example(name) => name,
         }
     }
 }
@@ -46,10 +49,11 @@ pub(crate) fn build(workspace: &Workspace, init: &Init) -> Result<Vec<u8>> {
     let target = workspace.target().join("init");
     say::line(format_args!("init: building `{}` for {triple}, static", init.program()));
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--quiet", "--locked", "--profile", "init", "--target", &triple, "--bin", init.program()]);
+    command.args(["build", "--quiet", "--locked", "--profile", "init", "--target", &triple]);
+    command.args([if matches!(init, Init::Example(_)) { "--example" } else { "--bin" }, init.program()]);
     match init {
         // From the workspace: the workspace's lock and profiles hold, whatever directory we were called from.
-        Init::Generic => command.args(["--package", "homeport-sdk"]),
+        Init::Generic | Init::Example(_) => command.args(["--package", "homeport-sdk"]),
         Init::Own { folder, .. } => command.arg("--manifest-path").arg(folder.join("Cargo.toml")),
     };
     let status = command
@@ -62,7 +66,8 @@ pub(crate) fn build(workspace: &Workspace, init: &Init) -> Result<Vec<u8>> {
         .status()
         .context("cannot run `cargo`")?;
     ensure!(status.success(), "`{}` cannot be built ({status}); cargo says why above", init.program());
-    let file = target.join(&triple).join("init").join(init.program());
+    let folder = target.join(&triple).join("init");
+    let file = if matches!(init, Init::Example(_)) { folder.join("examples") } else { folder }.join(init.program());
     let bytes = std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     ensure!(is_static(&bytes), "`{}` asks for a dynamic loader: it would not run in every image", file.display());
     Ok(bytes)

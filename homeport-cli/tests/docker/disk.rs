@@ -14,12 +14,16 @@ pub(crate) struct Disk {
 impl Disk {
     /// Makes a disk in `dir` and mounts it at `dir/NAME`.
     pub(crate) fn new(dir: &Path, name: &str) -> Self {
-        let image = dir.join(format!("{name}.img"));
-        std::fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
-        tool("mkfs.ext4", &["-q", image.to_str().unwrap()]);
+        Self::at(&dir.join(format!("{name}.img")), 64, &dir.join(name))
+    }
+
+    /// Makes a disk of this many MiB in the file `image`, all of which anybody may fill, and mounts it at `point`.
+    pub(crate) fn at(image: &Path, mebibytes: u64, point: &Path) -> Self {
+        std::fs::File::create(image).unwrap().set_len(mebibytes << 20).unwrap();
+        tool("mkfs.ext4", &["-q", "-m", "0", image.to_str().unwrap()]);
         let device = tool("losetup", &["--find", "--show", image.to_str().unwrap()]).trim().to_owned();
-        let disk = Self { device, point: dir.join(name) };
-        std::fs::create_dir(&disk.point).unwrap();
+        let disk = Self { device, point: point.to_owned() };
+        std::fs::create_dir_all(&disk.point).unwrap();
         disk.mount();
         disk
     }

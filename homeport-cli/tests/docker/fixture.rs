@@ -112,12 +112,18 @@ pub(crate) fn port(recipe: &Recipe<'_>) -> TestImage {
     fs::create_dir_all(busybox.parent().unwrap()).unwrap();
     fs::copy("/bin/busybox", &busybox).expect("busybox is installed: `cargo xtask setup`");
     fs::set_permissions(&busybox, fs::Permissions::from_mode(0o755)).unwrap();
-    let source = Source::read(dir.path()).unwrap();
-    let image = assemble(Parts { source: &source, debs: Vec::new(), date: Date::EPOCH, init: static_init() }).unwrap();
     let archive = dir.path().join("image.tar");
-    image.write(fs::File::create(&archive).unwrap()).unwrap();
+    let name = write_archive(dir.path(), static_program("homeport-init"), &archive);
     docker(&["load", "--quiet", "--input", archive.to_str().unwrap()]);
-    TestImage { name: image.tag().to_owned() }
+    TestImage { name }
+}
+
+/// Builds the image of a port's folder into an archive that engines load; returns its name.
+pub(crate) fn write_archive(folder: &Path, init: Vec<u8>, archive: &Path) -> String {
+    let source = Source::read(folder).unwrap();
+    let image = assemble(Parts { source: &source, debs: Vec::new(), date: Date::EPOCH, init }).unwrap();
+    image.write(fs::File::create(archive).unwrap()).unwrap();
+    image.tag().to_owned()
 }
 
 /// Builds an image from a Dockerfile, under a name for tests.
@@ -130,17 +136,18 @@ pub(crate) fn dockerfile(name: &str, text: &str) -> TestImage {
     TestImage { name }
 }
 
-fn write(dir: &Path, name: &str, text: &str) {
+pub(crate) fn write(dir: &Path, name: &str, text: &str) {
     fs::write(dir.join(name), text).unwrap();
 }
 
-/// The generic init, as `cargo xtask ci` builds it.
-fn static_init() -> Vec<u8> {
+/// A static program that can be PID 1, as `cargo xtask ci` builds it: the generic init, or `examples/NAME`.
+pub(crate) fn static_program(name: &str) -> Vec<u8> {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
     let init = target.join("init");
     let built = fs::read_dir(&init).ok().and_then(|triples| {
-        triples.filter_map(Result::ok).map(|triple| triple.path().join("init/homeport-init")).find(|file| file.exists())
+        triples.filter_map(Result::ok).map(|triple| triple.path().join("init").join(name)).find(|file| file.exists())
     });
-    let file = built.unwrap_or_else(|| panic!("no static init below `{}`: `cargo xtask ci` builds it", init.display()));
+    let file =
+        built.unwrap_or_else(|| panic!("no static `{name}` below `{}`: `cargo xtask ci` builds it", init.display()));
     fs::read(file).unwrap()
 }

@@ -24,5 +24,6 @@ mod refused_volume;
 mod ssh;
 mod ssh_client;
 mod supervise;
+mod torture;
 mod version;
 mod world;

@@ -15,7 +15,8 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// One HomePort.
 pub(crate) struct World {
     dir: PathBuf,
-    _turn: MutexGuard<'static, ()>,
+    engine: Option<PathBuf>,
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 /// What a command did.
@@ -31,11 +32,26 @@ impl World {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = Command::new("docker").arg("version").output().expect("the docker command is installed");
         assert!(engine.status.success(), "no engine runs: `cargo xtask setup` starts it");
+        Self::make(Some(turn))
+    }
+
+    /// Another HomePort of the same test, at the same time as the first, which has the turn.
+    pub(crate) fn beside(_first: &Self) -> Self {
+        Self::make(None)
+    }
+
+    fn make(turn: Option<MutexGuard<'static, ()>>) -> Self {
         let name: String = format!("{:08x}", rand32());
         let dir = PathBuf::from(format!("/var/tmp/hpt-{name}"));
         // Tests also look where nothing was deployed: the root must be there for that.
         fs::create_dir_all(dir.join("hp")).unwrap();
-        Self { dir, _turn: turn }
+        Self { dir, engine: None, _turn: turn }
+    }
+
+    /// The same, with the engine that listens on `socket`.
+    pub(crate) fn with_engine(mut self, socket: &Path) -> Self {
+        self.engine = Some(socket.to_owned());
+        self
     }
 
     /// A directory for what the test itself needs.
@@ -57,7 +73,17 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_homeport"));
         command.arg("--root").arg(self.root()).env_remove("HOMEPORT_ROOT").env_remove("HOMEPORT_ENGINE");
         command.env_remove("DOCKER_HOST").stdin(Stdio::null());
+        if let Some(socket) = &self.engine {
+            command.arg("--engine").arg(socket);
+        }
         command
+    }
+
+    /// Docker's own command line, with this world's engine.
+    pub(crate) fn docker(&self, args: &[&str]) -> String {
+        let host = self.engine.as_ref().map(|socket| format!("unix://{}", socket.display()));
+        let host: Vec<&str> = host.iter().flat_map(|host| ["--host", host.as_str()]).collect();
+        docker(&[&host, args].concat())
     }
 
     pub(crate) fn finish(command: &mut Command) -> Did {
@@ -110,7 +136,7 @@ impl World {
         if let Some(root) = self.root_id() {
             for (what, args) in [("container", &["ps", "--all"][..]), ("network", &["network", "ls"])] {
                 let filter = format!("label=io.homeport.root={root}");
-                let names = docker(&[args, &["--filter", &filter, "--format", "{{.ID}}"]].concat());
+                let names = self.docker(&[args, &["--filter", &filter, "--format", "{{.ID}}"]].concat());
                 traces.extend(names.lines().map(|name| format!("{what} {name}")));
             }
         }
@@ -134,7 +160,7 @@ impl World {
     }
 
     /// The mount points below this world's root.
-    fn mounts(&self) -> Vec<String> {
+    pub(crate) fn mounts(&self) -> Vec<String> {
         let text = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let below = self.root().display().to_string();
         text.lines()
@@ -149,11 +175,11 @@ impl World {
         let _stopped = self.run(&["daemon", "stop"]);
         if let Some(root) = self.root_id() {
             let filter = format!("label=io.homeport.root={root}");
-            for id in docker(&["ps", "--all", "--quiet", "--filter", &filter]).lines() {
-                docker(&["rm", "--force", id]);
+            for id in self.docker(&["ps", "--all", "--quiet", "--filter", &filter]).lines() {
+                self.docker(&["rm", "--force", id]);
             }
-            for id in docker(&["network", "ls", "--quiet", "--filter", &filter]).lines() {
-                docker(&["network", "rm", id]);
+            for id in self.docker(&["network", "ls", "--quiet", "--filter", &filter]).lines() {
+                self.docker(&["network", "rm", id]);
             }
         }
         let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();

@@ -1,0 +1,67 @@
+//! Owns what came of all cuts: where they hit, what was found wrong, and telling it. Never looks at a HomePort.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What came of all cuts.
+#[derive(Default)]
+pub(super) struct Tally(Mutex<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    hit: BTreeMap<String, usize>,
+    by: BTreeMap<String, usize>,
+    settled: Duration,
+    put_aside: usize,
+    wrongs: Vec<String>,
+}
+
+impl Tally {
+    fn with<T>(&self, change: impl FnOnce(&mut Counts) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A cut hit here.
+    pub(super) fn hit(&self, place: String) {
+        self.with(|counts| *counts.hit.entry(place).or_default() += 1);
+    }
+
+    /// This was what came next, and how that ended.
+    pub(super) fn then(&self, what: String) {
+        self.with(|counts| *counts.by.entry(what).or_default() += 1);
+    }
+
+    /// Everything was right after so long, and so many notes were in the trash.
+    pub(super) fn right(&self, after: Duration, put_aside: usize) {
+        self.with(|counts| {
+            counts.settled = counts.settled.max(after);
+            counts.put_aside += put_aside;
+        });
+    }
+
+    /// Something was wrong.
+    pub(super) fn wrong(&self, text: String) {
+        eprintln!("torture: WRONG {text}");
+        self.with(|counts| counts.wrongs.push(text));
+    }
+
+    /// Tells everything, and fails where anything was wrong.
+    pub(super) fn finish(self, what: &str) {
+        let counts = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let total: usize = counts.hit.values().sum();
+        eprintln!("torture: {what}: {total} times, in {} places", counts.hit.len());
+        for (place, count) in &counts.hit {
+            eprintln!("torture: {count:>5}  {place}");
+        }
+        for (then, count) in &counts.by {
+            eprintln!("torture: {count:>5}  then {then}");
+        }
+        eprintln!(
+            "torture: {what}: right after at most {:.1} s; {} confirmed notes of what was taken back are in the trash",
+            counts.settled.as_secs_f32(),
+            counts.put_aside
+        );
+        assert!(counts.wrongs.is_empty(), "{} things were wrong:\n{}", counts.wrongs.len(), counts.wrongs.join("\n"));
+    }
+}
