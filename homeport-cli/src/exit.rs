@@ -193,6 +193,7 @@ fn of_step(error: &StepError) -> Exit {
         | StepError::RunDir(_)
         | StepError::Probe { .. }
         | StepError::Io { .. }
+        | StepError::NoRoom { .. }
         | StepError::Vanished
         | StepError::OtherMount { .. }
         | StepError::OutOfOrder { .. }

@@ -119,6 +119,7 @@ fn this_machine_or_the_engine_failed() {
         refused(&["HP-ENG-101"]),
         undone(io()),
         undone(StepError::Vanished),
+        undone(StepError::NoRoom { place: path(), wanted: Bytes::new(1), source: io_error() }),
         undone(StepError::OtherMount { volume: "v".parse().unwrap(), found: String::new() }),
         undone(StepError::Volume(VolumeError::Io { action: "x", path: path(), source: io_error() })),
         undone(StepError::Engine(EngineError::SocketMissing { socket: path() })),

@@ -3,6 +3,7 @@
 //! ```text
 //! STATE/                     0700; ledger and lock
 //!   ledger.sqlite  lock  daemon.log
+//!   room                       set aside while a change of version goes on, as in RUN/ and in its volumes
 //!   ledger.sqlite.schema-N     the ledger before it was brought up to date
 //! STORE/                     0700; the store of snapshots, made with the first one
 //! SCRATCH/                   0700; where restores are rehearsed, empty otherwise

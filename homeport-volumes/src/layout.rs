@@ -6,6 +6,7 @@
 //!     marker.json          which volume this is (see `marker`)
 //!     lock                 locked by the process that operates on the volume (see `lock`)
 //!     probe                exists for an instant: can this be written to?
+//!     room                 set aside while an operation goes on that may have to be taken back (see `room`)
 //!     journal staging/ trash/    an exchange of trees, those not live yet, those not live any more
 //!   data/                  owner and mode from the manifest; the directory that a container sees
 //! ```
@@ -22,6 +23,8 @@ pub(crate) const MARKER_NEW: &str = "marker.json.new";
 pub(crate) const LOCK: &str = "lock";
 /// The file that shows that the volume can be written to, below [`HOME`]. [spec: VOL-16]
 pub(crate) const PROBE: &str = "probe";
+/// What only holds room, below [`HOME`].
+pub(crate) const ROOM: &str = "room";
 /// What was taken out of a volume, one directory for each transaction, below [`HOME`].
 pub(crate) const TRASH: &str = "trash";
 /// The trash of whole volumes, below the data root.
@@ -49,7 +52,7 @@ pub(crate) const OLD_NOTE: &str = "old.json";
 /// The note that a staged tree gets if it goes to the trash itself, beside the tree.
 pub(crate) const NEW_NOTE: &str = "new.json";
 /// Names below [`HOME`] that a volume may have before its marker is written: all of them hold nothing.
-pub(crate) const HOME_BEFORE_MARKER: [&str; 3] = [MARKER_NEW, LOCK, PROBE];
+pub(crate) const HOME_BEFORE_MARKER: [&str; 4] = [MARKER_NEW, LOCK, PROBE, ROOM];
 /// What `mkfs` leaves on an empty ext file system; it is no data.
 pub(crate) const LOST_AND_FOUND: &str = "lost+found";
 /// The extended attribute of `data/` that says whose data it is, as `UUID:FORMAT`. [spec: VOL-7]

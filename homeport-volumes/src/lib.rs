@@ -53,6 +53,7 @@ mod record;
 mod remove;
 mod request;
 pub mod restore;
+pub mod room;
 mod sample;
 mod sealed;
 pub mod snapshot;

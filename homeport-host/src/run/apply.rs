@@ -81,7 +81,7 @@ impl Session<'_, '_> {
             Step::SettleAdoption(directory) => adopt::settle_adoption(directory),
             Step::TakeSlot { slot, clients } => {
                 (self.slot, self.clients) = (Some(*slot), *clients);
-                Ok(())
+                self.set_room_aside()
             }
             Step::CheckPort(checked) => self.check_port(checked),
             Step::CopyTree { volume, uuid, tx } => self.copy_tree(volume, *uuid, *tx),

@@ -2,6 +2,7 @@
 //! Never decides what to do about it.
 
 use std::io;
+use std::path::PathBuf;
 
 use homeport_core::fault::{Advice, Fault};
 use homeport_core::name::{CommandName, InstanceName, VolumeName};
@@ -89,6 +90,17 @@ pub enum StepError {
         /// What was being done.
         action: &'static str,
         /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no room for the way back.
+    #[error("cannot set {wanted} bytes aside in `{}` for the way back", place.display())]
+    NoRoom {
+        /// Where.
+        place: PathBuf,
+        /// How much.
+        wanted: Bytes,
+        /// What the operating system said.
         #[source]
         source: io::Error,
     },
@@ -241,6 +253,7 @@ impl Advice for StepError {
             Self::Migration { .. } => "HP-OPN-031",
             Self::TooSlow { .. } => "HP-OPN-032",
             Self::Faltered { .. } => "HP-OPN-033",
+            Self::NoRoom { .. } => "HP-OPN-034",
             Self::Simulated | Self::Died => "HP-OPN-099",
         }
     }
@@ -283,6 +296,10 @@ impl Advice for StepError {
             Self::Faltered { .. } => {
                 Some("the version from before is back; the log of the new one stands above".to_owned())
             }
+            Self::NoRoom { place, .. } => Some(format!(
+                "nothing was changed; make room on the file system of `{}` and repeat the command",
+                place.display()
+            )),
             Self::NotReady { .. } => {
                 Some("its log stands above; the time is `health.ready_seconds` of the port's manifest".to_owned())
             }
@@ -323,7 +340,7 @@ pub struct KeptVolume {
     /// The volume.
     pub volume: VolumeName,
     /// Where it is.
-    pub path: std::path::PathBuf,
+    pub path: PathBuf,
 }
 
 /// Why an operation failed, and what is left.

@@ -78,6 +78,9 @@ impl Session<'_, '_> {
         self.hazard(index, Moment::BeforeStep)?;
         if is_last && step.is_commit() {
             self.hazard(index, Moment::BeforeCommit)?;
+            if self.kind.is_change_of_version() {
+                self.give_room_up();
+            }
             return self.commit(operation, place, step);
         }
         self.apply(step)?;
@@ -116,6 +119,9 @@ impl Session<'_, '_> {
             return RunError::Died { kind, instance };
         }
         let step = Box::new(plan.steps[index].clone());
+        if kind.is_change_of_version() {
+            self.give_room_up();
+        }
         // If not even this can be written, the journal says that the step began, which leads to the same way back.
         self.writer.step_failed(operation, place(index)).ok();
         if kind.course() == Course::On {

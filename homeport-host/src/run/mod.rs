@@ -29,6 +29,7 @@ mod ready;
 pub(crate) mod records;
 mod replace;
 mod resume;
+mod room;
 mod session;
 mod sight;
 mod take_over;

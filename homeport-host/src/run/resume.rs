@@ -59,6 +59,9 @@ fn bring_to_end(
     let unread = |error: String| StepError::Io { action: "read the journal", source: std::io::Error::other(error) };
     let kind: Kind = operation.kind.parse().map_err(unread)?;
     let mut session = Session::new(host, writer, root.clone(), kind, operation.instance.clone());
+    if kind.is_change_of_version() {
+        session.give_room_up();
+    }
     match kind.course() {
         Course::Back => {
             // What was made is in the slot that the operation had taken, also where that step is taken back already.

@@ -114,7 +114,7 @@ fn round(
     let meanwhile = Meanwhile::after(variant, &cut.stand);
     match judge(subject, Wanted::Runs, meanwhile, PATIENCE) {
         Ok((after, put_aside)) if did.code == 0 => {
-            tally.right(after, put_aside);
+            tally.right(&story.join("; "), after, put_aside);
             true
         }
         judged => {

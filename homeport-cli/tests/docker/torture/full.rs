@@ -145,7 +145,8 @@ fn a_disk_that_is_full_at_any_step_costs_nothing_and_is_named() {
 }
 
 fn fill_all(first: &World, archives: &Archives, cases: &[(Full, &str)], tally: &Tally) {
-    for cases in cases.chunks(CASES) {
+    let mut rest = cases;
+    while !rest.is_empty() {
         let world = World::beside(first);
         // Declared after the world, and so unmounted before it is removed.
         let disks = Disks::make(&world);
@@ -154,7 +155,10 @@ fn fill_all(first: &World, archives: &Archives, cases: &[(Full, &str)], tally: &
         // What cannot be made smaller: a store compresses.
         let bulk: String = (0..BULK).map(|_| char::from(b"0123456789abcdefghijklmnopqrstuv"[chance.below(32)])).collect();
         subject.put("bulk", &bulk).unwrap();
-        if cases.iter().all(|(moment, disk)| round(&mut subject, &disks, *moment, disk, tally)) {
+        let (now, later) = rest.split_at(CASES.min(rest.len()));
+        let wrong = now.iter().position(|(moment, disk)| !round(&mut subject, &disks, *moment, disk, tally));
+        rest = wrong.map_or(later, |at| &rest[at + 1..]);
+        if wrong.is_none() {
             for wrong in subject.remove() {
                 tally.wrong(format!("full disks: {wrong}"));
             }
@@ -205,7 +209,7 @@ fn round(subject: &mut Subject<'_>, disks: &Disks, moment: Full, disk: &str, tal
         }
     }
     match judge(subject, Wanted::Runs, Meanwhile::IsThere, PATIENCE) {
-        Ok((after, put_aside)) => tally.right(after, put_aside),
+        Ok((after, put_aside)) => tally.right(&story, after, put_aside),
         Err(found) => wrongs.extend(found),
     }
     let is_right = wrongs.is_empty();

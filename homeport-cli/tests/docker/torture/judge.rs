@@ -210,6 +210,11 @@ fn leftovers(subject: &Subject<'_>) -> Vec<String> {
     let slots = 1 + journal.ledger().retiring(&record.name).unwrap().len();
     let mut wrongs = Vec::new();
     let home = subject.volume().join(".homeport");
+    for place in [root.join("state"), root.join("run"), home.clone()] {
+        if place.join("room").exists() {
+            wrongs.push(format!("room is still set aside in `{}`", place.display()));
+        }
+    }
     for place in [root.join("run/frozen"), root.join("scratch"), home.join("staging")] {
         wrongs.extend(names(&place).into_iter().map(|name| format!("`{}` has `{name}`", place.display())));
     }

@@ -134,7 +134,7 @@ fn round(subject: &mut Subject<'_>, chance: &mut Chance, usual: &mut Usual, tall
     let found = ended.err().map(|wrong| vec![wrong]).unwrap_or_default();
     match judged {
         Ok((after, put_aside)) if found.is_empty() => {
-            tally.right(after, put_aside);
+            tally.right(&story.join("; "), after, put_aside);
             true
         }
         judged => {

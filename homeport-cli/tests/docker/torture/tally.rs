@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+/// What took longer is told.
+const SLOW: Duration = Duration::from_secs(5);
+
 /// What came of all cuts.
 #[derive(Default)]
 pub(super) struct Tally(Mutex<Counts>);
@@ -32,8 +35,11 @@ impl Tally {
         self.with(|counts| *counts.by.entry(what).or_default() += 1);
     }
 
-    /// Everything was right after so long, and so many notes were in the trash.
-    pub(super) fn right(&self, after: Duration, put_aside: usize) {
+    /// Everything was right after so long, and so many notes were in the trash. What took long is told.
+    pub(super) fn right(&self, story: &str, after: Duration, put_aside: usize) {
+        if after > SLOW {
+            eprintln!("torture: right after {:.1} s only: {story}", after.as_secs_f32());
+        }
         self.with(|counts| {
             counts.settled = counts.settled.max(after);
             counts.put_aside += put_aside;

@@ -1,0 +1,122 @@
+//! A disk that another program fills in the middle of a change of version: whatever step that is, the change comes to its end
+//! or is taken back whole, and the version from before runs, with the disk still full.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use homeport_core::fault::Advice as _;
+use homeport_host::Host;
+use homeport_host::hazard::{Hazard, Hazards, Moment, Point};
+use homeport_host::operation::{self, OperationError};
+use homeport_host::run::{RunError, StepError};
+use rustix::mount::MountFlags;
+
+use crate::stage::{Command, Ground, Stage, alice};
+use crate::version::{request, second, upgrade};
+use crate::view::Now;
+
+/// How many steps the upgrade of the stage's port has.
+const STEPS: usize = 23;
+/// How many of them come before the port is started: what the port itself needs of a full disk is not asked here.
+const STEPS_BEFORE_START: usize = 14;
+
+/// Fills a disk before one step.
+#[derive(Debug)]
+struct Fills {
+    step: usize,
+    ballast: PathBuf,
+}
+
+impl Hazards for Fills {
+    fn at(&self, point: &Point) -> Hazard {
+        if (point.step, point.moment) == (self.step, Moment::BeforeStep) && !self.ballast.exists() {
+            fill(&self.ballast);
+        }
+        Hazard::None
+    }
+}
+
+fn fill(ballast: &Path) {
+    let mut file = fs::File::create(ballast).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+}
+
+/// A stage that has one of its places on a disk of its own.
+fn stage_on_a_disk(ground: &Ground, place: &str) -> (Stage, PathBuf) {
+    let stage = ground.stage();
+    let places = [("state", stage.layout.state_dir()), ("run", stage.layout.run_dir()), ("data", stage.layout.data_dir())];
+    let point = places.into_iter().find(|(name, _)| *name == place).unwrap().1.to_owned();
+    fs::create_dir_all(&point).unwrap();
+    rustix::mount::mount("homeport-test", &point, "tmpfs", MountFlags::empty(), Some(c"size=16m,mode=0755")).unwrap();
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.put_version(&second());
+    (stage, point.join("ballast"))
+}
+
+fn upgrade_while_full(stage: &Stage, fills: Fills) -> Result<(), OperationError> {
+    stage.engine.restart();
+    let host = Host::new(stage.layout.clone(), Arc::new(stage.engine.clone()), Arc::new(stage.routes.clone()));
+    operation::upgrade(&host.simulated(Arc::new(fills)), &request(None)).map(drop)
+}
+
+/// No room is set aside any more.
+fn nothing_is_set_aside(stage: &Stage, case: &str) {
+    let volumes = stage.ledger().volumes(&alice()).unwrap().into_iter().map(|volume| volume.path.join(".homeport"));
+    let own = [stage.layout.state_dir().to_owned(), stage.layout.run_dir().to_owned()];
+    for place in own.into_iter().chain(volumes) {
+        assert!(!place.join("room").exists(), "{case}: `{}`", place.display());
+    }
+}
+
+#[test]
+fn a_disk_that_gets_full_before_any_step_hinders_no_way_back() {
+    for (place, steps) in [("state", STEPS), ("run", STEPS), ("data", STEPS_BEFORE_START)] {
+        for step in 1..steps {
+            let case = format!("`{place}` is full before step {step}");
+            let ground = Ground::new();
+            let (stage, ballast) = stage_on_a_disk(&ground, place);
+            let result = upgrade_while_full(&stage, Fills { step, ballast: ballast.clone() });
+            assert!(ballast.exists(), "{case}: there is no such step");
+            match &result {
+                // What is left of the old version is put away by the next command.
+                Ok(()) => {}
+                Err(OperationError::Run(RunError::Undone { .. })) => {
+                    assert_eq!(stage.settled(&case), Now::running("hello"), "{case}");
+                    nothing_is_set_aside(&stage, &case);
+                }
+                Err(error) => panic!("{case}: {error:?}"),
+            }
+            fs::remove_file(&ballast).unwrap();
+            if result.is_err() {
+                stage.does(upgrade);
+            }
+            stage.does(operation::resume_cut_off);
+            assert_eq!(stage.settled(&case), Now::running("hello@1.1.0"));
+            nothing_is_set_aside(&stage, &case);
+        }
+    }
+}
+
+#[test]
+fn where_there_is_no_room_for_the_way_back_nothing_is_begun() {
+    for place in ["state", "run", "data"] {
+        let ground = Ground::new();
+        let (stage, ballast) = stage_on_a_disk(&ground, place);
+        let before = stage.engine.containers();
+        // Enough for the journal, and not for what is set aside.
+        fill(&ballast);
+        let size = ballast.metadata().unwrap().len();
+        fs::OpenOptions::new().write(true).open(&ballast).unwrap().set_len(size - 120_000).unwrap();
+        let error = upgrade_while_full(&stage, Fills { step: usize::MAX, ballast: ballast.clone() }).unwrap_err();
+        let OperationError::Run(RunError::Undone { cause, .. }) = &error else { panic!("{place}: {error:?}") };
+        assert!(matches!(**cause, StepError::NoRoom { .. }), "{place}: {cause:?}");
+        let help = error.help().unwrap();
+        assert!(help.contains(ballast.parent().unwrap().to_str().unwrap()) && help.contains("nothing was changed"));
+        assert_eq!(stage.engine.containers(), before, "{place}");
+        assert_eq!(stage.settled(place), Now::running("hello"));
+        nothing_is_set_aside(&stage, place);
+    }
+}
