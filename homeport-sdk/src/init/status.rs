@@ -1,5 +1,5 @@
 //! Owns the status file: what a running init says about itself, replaced as a whole whenever it changes.
-//! Never measures anything and never blocks init: a file that cannot be written is passed over.
+//! Never measures anything and never blocks init: a file that cannot be written is written later.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,11 +16,18 @@ use super::record::replace;
 pub(crate) struct StatusFile {
     path: PathBuf,
     shown: Option<Status>,
+    /// Whether the file says what is shown.
+    written: bool,
 }
 
 impl StatusFile {
     pub(crate) fn new() -> Self {
-        Self { path: STATUS_FILE.into(), shown: None }
+        Self { path: STATUS_FILE.into(), shown: None, written: true }
+    }
+
+    /// Whether the file says what was shown last; where it could not be written, showing the same again tries again.
+    pub(crate) const fn is_written(&self) -> bool {
+        self.written
     }
 
     /// Writes the file if it would say something else than it does; gives the new line for people if that changed.
@@ -31,16 +38,14 @@ impl StatusFile {
             if shown.condition == status.condition {
                 status.since.clone_from(&shown.since);
             }
-            if *shown == status {
+            if *shown == status && self.written {
                 return None;
             }
         }
         if status.since.is_empty() {
             status.since = clock::utc();
         }
-        if let Ok(bytes) = serde_json::to_vec(&status) {
-            drop(replace(&self.path, &bytes));
-        }
+        self.written = serde_json::to_vec(&status).is_ok_and(|bytes| replace(&self.path, &bytes).is_ok());
         let is_news = self.shown.as_ref().is_none_or(|shown| shown.text != status.text);
         self.shown = Some(status);
         self.shown.as_ref().filter(|_| is_news).map(|status| status.text.as_str())

@@ -163,7 +163,9 @@ impl<P: Port> Supervisor<'_, P> {
 
     fn wait(&self) {
         let now = clock::monotonic();
-        let timeout = self.machine.wake_at().and_then(|at| Timespec::try_from(at.since(now) + ROUNDING).ok());
+        let due = self.machine.wake_at().map(|at| at.since(now) + ROUNDING);
+        let again = (!self.status.is_written()).then_some(WRITE_AGAIN);
+        let timeout = due.into_iter().chain(again).min().and_then(|wait| Timespec::try_from(wait).ok());
         let mut fds = vec![PollFd::new(&self.parts.signals, PollFlags::IN)];
         fds.extend(self.syslog.iter().map(|syslog| PollFd::new(syslog, PollFlags::IN)));
         // An interrupted wait is a short one.
@@ -364,5 +366,7 @@ impl<P: Port> Supervisor<'_, P> {
     }
 }
 
+/// When a status file that could not be written, on a full disk for example, is written again.
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
 /// Poll counts in whole milliseconds somewhere: a wake-up a little late is better than one too early.
 const ROUNDING: Duration = Duration::from_millis(1);

@@ -50,6 +50,21 @@ fn without_a_socket_nothing_is_amiss() {
 }
 
 #[test]
+fn a_status_that_cannot_be_written_is_written_later() {
+    let world = World::new(&json!({"main": sh("exec sleep 1000")}));
+    let mut host = world.host_socket();
+    // Where it is written first stands something else, until it is moved away.
+    fs::create_dir(world.path("run/status.json.new")).unwrap();
+    let mut running = world.run();
+    wait_for("READY=1", || host.has("READY=1").then_some(()));
+    assert_eq!(running.status(), None);
+    fs::remove_dir(world.path("run/status.json.new")).unwrap();
+    running.wait_until_ready();
+    running.signal(Signal::TERM);
+    assert_eq!(running.end().0, 0);
+}
+
+#[test]
 fn a_killed_service_is_started_again_and_the_port_ready_again() {
     for place in [Place::First, Place::Child] {
         let world = World::new(&json!({"main": sh("echo $$ >> /tmp/starts; exec sleep 1000")})).place(place);
