@@ -215,7 +215,7 @@ impl Session<'_, '_> {
     }
 }
 
-fn makes_container(step: &Step) -> bool {
+pub(super) fn makes_container(step: &Step) -> bool {
     matches!(step, Step::CreateContainer | Step::PostRestore { .. } | Step::CheckPort(_) | Step::MigrateTree(_))
 }
 

@@ -19,6 +19,7 @@ mod apply;
 mod commit;
 mod error;
 mod evidence;
+mod fence;
 mod holding;
 mod journal;
 pub(crate) mod known;

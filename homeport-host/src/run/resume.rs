@@ -4,6 +4,7 @@
 use homeport_core::name::InstanceName;
 
 use super::error::StepError;
+use super::fence::is_cut_off_in_making;
 use super::journal::{ahead, begun, taken_slot, with_causes};
 use super::session::Session;
 use crate::host::Host;
@@ -66,6 +67,9 @@ fn bring_to_end(
         Course::Back => {
             // What was made is in the slot that the operation had taken, also where that step is taken back already.
             session.slot = taken_slot(steps).map_err(|error| unread(error.to_string()))?;
+            if is_cut_off_in_making(steps) {
+                session.fence()?;
+            }
             let steps = begun(steps).map_err(|error| unread(error.to_string()))?;
             if steps.iter().any(|(_, step)| *step == Step::HoldRoutes) {
                 session.keep_all_waiting()?;

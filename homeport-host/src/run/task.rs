@@ -3,6 +3,7 @@
 //! [spec: ENT-12, UPG-45, UPG-47]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use homeport_core::config::Effective;
@@ -23,6 +24,9 @@ use crate::container::{ContainerParts, container_spec};
 use crate::engine::{Access, ExitFacts, WaitOutcome};
 use crate::plan::{CheckedPort, MigratedTree, Migrator};
 use crate::progress::{Event, Meter};
+
+/// A file system with fewer bytes left than this counts as full.
+const LEAST_ROOM: u64 = 64 << 10;
 
 /// One thing for a port to do.
 struct Task<'a> {
@@ -71,7 +75,7 @@ impl Session<'_, '_> {
         };
         let exit = self.carry_out_task(&task, &given)?;
         if exit.code.get() != 0 && !self.is_awaited(&exit, checked)? {
-            return Err(StepError::Unfit { how: exit_meaning(&exit) });
+            return Err(StepError::Unfit { how: full_or(exit_meaning(&exit), &[self.run_dir()?.path()]) });
         }
         self.end_task(given.mounted_uuids())
     }
@@ -122,7 +126,9 @@ impl Session<'_, '_> {
         let exit = self.carry_out_task(&task, &given)?;
         if exit.code.get() != 0 {
             let (volume, from, to) = (step.volume.clone(), step.from, step.to);
-            return Err(StepError::Migration { volume, from, to, how: exit_meaning(&exit) });
+            let place = self.volume_record(step.uuid)?.path;
+            let how = full_or(exit_meaning(&exit), &[&place, self.run_dir()?.path()]);
+            return Err(StepError::Migration { volume, from, to, how });
         }
         self.end_task(given.mounted_uuids())?;
         let meter = Meter::new(&*self.host.progress, format!("look through the copy of `{}`", step.volume));
@@ -207,6 +213,17 @@ impl Session<'_, '_> {
             mounts.unmount(uuid)?;
         }
         Ok(())
+    }
+}
+
+/// How a container ended, and which of the places that it wrote to has no room: it knows them by other names.
+fn full_or(how: String, places: &[&Path]) -> String {
+    let is_full = |place: &&&Path| {
+        rustix::fs::statvfs(**place).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_ROOM)
+    };
+    match places.iter().find(is_full) {
+        Some(place) => format!("{how}; the file system of `{}` is full: make room on it and repeat", place.display()),
+        None => how,
     }
 }
 

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use homeport_core::fault::Advice as _;
 use homeport_host::Host;
+use homeport_host::engine::{Engine as _, Operation};
+use homeport_host::engine::sim::When;
+use homeport_host::hazard::Hazard;
 use homeport_host::operation::{
     self, ClientsView, Execution, OperationError, Outcome, VersionChanged, VersionPlan, WayBackView,
 };
@@ -126,6 +129,32 @@ fn an_upgrade_migrates_a_copy_and_a_rollback_takes_it_down_again() {
     let again = stage.does(rollback);
     assert_eq!(again.to.to_string(), "1.1.0", "the version from before is now the higher one");
     assert_eq!(stage.settled("and up again"), Now::running("hello@1.1.0"));
+}
+
+/// Dies in each of its calls that make a container, while the engine is still at it.
+fn dies_while_a_container_is_made(act: impl Fn(&Host) -> Result<(), OperationError>) {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    stage.does(&act);
+    let calls = stage.engine.calls();
+    let making = calls.iter().enumerate().filter(|(_, call)| call.operation == Operation::Create);
+    let making: Vec<usize> = making.map(|(number, _)| number).collect();
+    assert!(!making.is_empty());
+    for call in making {
+        let stage = two_versions(&ground);
+        let (ran, _) = stage.with(&Trouble::in_call(call, When::Later, Hazard::Die), &act);
+        assert!(ran.died, "call {call}");
+        stage.does(operation::resume_cut_off);
+        // The engine has all the time that it needs.
+        (0..100).for_each(|_| stage.engine.ping().unwrap());
+        assert_eq!(stage.settled(&format!("call {call}")), Now::running("hello"));
+    }
+}
+
+#[test]
+fn no_container_comes_up_later_that_a_process_asked_for_which_died() {
+    dies_while_a_container_is_made(|host| upgrade(host).map(drop));
+    dies_while_a_container_is_made(|host| operation::restart(host, &alice()).map(drop));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::world::World;
 /// How many times one engine is killed.
 const ROUNDS: usize = 10;
 /// How long everything may take to be right: what the engine stopped at its start is started again with growing pauses.
-const PATIENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 #[test]
 fn one_command_after_a_kill_of_the_engine_everything_is_of_one_version() {

@@ -11,6 +11,9 @@ pub enum When {
     Before,
     /// All was done, and the caller does not learn it.
     After,
+    /// The engine is still at it when the process that asked is gone: a container comes up some calls later, and its name
+    /// is taken meanwhile. The same as `After` for every other call.
+    Later,
 }
 
 /// Which call a fault strikes.
@@ -51,6 +54,7 @@ pub(super) struct Faults {
     planned: Vec<(FailOn, When)>,
     death: Option<(usize, When)>,
     dead: bool,
+    later: bool,
 }
 
 impl Faults {
@@ -68,6 +72,11 @@ impl Faults {
 
     pub(super) const fn is_dead(&self) -> bool {
         self.dead
+    }
+
+    /// Whether the call that is carried out takes its time.
+    pub(super) const fn is_later(&self) -> bool {
+        self.later
     }
 
     /// A new process: no call made, no fault planned. An outage is the engine's and stays.
@@ -92,6 +101,10 @@ impl Faults {
                     Err(died())
                 }
                 When::After => Ok(Verdict::Die),
+                When::Later => {
+                    self.later = true;
+                    Ok(Verdict::Die)
+                }
             };
         }
         if let Some(outage) = self.outage {
@@ -100,7 +113,7 @@ impl Faults {
         match self.take(number, action.operation) {
             None => Ok(Verdict::Pass),
             Some(When::Before) => Err(injected(action.clone())),
-            Some(When::After) => Ok(Verdict::Fail),
+            Some(When::After | When::Later) => Ok(Verdict::Fail),
         }
     }
 

@@ -4,7 +4,7 @@ use homeport_core::unit::Seconds;
 
 use super::program::{Boot, Fate, OnStop};
 use super::world::{SimContainer, World, parse_id};
-use crate::engine::error::{Action, EngineError, Subject};
+use crate::engine::error::{Action, EngineError, Operation, Subject};
 use crate::engine::name::{ContainerId, ContainerRef};
 use crate::engine::observe::{ContainerState, EventKind};
 use crate::engine::outcome::{
@@ -14,6 +14,8 @@ use crate::engine::spec::{ContainerSpec, NetworkMode};
 
 /// The least memory that Docker takes.
 const LEAST_MEMORY: u64 = 6 << 20;
+/// How many calls a container takes that comes up later.
+const LATE: u32 = 12;
 
 impl World {
     pub(super) fn create(&mut self, action: &Action, spec: &ContainerSpec) -> Result<ContainerCreated, EngineError> {
@@ -24,6 +26,12 @@ impl World {
         }
         if !self.images.contains_key(&spec.image) {
             return Err(missing(action, Subject::Image, &spec.image.to_string()));
+        }
+        if self.late.as_ref().is_some_and(|(late, _)| late.name == spec.name) {
+            self.make_late();
+        } else if self.faults.is_later() {
+            self.late = Some((spec.clone(), LATE));
+            return Err(EngineError::Died { action: action.clone() });
         }
         if self.containers.values().any(|container| container.spec.name == spec.name) {
             let message = format!("the name `{}` is in use", spec.name);
@@ -45,6 +53,14 @@ impl World {
         self.containers.insert(id.clone(), container);
         self.happened(&id, EventKind::Created);
         Ok(ContainerCreated { id, warnings: Vec::new() })
+    }
+
+    /// Makes the container that the engine was still at.
+    pub(super) fn make_late(&mut self) {
+        if let Some((spec, _)) = self.late.take() {
+            // Nobody waits for what comes of it.
+            self.create(&Action::on(Operation::Create, &spec.name), &spec).ok();
+        }
     }
 
     /// Makes a container run and gives its script what it needs; `None` where it runs already.

@@ -41,6 +41,8 @@ pub(super) struct World {
     pub(super) containers: BTreeMap<ContainerId, SimContainer>,
     pub(super) events: Vec<ContainerEvent>,
     pub(super) faults: Faults,
+    /// A container that the engine is still making, and in how many calls it is made.
+    pub(super) late: Option<(ContainerSpec, u32)>,
     made: u32,
     ticks: i64,
 }
@@ -65,13 +67,21 @@ impl World {
             containers: BTreeMap::new(),
             events: Vec::new(),
             faults: Faults::default(),
+            late: None,
             made: 0,
             ticks: 0,
         }
     }
 
     pub(super) fn begin(&mut self, action: &Action) -> Result<Verdict, EngineError> {
-        self.faults.begin(action)
+        let verdict = self.faults.begin(action);
+        if let Some((_, calls)) = &mut self.late {
+            *calls = calls.saturating_sub(1);
+            if *calls == 0 {
+                self.make_late();
+            }
+        }
+        verdict
     }
 
     pub(super) const fn die(&mut self) {
