@@ -84,7 +84,8 @@ fn keep(directory: BorrowedFd<'_>, size: Bytes) -> Result<(), Errno> {
 /// Where a file system cannot set aside, it is written to.
 fn write(file: &mut File, size: Bytes) -> Result<(), Errno> {
     let piece = [0; 4096];
-    let written = (0..size.get().div_ceil(4096)).try_for_each(|_| file.write_all(&piece)).and_then(|()| file.sync_all());
+    let written =
+        (0..size.get().div_ceil(4096)).try_for_each(|_| file.write_all(&piece)).and_then(|()| file.sync_all());
     written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 

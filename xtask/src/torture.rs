@@ -52,7 +52,8 @@ pub(crate) fn run(args: &Torture) -> Result<()> {
     let before = Snapshot::take()?;
     let mut command = run::cargo();
     command.args(["test", "--locked", "-p", "homeport-cli", "--test", "docker", "torture::", "--", "--nocapture"]);
-    let counts = [("KILLS", args.kills), ("ENGINE_KILLS", args.engine_kills), ("FULL", args.full), ("LANES", args.lanes)];
+    let counts =
+        [("KILLS", args.kills), ("ENGINE_KILLS", args.engine_kills), ("FULL", args.full), ("LANES", args.lanes)];
     for (name, count) in counts {
         command.env(format!("HOMEPORT_TORTURE_{name}"), count.to_string());
     }

@@ -23,9 +23,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Whether an operation was cut off while it made a container.
 pub(super) fn is_cut_off_in_making(steps: &[StepRecord]) -> bool {
-    let is_making = |record: &StepRecord| {
-        serde_json::from_str::<Step>(&record.detail).is_ok_and(|step| makes_container(&step))
-    };
+    let is_making =
+        |record: &StepRecord| serde_json::from_str::<Step>(&record.detail).is_ok_and(|step| makes_container(&step));
     steps.iter().any(|record| record.state == StepState::Begun && is_making(record))
 }
 

@@ -46,7 +46,8 @@ fn fill(ballast: &Path) {
 /// A stage that has one of its places on a disk of its own.
 fn stage_on_a_disk(ground: &Ground, place: &str) -> (Stage, PathBuf) {
     let stage = ground.stage();
-    let places = [("state", stage.layout.state_dir()), ("run", stage.layout.run_dir()), ("data", stage.layout.data_dir())];
+    let places =
+        [("state", stage.layout.state_dir()), ("run", stage.layout.run_dir()), ("data", stage.layout.data_dir())];
     let point = places.into_iter().find(|(name, _)| *name == place).unwrap().1.to_owned();
     fs::create_dir_all(&point).unwrap();
     rustix::mount::mount("homeport-test", &point, "tmpfs", MountFlags::empty(), Some(c"size=16m,mode=0755")).unwrap();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use homeport_core::fault::Advice as _;
 use homeport_host::Host;
-use homeport_host::engine::{Engine as _, Operation};
 use homeport_host::engine::sim::When;
+use homeport_host::engine::{Engine as _, Operation};
 use homeport_host::hazard::Hazard;
 use homeport_host::operation::{
     self, ClientsView, Execution, OperationError, Outcome, VersionChanged, VersionPlan, WayBackView,

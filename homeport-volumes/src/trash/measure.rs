@@ -32,16 +32,38 @@ pub fn measure(directory: impl AsFd, progress: &mut dyn FnMut(&Measured)) -> Res
     measure_each(directory, progress, &mut |_| {})
 }
 
-/// The same, and shows each entry to `each`.
+/// The same of a tree that is written to meanwhile, which is therefore only about so large: what is gone or something else
+/// by the time that it is looked at is not counted.
+///
+/// # Errors
+/// The first entry that cannot be looked at for another reason.
+pub fn measure_live(directory: impl AsFd, progress: &mut dyn FnMut(&Measured)) -> Result<Measured, TreeFault> {
+    measure_all(living(Walk::new(directory.as_fd())), progress, &mut |_| {})
+}
+
+/// What is there of a tree that is written to.
+fn living(walk: impl Iterator<Item = Result<Scanned, TreeFault>>) -> impl Iterator<Item = Result<Scanned, TreeFault>> {
+    walk.filter(|scanned| !matches!(scanned, Err(TreeFault::Vanished(_) | TreeFault::Changed(_))))
+}
+
+/// As [`measure`], and shows each entry to `each`.
 pub(crate) fn measure_each(
     directory: impl AsFd,
+    progress: &mut dyn FnMut(&Measured),
+    each: &mut dyn FnMut(&Scanned),
+) -> Result<Measured, TreeFault> {
+    measure_all(Walk::new(directory.as_fd()), progress, each)
+}
+
+fn measure_all(
+    walk: impl Iterator<Item = Result<Scanned, TreeFault>>,
     progress: &mut dyn FnMut(&Measured),
     each: &mut dyn FnMut(&Scanned),
 ) -> Result<Measured, TreeFault> {
     let mut bytes = 0_u64;
     let mut seen = HashSet::new();
     let mut measured: Option<Measured> = None;
-    for scanned in Walk::new(directory.as_fd()) {
+    for scanned in walk {
         let scanned = scanned?;
         let stat = &scanned.stat;
         if stat.kind == StatKind::File && (stat.links < 2 || seen.insert((stat.device, stat.inode))) {
@@ -79,5 +101,35 @@ pub fn measure_trashed(
     match directory::child(slot.fd.as_fd(), name).map_err(VolumeError::io("open a tree in", &path))? {
         Entry::Directory(fd) => measure(fd, progress).map_err(TrashError::Tree),
         Entry::Absent | Entry::Other => Err(TrashError::Unfinished { tx }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_vanishes_under_the_walk_is_not_counted_of_a_live_tree_and_fails_a_still_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, second) = (dir.path().join("a"), dir.path().join("b"));
+        let fill = || [&first, &second].map(|file| std::fs::write(file, "1234").unwrap());
+        let open = || std::fs::File::open(dir.path()).unwrap();
+        // The directory is shown first, and then, once all names were read, the first file.
+        let shown = std::cell::Cell::new(0);
+        let mut remove = |_: &Scanned| {
+            shown.set(shown.get() + 1);
+            if shown.get() % 2 == 0 {
+                drop(std::fs::remove_file(&second));
+            }
+        };
+        fill();
+        let still = open();
+        let fault = measure_each(&still, &mut |_| {}, &mut remove).unwrap_err();
+        assert!(matches!(fault, TreeFault::Vanished(_)), "{fault}");
+        fill();
+        let live = open();
+        let measured = measure_all(living(Walk::new(live.as_fd())), &mut |_| {}, &mut remove).unwrap();
+        assert_eq!((measured.entries, measured.bytes.get()), (2, 4), "the directory and the file that stayed");
+        assert_eq!(measure_live(&live, &mut |_| {}).unwrap().entries, 2);
     }
 }

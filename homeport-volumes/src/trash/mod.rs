@@ -23,7 +23,7 @@ pub use empty::{Emptied, empty};
 pub use error::TrashError;
 pub use list::{Listing, Trashed, is_in_trash, list};
 pub(crate) use measure::measure_each;
-pub use measure::{Measured, measure, measure_trashed};
+pub use measure::{Measured, measure, measure_live, measure_trashed};
 pub use note::{NoteFault, NoteVersion, TrashKind, TrashNote};
 pub use place::{TrashPlace, TrashState};
 pub(crate) use purge::parent_of;

@@ -3,6 +3,7 @@
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::FlockOperation;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::chance::Chance;
@@ -91,14 +92,11 @@ pub(super) fn kill(world: &World, args: &[&str], moment: Moment) -> Cut {
 pub(super) fn kill_daemon(world: &World) -> bool {
     let Some(pid) = daemon(world) else { return false };
     let killed = kill_process(pid, Signal::KILL).is_ok();
-    let gone = format!("/proc/{}", pid.as_raw_pid());
-    let end = Instant::now() + Duration::from_secs(10);
-    while std::path::Path::new(&gone).exists() && Instant::now() < end {
-        // It is nobody's child here, or is reaped later.
-        let stat = std::fs::read_to_string(format!("{gone}/stat")).unwrap_or_default();
-        if stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z')) {
-            break;
-        }
+    // As long as one of its threads is there, its files are open, and another one is told that it runs.
+    let file = std::fs::File::open(world.root().join("run/daemon.pid")).unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    while rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        assert!(Instant::now() < end, "a daemon that was killed is still there");
         std::thread::sleep(Duration::from_millis(5));
     }
     killed

@@ -43,7 +43,8 @@ impl Engine {
     /// Starts one, and enters its network with this thread.
     pub(super) fn start(dir: PathBuf, restore: Restore) -> Self {
         fs::create_dir(&dir).unwrap();
-        let network = Command::new("unshare").args(["--net", "sleep", "infinity"]).stdin(Stdio::null()).spawn().unwrap();
+        let network =
+            Command::new("unshare").args(["--net", "sleep", "infinity"]).stdin(Stdio::null()).spawn().unwrap();
         enter(&network);
         tool("ip", &["link", "set", "lo", "up"]);
         let at = |name: &str| dir.join(name).display().to_string();

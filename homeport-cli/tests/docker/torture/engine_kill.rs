@@ -64,13 +64,7 @@ fn kill_all(
 }
 
 /// One kill, one command, one judgement; whether the HomePort is good for another.
-fn round(
-    subject: &mut Subject<'_>,
-    engine: &mut Engine,
-    restore: Restore,
-    chance: &mut Chance,
-    tally: &Tally,
-) -> bool {
+fn round(subject: &mut Subject<'_>, engine: &mut Engine, restore: Restore, chance: &mut Chance, tally: &Tally) -> bool {
     let (world, variant) = (subject.world, subject.variant);
     let args: &[&str] = match subject.age() {
         Age::Older => &["upgrade", NAME],

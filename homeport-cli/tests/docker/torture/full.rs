@@ -153,7 +153,8 @@ fn fill_all(first: &World, archives: &Archives, cases: &[(Full, &str)], tally: &
         let mut subject = Subject::deploy(&world, archives, Variant::Alone);
         let mut chance = Chance::new(1);
         // What cannot be made smaller: a store compresses.
-        let bulk: String = (0..BULK).map(|_| char::from(b"0123456789abcdefghijklmnopqrstuv"[chance.below(32)])).collect();
+        let bulk: String =
+            (0..BULK).map(|_| char::from(b"0123456789abcdefghijklmnopqrstuv"[chance.below(32)])).collect();
         subject.put("bulk", &bulk).unwrap();
         let (now, later) = rest.split_at(CASES.min(rest.len()));
         let wrong = now.iter().position(|(moment, disk)| !round(&mut subject, &disks, *moment, disk, tally));
@@ -176,7 +177,8 @@ fn round(subject: &mut Subject<'_>, disks: &Disks, moment: Full, disk: &str, tal
     if let Full::But(kib) = moment {
         disks.fill(disk, kib * 1024);
     }
-    let mut child = world.command().arg("--quiet").args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        world.command().arg("--quiet").args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let end = Instant::now() + Duration::from_mins(2);
     let mut is_full = matches!(moment, Full::But(_));
     while child.try_wait().unwrap().is_none() {
@@ -193,7 +195,10 @@ fn round(subject: &mut Subject<'_>, disks: &Disks, moment: Full, disk: &str, tal
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let code = output.status.code().unwrap_or(-1);
     let mut wrongs = Vec::new();
-    tally.hit(format!("`{disk}`, {moment:?}: {}", if code == 0 { "done".to_owned() } else { format!("ended with {code}") }));
+    tally.hit(format!(
+        "`{disk}`, {moment:?}: {}",
+        if code == 0 { "done".to_owned() } else { format!("ended with {code}") }
+    ));
     if code != 0 {
         wrongs.extend(names_the_disk(world, disk, &said));
         wrongs.extend(still_serves(subject, age));

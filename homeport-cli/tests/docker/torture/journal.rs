@@ -60,7 +60,8 @@ impl Journal {
 
 fn words(operation: &OperationRecord, steps: &[StepRecord]) -> String {
     let kind = &operation.kind;
-    let goes_back = |step: &&StepRecord| matches!(step.state, StepState::Undoing | StepState::Undone | StepState::Failed);
+    let goes_back =
+        |step: &&StepRecord| matches!(step.state, StepState::Undoing | StepState::Undone | StepState::Failed);
     if let Some(step) = steps.iter().find(goes_back) {
         return format!("{kind}: taking back, {} was the last", step.name);
     }

@@ -107,7 +107,8 @@ fn round(subject: &mut Subject<'_>, chance: &mut Chance, usual: &mut Usual, tall
     tally.hit(place);
     let then = chance.pick(&[Then::Repair, Then::Start, Then::Restart, Then::Again, Then::Again, Then::Daemon]);
     // What is stopped stays stopped: only what says nothing about that comes after it.
-    let then = if wanted == Wanted::Stopped && matches!(then, Then::Start | Then::Restart) { Then::Repair } else { then };
+    let then =
+        if wanted == Wanted::Stopped && matches!(then, Then::Start | Then::Restart) { Then::Repair } else { then };
     let daemon_dies = then == Then::Daemon || (chance.one_in(5) && matches!(then, Then::Start | Then::Restart));
     if daemon_dies {
         cut::kill_daemon(world);

@@ -27,7 +27,13 @@ impl Tally {
 
     /// A cut hit here.
     pub(super) fn hit(&self, place: String) {
-        self.with(|counts| *counts.hit.entry(place).or_default() += 1);
+        let all = self.with(|counts| {
+            *counts.hit.entry(place).or_default() += 1;
+            counts.hit.values().sum::<usize>()
+        });
+        if all.is_multiple_of(20) {
+            eprintln!("torture: {all} so far");
+        }
     }
 
     /// This was what came next, and how that ended.

@@ -9,7 +9,7 @@ use homeport_core::fault::Fault;
 use homeport_core::name::VolumeName;
 use homeport_core::unit::{Bytes, Seconds};
 use homeport_core::upgrade::Move;
-use homeport_volumes::trash::measure;
+use homeport_volumes::trash::measure_live;
 
 use super::judge::Judged;
 use super::view::{MigrationView, MigrationWay};
@@ -83,7 +83,7 @@ fn view(
     })
 }
 
-/// What is in a volume now.
+/// What is in a volume now, about: the port may be writing to it.
 fn count(host: &Host, record: &VolumeRecord) -> Result<(u64, Bytes), OperationError> {
     let meter = Meter::new(&*host.progress, format!("look at `{}`", record.name));
     let data = std::fs::File::open(record.path.join("data"));
@@ -94,7 +94,7 @@ fn count(host: &Host, record: &VolumeRecord) -> Result<(u64, Bytes), OperationEr
         meter.advance(counted.bytes.get().saturating_sub(done.0), counted.entries.saturating_sub(done.1));
         done = (counted.bytes.get(), counted.entries);
     };
-    let counted = measure(&data, &mut tell);
+    let counted = measure_live(&data, &mut tell);
     let counted = counted.map_err(|fault| DataError::from(homeport_volumes::restore::RestoreError::Tree(fault)))?;
     Ok((counted.entries, counted.bytes))
 }
