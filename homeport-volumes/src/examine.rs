@@ -24,7 +24,7 @@ use crate::open::{open_deepest, open_directory};
 use crate::path::{Relation, VolumePath};
 use crate::request::{Access, Known, Origin, Request};
 use crate::restore::journal;
-use crate::users::Processes;
+use crate::users::{Processes, lasting_users};
 use crate::{lock, marker, sample, stamp};
 
 /// How many names of one directory are looked at: a volume has a handful, and what has more is none.
@@ -137,8 +137,7 @@ pub(crate) fn examine_among(
     };
     let users = match (&location, &content) {
         (Some(location), Some(_)) if request.access != Access::Shared => {
-            let of_now = |processes: &Processes| processes.users_of(&mounts, location, &request.tolerated);
-            processes.map_or_else(|| of_now(&Processes::of(machine)), of_now)
+            lasting_users(machine, processes, &mounts, location, &request.tolerated)
         }
         _ => Vec::new(),
     };

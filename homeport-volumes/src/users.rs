@@ -9,11 +9,16 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::examine::Machine;
 use crate::facts::User;
 use crate::mountinfo::{Location, MountTable};
 use crate::path::Relation;
+
+/// How often it is looked again at somebody who seems to use a volume, and after how long.
+const MORE_LOOKS: u32 = 5;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// The mounts of all processes at one moment: one process of each mount namespace and root directory stands for all of them.
 ///
@@ -75,6 +80,28 @@ impl Processes {
         }
         users
     }
+}
+
+/// Those that have `volume` mounted, at one look after the other: `first`, where somebody has looked already, and then
+/// anew. A container that is being started has every mount of the host for an instant, whosever it is; who uses a volume
+/// has it for longer than that.
+pub(crate) fn lasting_users(
+    machine: &Machine,
+    first: Option<&Processes>,
+    own: &MountTable,
+    volume: &Location,
+    tolerated: &[u32],
+) -> Vec<User> {
+    let of_now = |processes: &Processes| processes.users_of(own, volume, tolerated);
+    let mut users = first.map_or_else(|| of_now(&Processes::of(machine)), of_now);
+    for _ in 0..MORE_LOOKS {
+        if users.is_empty() {
+            break;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+        users = of_now(&Processes::of(machine));
+    }
+    users
 }
 
 /// A mount namespace and the root directory in it, by device and inode: a process sees mounts below its root only.
@@ -178,6 +205,29 @@ mod tests {
         let mut seen: Vec<_> = found.seen.iter().map(|process| (process.namespace, process.pid)).collect();
         seen.sort_unstable();
         assert!(matches!(seen[..], [(1, 3 | 4), (2, 6 | 7)]), "{seen:?}");
+    }
+
+    #[test]
+    fn who_has_a_volume_for_an_instant_only_is_no_user_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let container = "1 0 0:50 / / rw - overlay o rw\n";
+        let starting = format!("{container}2 1 8:2 / /srv rw - ext4 b rw\n");
+        let process = dir.path().join("proc/7");
+        fs::create_dir_all(process.join("ns")).unwrap();
+        std::os::unix::fs::symlink("mnt:[7]", process.join("ns/mnt")).unwrap();
+        fs::write(process.join("comm"), "runc:[2:INIT]").unwrap();
+        let mounts = process.join("mountinfo");
+        let machine = Machine { proc: dir.path().join("proc"), ..Machine::default() };
+        let own = MountTable::parse(b"1 0 8:1 / / rw - ext4 a rw\n").unwrap();
+        let volume = Location { device: DeviceNumber { major: 8, minor: 2 }, inner: "/mail/data".into() };
+        let users = |first: Option<&Processes>| lasting_users(&machine, first, &own, &volume, &[]);
+        fs::write(&mounts, &starting).unwrap();
+        let first = Processes::of(&machine);
+        assert_eq!(first.users_of(&own, &volume, &[]).len(), 1);
+        assert_eq!(users(Some(&first)).len(), 1, "it stays");
+        fs::write(&mounts, container).unwrap();
+        assert_eq!(users(Some(&first)), [], "it has let go");
+        assert_eq!(users(None), []);
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Engine {
 
     /// The first processes of ports in its containers, whatever it says of them itself.
     pub(super) fn ports(&self) -> BTreeSet<i32> {
-        let shims: BTreeSet<i32> = of_directory(&self.dir).into_iter().map(|pid| pid.as_raw_pid()).collect();
+        let shims: BTreeSet<i32> = of_directory(&self.dir).into_iter().map(Pid::as_raw_pid).collect();
         let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         pids.filter(|pid| command_line(*pid).starts_with("/port/init run") && shims.contains(&parent(*pid))).collect()
     }

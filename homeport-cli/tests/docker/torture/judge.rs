@@ -125,13 +125,13 @@ fn containers(subject: &Subject<'_>, status: &Value, wanted: Wanted) -> Vec<Stri
         return wrongs;
     }
     let own = own.unwrap_or_default();
-    if !there.get(own.as_str()).is_some_and(|words| words.starts_with("running")) {
-        wrongs.push(format!("the ledger's container {own} does not run: {there:?}"));
-    } else {
+    if there.get(own.as_str()).is_some_and(|words| words.starts_with("running")) {
         let image = subject.world.docker(&["inspect", "--format", "{{.Image}}", &own]);
         if image.as_str() != status["image"].as_str().unwrap() {
             wrongs.push(format!("the container is of image {image}: the ledger has {}", status["image"]));
         }
+    } else {
+        wrongs.push(format!("the ledger's container {own} does not run: {there:?}"));
     }
     wrongs
 }
