@@ -245,9 +245,15 @@ impl Session<'_, '_> {
                 self.host.engine.stop(&container, self.grace()?)?;
             }
             self.host.engine.remove(&container)?;
+            self.forget_freeze(&facts.id)?;
         }
-        self.note_container(None)?;
-        crate::taking::forget_freeze(self.host, &self.instance);
+        self.note_container(None)
+    }
+
+    /// Forgets that this container stood still, which is gone.
+    pub(super) fn forget_freeze(&self, gone: &ContainerId) -> Result<(), StepError> {
+        let recorded = self.writer.instance(&self.instance)?.and_then(|record| record.container);
+        crate::taking::forget_freeze(self.host, &self.instance, gone, recorded.as_ref());
         Ok(())
     }
 

@@ -7,7 +7,6 @@ use homeport_volumes::store::{Reason, Store};
 
 use super::error::StepError;
 use super::session::Session;
-use crate::engine::ContainerRef;
 use crate::ledger::VolumeRecord;
 use crate::plan::{Kind, Writing};
 use crate::progress::Event;
@@ -32,7 +31,7 @@ impl Session<'_, '_> {
         let manifest = recorded.as_ref().and_then(|record| homeport_core::manifest::parse(&record.manifest).ok());
         let hook = match (port, &manifest, recorded.and_then(|record| record.container)) {
             (Writing::GoesOn, Some(manifest), Some(container)) => {
-                Hook::new(self.host, &self.instance, manifest, ContainerRef::Id(container))
+                Hook::new(self.host, &self.instance, manifest, container)
             }
             _ => None,
         };

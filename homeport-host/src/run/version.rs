@@ -82,6 +82,7 @@ impl Session<'_, '_> {
             Err(error) if !error.is_death() => {
                 let text = format!(
                     "whether the version from before wrote to its data after that was copied cannot be said ({}); the data is \
+        self.forget_freeze(container)?;
                      in the trash, as {bundle}",
                     with_causes(&error)
                 );

@@ -2,7 +2,8 @@
 //! whatever happens in between. [spec: MAN-18, STO-22]
 //!
 //! What is frozen is noted in the run directory before, so that a process that comes later can thaw it where this one dies.
-//! The note goes with the thaw, or with the container: what does not run does not stand still.
+//! The note goes with the thaw, or with the container that it names: what does not run does not stand still. Another
+//! container of the instance, which only looks or migrates a copy meanwhile, takes no note away.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,8 +13,9 @@ use homeport_core::entrypoint::Phase;
 use homeport_core::manifest::Manifest;
 use homeport_core::name::{CommandName, InstanceName};
 
+use super::note::Note;
 use super::standing::{Closed, StandsStill};
-use crate::engine::{ContainerRef, ContainerState, ExecOutcome, ExecSpec, ExecStreams, Flow};
+use crate::engine::{ContainerId, ContainerRef, ContainerState, ExecOutcome, ExecSpec, ExecStreams, Flow};
 use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::run::with_causes;
@@ -27,7 +29,7 @@ const SAID: usize = 2000;
 #[derive(Debug, Clone)]
 pub(crate) struct Hook<'a> {
     host: &'a Host,
-    container: ContainerRef,
+    container: ContainerId,
     note: PathBuf,
     freeze: (CommandName, Duration),
     thaw: Option<(CommandName, Duration)>,
@@ -49,7 +51,7 @@ impl<'a> Hook<'a> {
         host: &'a Host,
         instance: &InstanceName,
         manifest: &Manifest,
-        container: ContainerRef,
+        container: ContainerId,
     ) -> Option<Self> {
         let command = |name: &CommandName| {
             let within = manifest.commands.get(name).map_or(60, |command| command.within.get());
@@ -75,10 +77,12 @@ impl<'a> Hook<'a> {
         let not_noted = |why: String| format!("the port was not frozen, since that cannot be noted: {why}");
         crate::layout::prepare_private(&self.host.layout.frozen_dir())
             .map_err(|error| not_noted(with_causes(&error)))?;
-        fs::write(&self.note, self.thaw.as_ref().map_or("", |(name, _)| name.as_str()))
+        Note::new(self.container.clone(), self.thaw.as_ref().map(|(name, _)| name.clone()))
+            .write(&self.note)
             .map_err(|error| not_noted(format!("`{}`: {error}", self.note.display())))?;
-        let frozen = Frozen { hook: Some(self.clone()), run: state(self.host, &self.container), standing };
-        match run(self.host, &self.container, &self.freeze) {
+        let container = ContainerRef::from(&self.container);
+        let frozen = Frozen { hook: Some(self.clone()), run: state(self.host, &container), standing };
+        match run(self.host, &container, &self.freeze) {
             Ok(()) => Ok(frozen),
             Err(why) => {
                 let thawed = frozen.thaw().err().map(|why| format!("; {why}")).unwrap_or_default();
@@ -94,7 +98,7 @@ impl Frozen<'_> {
     /// # Errors
     /// Why it may still stand still, or did not all the time, in words.
     pub(crate) fn thaw(mut self) -> Result<(), String> {
-        let now = self.hook.as_ref().and_then(|hook| state(hook.host, &hook.container));
+        let now = self.hook.as_ref().and_then(|hook| state(hook.host, &ContainerRef::from(&hook.container)));
         self.end()?;
         if self.standing.is_given_up() {
             return Err("it was thawed before, since the daemon is about to end".to_owned());
@@ -108,13 +112,14 @@ impl Frozen<'_> {
 
     fn end(&mut self) -> Result<(), String> {
         let Some(hook) = self.hook.take() else { return Ok(()) };
+        let container = ContainerRef::from(&hook.container);
         let thawed = match &hook.thaw {
-            Some(thaw) => run(hook.host, &hook.container, thaw).map_err(|why| (thaw.0.clone(), why)),
+            Some(thaw) => run(hook.host, &container, thaw).map_err(|why| (thaw.0.clone(), why)),
             // It has no such command: `freeze` ends by itself.
             None => Ok(()),
         };
         // Where it may stand still, the note stays, and the daemon tries again.
-        let stands = thawed.is_err() && may_run(hook.host, &hook.container);
+        let stands = thawed.is_err() && may_run(hook.host, &container);
         if !stands {
             fs::remove_file(&hook.note).ok();
         }
@@ -142,17 +147,17 @@ impl Drop for Frozen<'_> {
 pub(crate) fn thaw_forgotten(host: &Host, ledger: &Ledger) -> Vec<(InstanceName, String)> {
     let mut failed = Vec::new();
     for record in ledger.instances().unwrap_or_default() {
-        let note = host.layout.frozen_note(&record.name);
-        let Ok(text) = fs::read_to_string(&note) else { continue };
-        let container = record.container.clone().map(ContainerRef::Id);
+        let file = host.layout.frozen_note(&record.name);
+        let Some(note) = Note::read(&file) else { continue };
+        let container = note.container(record.container.as_ref()).map(ContainerRef::from);
         let container = container.filter(|container| may_run(host, container));
-        let thawed = match (container, text.parse::<CommandName>()) {
-            (Some(container), Ok(name)) => run(host, &container, &(name, Duration::from_mins(1))),
+        let thawed = match (container, note.thaw) {
+            (Some(container), Some(name)) => run(host, &container, &(name, Duration::from_mins(1))),
             // What does not run does not stand still; without such a command `freeze` ends by itself.
-            (None, _) | (_, Err(_)) => Ok(()),
+            (None, _) | (_, None) => Ok(()),
         };
         match thawed {
-            Ok(()) => drop(fs::remove_file(&note)),
+            Ok(()) => drop(fs::remove_file(&file)),
             Err(why) => failed.push((record.name, why)),
         }
     }
@@ -172,10 +177,14 @@ pub(crate) fn end_freezes(host: &Host, limit: Duration) -> Vec<(InstanceName, St
     Ledger::open(&host.layout).map(|ledger| thaw_forgotten(host, &ledger)).unwrap_or_default()
 }
 
-/// Forgets that the instance stood still: the container that did is gone.
-pub(crate) fn forget_freeze(host: &Host, instance: &InstanceName) {
-    // One that stays is found by the daemon, which thaws what does not stand still without harm.
-    fs::remove_file(host.layout.frozen_note(instance)).ok();
+/// Forgets that this container of the instance stood still: it is gone. `recorded` is the one that the ledger had then. A note
+/// about another container stays.
+pub(crate) fn forget_freeze(host: &Host, instance: &InstanceName, gone: &ContainerId, recorded: Option<&ContainerId>) {
+    let file = host.layout.frozen_note(instance);
+    if Note::read(&file).is_some_and(|note| note.container(recorded) == Some(gone)) {
+        // One that stays is found by the daemon, which thaws what does not stand still without harm.
+        fs::remove_file(file).ok();
+    }
 }
 
 /// What the container does; `None` where that cannot be said.

@@ -13,6 +13,7 @@ mod about;
 mod baseline;
 mod error;
 mod freeze;
+mod note;
 mod standing;
 mod still;
 mod take;

@@ -15,6 +15,7 @@ mod data_rules;
 mod exhaust;
 mod exhaust_data;
 mod exhaust_version;
+mod frozen;
 mod full_disk;
 mod let_go;
 mod lost_snapshots;

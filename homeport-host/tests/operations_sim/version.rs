@@ -24,12 +24,17 @@ use crate::view::Now;
 
 /// The same port, one version later: its host keys have another format, with a step up and one down.
 pub(crate) fn second() -> String {
+    next_of(MANIFEST)
+}
+
+/// The same of a port with this manifest.
+pub(crate) fn next_of(manifest: &str) -> String {
     let migration = r#""migrations":[{"volume":"hostkeys","from":1,"to":2,"down":true}],"#;
-    let text = MANIFEST
+    let text = manifest
         .replace(r#""version":"1.0.0""#, r#""version":"1.1.0""#)
         .replace(r#""path":"/var/lib/hostkeys","format":1"#, r#""path":"/var/lib/hostkeys","format":2,"min_format":2"#)
         .replace(r#""endpoints""#, &format!(r#"{migration}"endpoints""#));
-    assert_ne!(text, MANIFEST);
+    assert_ne!(text, manifest);
     text
 }
 

@@ -12,7 +12,6 @@ use homeport_volumes::tree::TreePath;
 
 use super::gone::{self, GoneSnapshot};
 use super::view::SnapshotView;
-use crate::engine::ContainerRef;
 use crate::host::Host;
 use crate::ledger::{EventRecord, InstanceRecord, Ledger, VolumeRecord};
 use crate::operation::data_error::DataError;
@@ -153,8 +152,7 @@ pub(crate) fn store(host: &Host, ledger: &Ledger, instance: &InstanceName) -> Re
 /// The port's own commands around a snapshot of it while it runs.
 fn hook<'a>(host: &'a Host, record: &InstanceRecord) -> Option<Hook<'a>> {
     let image = recorded_image(record).ok()?;
-    let container = ContainerRef::Id(record.container.clone()?);
-    Hook::new(host, &record.name, &image.manifest, container)
+    Hook::new(host, &record.name, &image.manifest, record.container.clone()?)
 }
 
 /// Writes the snapshot into the instance's history. That it exists does not hang on it.
