@@ -383,7 +383,8 @@ impl Session<'_, '_> {
     }
 
     pub(super) fn release_volumes(&mut self) -> Result<(), StepError> {
-        self.note_data()?;
+        // A ledger that cannot be written keeps no volume in use: what is taken back next may make room for it.
+        let noted = self.note_data();
         self.in_use.clear();
         self.mounted.clear();
         let mounts = self.mounts()?;
@@ -392,7 +393,7 @@ impl Session<'_, '_> {
                 mounts.unmount(uuid)?;
             }
         }
-        Ok(())
+        noted
     }
 
     /// Notes which volumes hold something: from then on an empty one is a loss. [spec: VOL-19]

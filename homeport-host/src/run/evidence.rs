@@ -1,7 +1,7 @@
 //! Owns what is kept of a container that failed, in its own words, before it is taken away.
 //! Never decides whether it failed.
 
-use homeport_core::entrypoint::{Diagnostic, ExitStatus};
+use homeport_core::entrypoint::{Diagnostic, ExitStatus, Level};
 
 use crate::engine::{ContainerRef, ContainerState, Engine, ExitFacts, Flow, LogRequest, LogTail};
 use crate::rundir::RunDir;
@@ -34,15 +34,16 @@ impl Evidence {
             },
             _ => None,
         };
-        let errors = match run_dir.termination() {
-            Some(termination) => termination.errors,
-            None => run_dir
-                .diagnostics()
-                .into_iter()
-                .filter(|d| d.level == homeport_core::entrypoint::Level::Error)
-                .collect(),
-        };
-        Self { exit, errors, log: log_tail(engine, container) }
+        let (mut reported, log) = log_tail(engine, container);
+        if let Some(termination) = run_dir.termination() {
+            reported = termination.errors;
+        } else {
+            let kept = run_dir.diagnostics();
+            // Where `/run/port` could not be written, its disk being full, they stand in the log alone. [spec: ENT-21]
+            reported = if kept.is_empty() { reported } else { kept };
+            reported.retain(|diagnostic| diagnostic.level == Level::Error);
+        }
+        Self { exit, errors: reported, log }
     }
 }
 
@@ -58,7 +59,8 @@ pub fn exit_meaning(exit: &ExitFacts) -> String {
     }
 }
 
-fn log_tail(engine: &dyn Engine, container: &ContainerRef) -> Vec<String> {
+/// The diagnostics at the end of a log, and the other lines there.
+fn log_tail(engine: &dyn Engine, container: &ContainerRef) -> (Vec<Diagnostic>, Vec<String>) {
     let mut text: Vec<u8> = Vec::new();
     let mut sink = |_, bytes: &[u8]| {
         text.extend_from_slice(bytes);
@@ -68,12 +70,15 @@ fn log_tail(engine: &dyn Engine, container: &ContainerRef) -> Vec<String> {
         Flow::Continue
     };
     if engine.logs(container, &LogRequest::past(LogTail::Lines(LINES)), &mut sink).is_err() {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
     let text = String::from_utf8_lossy(&text);
-    let is_diagnostic = |line: &str| serde_json::from_str::<Diagnostic>(line).is_ok();
-    text.lines()
-        .filter(|line| !line.trim().is_empty() && !is_diagnostic(line))
-        .map(|line| homeport_core::text::clip(line, LINE_LIMIT))
-        .collect()
+    let (mut diagnostics, mut others) = (Vec::new(), Vec::new());
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        match serde_json::from_str(line) {
+            Ok(diagnostic) => diagnostics.push(diagnostic),
+            Err(_) => others.push(homeport_core::text::clip(line, LINE_LIMIT)),
+        }
+    }
+    (diagnostics, others)
 }

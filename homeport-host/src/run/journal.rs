@@ -9,7 +9,7 @@ use super::session::Session;
 use crate::hazard::{Hazard, Moment, Point};
 use crate::host::now;
 use crate::ledger::{
-    EventRecord, LedgerError, LedgerWriter, NewOperation, NewStep, OperationEnd, OperationId, Refusal, Slot,
+    Change, EventRecord, LedgerError, LedgerWriter, NewOperation, NewStep, OperationEnd, OperationId, Refusal, Slot,
     StepRecord, StepState,
 };
 use crate::oplock::ProcessId;
@@ -163,19 +163,30 @@ impl Session<'_, '_> {
         message: &str,
     ) -> Result<Leftovers, StepError> {
         let mut left = Leftovers::default();
+        let mut unnoted = Vec::new();
         for (index, step) in steps.iter().rev() {
             if left.container {
                 // The container stands on it. The next command takes the rest back.
                 continue;
             }
             match self.take_one_back(operation, *index, step) {
-                Ok(kept) => left.kept.extend(kept),
+                Ok((kept, noted)) => {
+                    left.kept.extend(kept);
+                    unnoted.extend((noted == Noted::DiskFull).then_some(*index));
+                }
                 Err(error) if error.is_death() => return Err(error),
                 Err(error) => {
                     self.writer.step_failed(operation, place(*index)).ok();
                     left.failed.push(format!("{step}: {}", with_causes(&error)));
                     left.container |= makes_container(step) || *step == Step::StartContainer;
                 }
+            }
+        }
+        // What was taken back may have made the room that writing it down needs.
+        for index in unnoted {
+            if let Err(error) = self.writer.step_undone(operation, place(index)) {
+                left.failed.push(format!("write the journal: {}", with_causes(&error)));
+                break;
             }
         }
         let (end, message) = match left.failed.as_slice() {
@@ -188,18 +199,19 @@ impl Session<'_, '_> {
         Ok(left)
     }
 
+    /// Takes one step back, also where a full disk keeps it from being written down: the copy that fills the disk may be what
+    /// is taken back, and an undo that is not noted is at worst done again.
     fn take_one_back(
         &mut self,
         operation: OperationId,
         index: usize,
         step: &Step,
-    ) -> Result<Option<KeptVolume>, StepError> {
-        self.writer.step_undoing(operation, place(index))?;
+    ) -> Result<(Option<KeptVolume>, Noted), StepError> {
+        noted(self.writer.step_undoing(operation, place(index)))?;
         self.hazard(index, Moment::BeforeUndo)?;
         let kept = self.undo(step)?;
         self.hazard(index, Moment::AfterUndo)?;
-        self.writer.step_undone(operation, place(index))?;
-        Ok(kept)
+        Ok((kept, noted(self.writer.step_undone(operation, place(index)))?))
     }
 
     fn hazard(&self, step: usize, moment: Moment) -> Result<(), StepError> {
@@ -212,6 +224,22 @@ impl Session<'_, '_> {
 
     pub(super) fn unwritten(&self, source: LedgerError) -> RunError {
         RunError::Journal { kind: self.kind, instance: self.instance.clone(), source }
+    }
+}
+
+/// Whether something stands in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    Yes,
+    /// There is no room for it.
+    DiskFull,
+}
+
+fn noted(written: Result<Change, LedgerError>) -> Result<Noted, LedgerError> {
+    match written {
+        Ok(_) => Ok(Noted::Yes),
+        Err(LedgerError::Full { .. }) => Ok(Noted::DiskFull),
+        Err(error) => Err(error),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,6 +91,8 @@ pub(crate) enum Migrating {
     FailsHalfWay,
     /// It says that it has done its work, and has not.
     Lies,
+    /// It writes until the disk is full, and fails.
+    FillsTheDisk,
 }
 
 /// The file that data of format 2 has and data of format 1 need not have.
@@ -272,6 +275,14 @@ impl Deeds {
             Migrating::Lies => return 0,
             Migrating::FailsHalfWay => {
                 fs::write(data.join(HOST_KEY), "half").unwrap();
+                return 83;
+            }
+            Migrating::FillsTheDisk => {
+                let mut file = fs::File::create(data.join("pages")).unwrap();
+                // The last bytes too: what is left is less than a page.
+                for part in [1 << 16, 1] {
+                    while file.write_all(&vec![b'p'; part]).is_ok() {}
+                }
                 return 83;
             }
             Migrating::Works => {}

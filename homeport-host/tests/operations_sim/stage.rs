@@ -1,6 +1,7 @@
 //! A HomePort of a test's own: real directories, mounts and ledger, a simulated engine and simulated public sockets.
 //! What is mounted is unmounted when it goes, also when a test panics. Needs root, and fails without.
 
+use std::ffi::CStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -48,12 +49,20 @@ impl Drop for Mounted {
 
 impl Ground {
     pub(crate) fn new() -> Self {
+        Self::of(c"size=512m,mode=0755")
+    }
+
+    /// One that is quickly full.
+    pub(crate) fn small() -> Self {
+        Self::of(c"size=16m,mode=0755")
+    }
+
+    fn of(options: &CStr) -> Self {
         assert!(rustix::process::geteuid().is_root(), "these tests need root");
         let disk = tempfile::Builder::new().prefix("hp-ops-").tempdir().unwrap();
         fs::set_permissions(disk.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let memory = disk.path().join("m");
         fs::create_dir(&memory).unwrap();
-        let options = Some(c"size=512m,mode=0755");
         rustix::mount::mount("homeport-test", &memory, "tmpfs", MountFlags::empty(), options).unwrap();
         Self { mounted: Mounted(memory), stages: AtomicU32::new(0), disk }
     }

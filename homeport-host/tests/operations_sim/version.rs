@@ -304,6 +304,25 @@ fn a_migration_that_fails_or_lies_changes_nothing() {
     }
 }
 
+/// The ledger is on the disk that is full, so that nothing can be written down until the copy is thrown away.
+#[test]
+fn a_migration_that_fills_the_disk_of_the_ledger_is_taken_back() {
+    for make in [two_versions, two_that_share] {
+        let ground = Ground::small();
+        let stage = make(&ground);
+        let before = tree(&stage.volume("hostkeys").join("data")).unwrap();
+        stage.port.deeds().migrating = Migrating::FillsTheDisk;
+        let ran = stage.with(&Trouble::default(), upgrade).0;
+        let Some((failed, why, _)) = ran.undone() else { panic!("{}", ran.text()) };
+        assert_eq!(failed.name(), "migrate_tree", "{why}");
+        assert_eq!(stage.settled("taken back"), Now::running("hello"));
+        assert_eq!(tree(&stage.volume("hostkeys").join("data")).unwrap(), before);
+        stage.port.deeds().migrating = Migrating::Works;
+        stage.does(upgrade);
+        assert_eq!(stage.settled("upgraded"), Now::running("hello@1.1.0"));
+    }
+}
+
 #[test]
 fn every_reason_against_a_version_is_told_and_nothing_is_done() {
     let ground = Ground::new();
