@@ -13,7 +13,7 @@ use super::error::StepError;
 use super::evidence::exit_meaning;
 use super::journal::with_causes;
 use super::session::Session;
-use crate::engine::{ContainerId, ContainerRef, ContainerState};
+use crate::engine::{ContainerId, ContainerRef, ContainerState, MemoryEnd};
 use crate::host::Probing;
 use crate::ledger::{EventRecord, Slot, TrashReason};
 use crate::progress::Event;
@@ -44,7 +44,13 @@ impl Session<'_, '_> {
         loop {
             match self.host.engine.inspect(&container)?.map(|facts| facts.state) {
                 Some(ContainerState::Running { .. }) => {}
-                Some(ContainerState::Exited(exit)) => return Err(StepError::Ended { how: exit_meaning(&exit) }),
+                Some(ContainerState::Exited(exit)) if exit.memory == MemoryEnd::OutOfMemory => {
+                    let limit = self.manifest("soak")?.resources.memory_limit;
+                    return Err(StepError::OutOfMemory { limit, how: exit_meaning(&exit) });
+                }
+                Some(ContainerState::Exited(exit)) => {
+                    return Err(StepError::Faltered { how: format!("it ended with {}", exit_meaning(&exit)) });
+                }
                 _ => return Err(StepError::Vanished),
             }
             if let Some(status) = run_dir.status().filter(|status| status.condition == Condition::Degraded) {
@@ -76,13 +82,13 @@ impl Session<'_, '_> {
         if self.host.engine.inspect(&found)?.is_some() {
             self.host.engine.remove(&found)?;
         }
+        self.forget_freeze(container)?;
         RunDir::new(self.host.layout.instance_run_dir(&self.instance, slot)).remove()?;
         match self.tell_late_writes(bundle) {
             // The container has ended whatever can be said of its data, which is in the trash.
             Err(error) if !error.is_death() => {
                 let text = format!(
                     "whether the version from before wrote to its data after that was copied cannot be said ({}); the data is \
-        self.forget_freeze(container)?;
                      in the trash, as {bundle}",
                     with_causes(&error)
                 );
