@@ -8,7 +8,7 @@ use homeport_core::version::{PROTOCOL, ProtocolVersion};
 use super::error::ImageError;
 use super::verify::Verified;
 use super::{PortImage, verify};
-use crate::engine::{Engine, ImageFacts, LabelFilter};
+use crate::engine::{Engine, ImageFacts, ImageName, LabelFilter};
 use crate::request::PortRef;
 
 /// Finds the image of a port and checks that it keeps the protocol, without running it.
@@ -43,6 +43,24 @@ pub fn find(
     Ok(image.port)
 }
 
+/// The images that bear the port's own name and cannot be read, each with why: versions that a search by the port's id has
+/// passed over.
+pub fn passed_over(engine: &dyn Engine, id: &PortId) -> Result<Vec<ImageError>, ImageError> {
+    let all = engine.images(&LabelFilter::any().key(LABEL_MANIFEST));
+    let all = all.map_err(|source| ImageError::Engine { image: id.to_string(), source })?;
+    let unread = |facts: ImageFacts| {
+        let name = named_after(&facts, id)?.to_owned();
+        read(facts, Some(&name)).err()
+    };
+    Ok(all.into_iter().filter_map(unread).collect())
+}
+
+/// The name of the image that is the port's own, if it bears one.
+fn named_after<'a>(facts: &'a ImageFacts, id: &PortId) -> Option<&'a str> {
+    let own = format!("homeport/{id}");
+    facts.names.iter().map(ImageName::as_str).find(|name| repository(name) == own)
+}
+
 /// An image that was read and not yet verified.
 struct Candidate {
     facts: ImageFacts,
@@ -54,7 +72,7 @@ fn newest(all: Vec<ImageFacts>, id: &PortId, version: Option<&semver::VersionReq
     let mut broken = None;
     for facts in all {
         // An image is of this port if its name says so, so that a broken manifest is said and not passed over.
-        let by_name = facts.names.iter().any(|name| repository(name.as_str()) == format!("homeport/{id}"));
+        let by_name = named_after(&facts, id).is_some();
         match read(facts, None) {
             Ok(candidate) if candidate.port.manifest.port.id == *id => named.push(candidate),
             Ok(_) => {}

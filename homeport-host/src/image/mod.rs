@@ -6,7 +6,7 @@ mod find;
 mod verify;
 
 pub use error::ImageError;
-pub use find::find;
+pub use find::{find, passed_over};
 pub use verify::Verified;
 
 use homeport_core::digest::Digest;

@@ -142,9 +142,11 @@ impl fmt::Display for Step {
             }
             Self::CheckPort(_) => f.write_str("ask the new version what it finds wrong in the migrated copies"),
             Self::CopyTree { volume, .. } => write!(f, "copy `{volume}` from the snapshot, and compare every byte"),
-            Self::MigrateTree(step) => {
-                write!(f, "migrate the copy of `{}` from format {} to {}", step.volume, step.from, step.to)
-            }
+            Self::MigrateTree(step) => write!(
+                f,
+                "migrate the copy of `{}` from format {} to {} (at most {} s)",
+                step.volume, step.from, step.to, step.within
+            ),
             Self::QuitContainer { .. } => f.write_str("stop the present container"),
             Self::Soak { within } => write!(f, "look whether it goes on working, for {within} s"),
             Self::TakeOver { .. } => f.write_str("note the version"),

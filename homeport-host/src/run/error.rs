@@ -290,9 +290,14 @@ impl Advice for StepError {
                  author"
                     .to_owned(),
             ),
-            Self::TooSlow { .. } => {
-                Some("the data is as it was; its log stands above, and the time is the port's to declare".to_owned())
-            }
+            Self::TooSlow { what: "migrate", .. } => Some(
+                "only a copy was migrated, and the data is as it was; its log stands above, and the time is `max_seconds` of \
+                 this step in the port's manifest (`migrations`)"
+                    .to_owned(),
+            ),
+            Self::TooSlow { what, within } => Some(format!(
+                "the data is as it was; its log stands above, and every port has {within} s for its `{what}`"
+            )),
             Self::Faltered { .. } => {
                 Some("the version from before is back; the log of the new one stands above".to_owned())
             }

@@ -13,7 +13,7 @@ use homeport_volumes::TxId;
 use super::change::{Prepared, what};
 use super::judge::{Case, Judged};
 use super::room::measured;
-use super::view::{ChangeView, ClientsView, VersionPlan, WayBackView};
+use super::view::{ChangeView, ClientsView, MigrationView, VersionPlan, WayBackView};
 use super::{configuration, facts};
 use crate::container::stop_grace;
 use crate::host::Host;
@@ -79,8 +79,7 @@ pub(super) fn prepare(
     let mut faults = judged.refused.clone();
     faults.extend(config_faults);
     faults.extend(space_faults);
-    let formats: BTreeMap<VolumeName, Format> =
-        migrations.iter().map(|migration| (migration.volume.clone(), migration.from)).collect();
+    let formats = formats_until_then(&instance, &judged, &migrations);
     let present = Present {
         manifest: &instance.image.manifest,
         formats: &formats,
@@ -153,6 +152,20 @@ fn manner(instance: &Instance, next: &Manifest) -> Manner {
         return Manner::Overlap { linger: LINGER };
     }
     Manner::Replace { container: instance.record.container.clone(), grace: stop_grace(&instance.image.manifest) }
+}
+
+/// The formats that volumes have now and are not to keep. Where there is no way to those of the other version, which is told
+/// already, none has another: that it is not the one that is wanted would only be told again, with a remedy that is none.
+fn formats_until_then(
+    instance: &Instance,
+    judged: &Judged,
+    migrations: &[MigrationView],
+) -> BTreeMap<VolumeName, Format> {
+    if judged.ways.is_none() {
+        let own = instance.volumes.iter().filter(|record| record.port == instance.record.port);
+        return own.map(|record| (record.name.clone(), record.format)).collect();
+    }
+    migrations.iter().map(|migration| (migration.volume.clone(), migration.from)).collect()
 }
 
 /// The volumes of which a snapshot is made before: those that belong into one, and whatever is migrated or set back: what is

@@ -1,17 +1,18 @@
 //! Owns which image an instance is to get: the one that is named, the highest that will do, or that from before.
 //! Never judges whether it may.
 
-use homeport_core::fault::Fault;
+use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::manifest;
 use homeport_core::upgrade::is_same_version;
 
 use super::change::what;
 use crate::host::Host;
-use crate::image::{ImageError, PortImage, find};
+use crate::image::{ImageError, PortImage, find, passed_over};
 use crate::ledger::{FormerRecord, InstanceRecord, Ledger};
 use crate::operation::OperationError;
 use crate::plan::Kind;
 use crate::request::{PortRef, VersionChoice};
+use crate::run::with_causes;
 
 /// The image to go to: the one that is named, else the highest release.
 pub(super) fn upgrade(
@@ -29,22 +30,35 @@ pub(super) fn upgrade(
     let is_present = found.id == present.image && is_same_version(&found.manifest.port.version, &present.version);
     let is_lower = found.manifest.port.version.cmp_precedence(&present.version).is_lt();
     if is_present || (to.is_none() && is_lower) {
-        let (name, version) = (&present.name, &present.version);
+        let highest = format!("version {} of port `{}`", found.manifest.port.version, present.port);
         let fault = if to.is_none() {
-            let said = format!("`{name}` has version {version} already, and the engine holds no higher one");
-            Fault::new("HP-VER-001", "port.version", said).expected("a higher version").remedy(
-                "build or load the image of the version that you want (`docker images` lists what is there), or name an \
-                 older one: `--to VERSION`",
-            )
+            no_higher(present, highest, &passed_over(&*host.engine, &present.port)?)
         } else {
+            let (name, version) = (&present.name, &present.version);
             Fault::new("HP-VER-001", "port.version", format!("`{name}` has version {version} already"))
+                .actual(highest)
                 .expected("another version")
                 .remedy(format!("name another one after `--to`; `homeport upgrade {name}` goes to the highest"))
         };
-        let fault = fault.actual(format!("version {} of port `{}`", found.manifest.port.version, present.port));
         return Err(refused(Kind::Upgrade, present, fault));
     }
     Ok(found)
+}
+
+/// That there is no higher version, and which of its images cannot be used, since one of them may be the one that is meant.
+fn no_higher(present: &InstanceRecord, highest: String, passed_over: &[ImageError]) -> Fault {
+    let said =
+        format!("`{}` has version {} already, and the engine holds no higher one", present.name, present.version);
+    let fault = |said: String| Fault::new("HP-VER-001", "port.version", said);
+    let Some(first) = passed_over.first() else {
+        return fault(said).actual(highest).expected("a higher version").remedy(
+            "build or load the image of the version that you want (`docker images` lists what is there), or name an older \
+             one: `--to VERSION`",
+        );
+    };
+    let found = passed_over.iter().fold(highest, |found, error| format!("{found}; {}", with_causes(error)));
+    let fault = fault(said + " that can be used").actual(found).expected("a higher version that can be used");
+    first.help().into_iter().fold(fault, Fault::remedy)
 }
 
 /// What the ledger remembers of the version from before.
