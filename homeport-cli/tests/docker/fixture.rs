@@ -88,13 +88,21 @@ pub(crate) fn web(id: &str) -> TestImage {
 
 /// Builds a port without code and loads it.
 pub(crate) fn port(recipe: &Recipe<'_>) -> TestImage {
+    version(recipe, "1.0.0", None)
+}
+
+/// Where a port finds the generic init whose own is a script.
+pub(crate) const GENERIC_INIT: &str = "/usr/lib/homeport-init";
+
+/// Builds this version of a port and loads it. `init` is a script of its own, which finds the generic one at [`GENERIC_INIT`].
+pub(crate) fn version(recipe: &Recipe<'_>, version: &str, init: Option<&str>) -> TestImage {
     let dir = tempfile::tempdir().unwrap();
     let words: Vec<String> = recipe.service.iter().map(|word| format!("{word:?}")).collect();
     write(
         dir.path(),
         "port.toml",
         &format!(
-            "protocol = \"1.0\"\n\n[port]\nid = \"{}\"\nversion = \"1.0.0\"\ntitle = \"A port for tests\"\n{}",
+            "protocol = \"1.0\"\n\n[port]\nid = \"{}\"\nversion = \"{version}\"\ntitle = \"A port for tests\"\n{}",
             recipe.id, recipe.manifest
         ),
     );
@@ -108,12 +116,18 @@ pub(crate) fn port(recipe: &Recipe<'_>) -> TestImage {
             recipe.ready
         ),
     );
-    let busybox = dir.path().join("rootfs/bin/busybox");
-    fs::create_dir_all(busybox.parent().unwrap()).unwrap();
-    fs::copy("/bin/busybox", &busybox).expect("busybox is installed: `cargo xtask setup`");
-    fs::set_permissions(&busybox, fs::Permissions::from_mode(0o755)).unwrap();
+    let rootfs = dir.path().join("rootfs");
+    program(&rootfs, "/bin/busybox", &fs::read("/bin/busybox").expect("busybox is installed: `cargo xtask setup`"));
+    let generic = static_program("homeport-init");
+    let init = match init {
+        Some(script) => {
+            program(&rootfs, GENERIC_INIT, &generic);
+            script.as_bytes().to_owned()
+        }
+        None => generic,
+    };
     let archive = dir.path().join("image.tar");
-    let name = write_archive(dir.path(), static_program("homeport-init"), &archive);
+    let name = write_archive(dir.path(), init, &archive);
     docker(&["load", "--quiet", "--input", archive.to_str().unwrap()]);
     TestImage { name }
 }
@@ -134,6 +148,14 @@ pub(crate) fn dockerfile(name: &str, text: &str) -> TestImage {
     let name = format!("homeport-test/{name}:1");
     docker(&["build", "--quiet", "--tag", &name, dir.path().to_str().unwrap()]);
     TestImage { name }
+}
+
+/// Puts a program into a tree.
+fn program(rootfs: &Path, path: &str, bytes: &[u8]) {
+    let file = rootfs.join(path.trim_start_matches('/'));
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, bytes).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 pub(crate) fn write(dir: &Path, name: &str, text: &str) {

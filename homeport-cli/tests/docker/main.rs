@@ -12,10 +12,12 @@
 )]
 
 mod address;
+mod bad_versions;
 mod data;
 mod disk;
 mod fixture;
 mod inspect;
+mod old_version;
 mod refused_by_engine;
 mod refused_by_port;
 mod refused_config;

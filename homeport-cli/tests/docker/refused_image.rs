@@ -49,6 +49,6 @@ fn the_protocol_is_too_new() {
 }
 
 /// A text as a Dockerfile's value.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$"))
 }
