@@ -3,16 +3,16 @@
 //! Never touches the machine's own HomePort: it has one of its own, below `ROOT`.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use crate::ssh::Login;
 use crate::workspace::Workspace;
-use crate::{build_port, ci, run, say, setup};
+use crate::{build_port, ci, run, say, setup, ssh};
 
 /// Where the demo's HomePort has everything. Short, because the names of sockets below it may not be long.
 pub(crate) const ROOT: &str = "/var/lib/homeport-demo";
@@ -51,7 +51,7 @@ pub(crate) fn run() -> Result<()> {
 
     say::line(format_args!("demo: 4 of 8: logging in with `{}`", login.words()));
     let text = format!("written by the demo, process {}", std::process::id());
-    login.run(&format!("echo '{text}' > ~/{FILE} && echo \"logged in as $(whoami) on $(hostname), shell $SHELL\""))?;
+    show(&login, &format!("echo '{text}' > ~/{FILE} && echo \"logged in as $(whoami) on $(hostname), shell $SHELL\""))?;
 
     say::line("demo: 5 of 8: replacing the container");
     let before = demo.container()?;
@@ -59,7 +59,7 @@ pub(crate) fn run() -> Result<()> {
     ensure!(demo.container()? != before, "the container was not replaced");
 
     say::line("demo: 6 of 8: logging in again, same address, same host key");
-    let found = login.run(&format!("cat ~/{FILE}"))?;
+    let found = show(&login, &format!("cat ~/{FILE}"))?;
     ensure!(
         found.trim() == text,
         "the file in the home directory is another one: found `{}`, wanted `{text}`",
@@ -72,13 +72,13 @@ pub(crate) fn run() -> Result<()> {
     let process = open.ask("echo $$")?;
     demo.homeport(&["upgrade", NAME])?;
     ensure!(open.ask("echo $$")? == process, "the session that was open is another one now");
-    let found = login.run(&format!("cat ~/{FILE}"))?;
+    let found = show(&login, &format!("cat ~/{FILE}"))?;
     ensure!(found.trim() == text, "the file in the home directory is another one: found `{}`", found.trim());
     say::line(format_args!("demo: the open session goes on (process {process}), and a new one has the file too"));
 
     say::line("demo: 8 of 8: going back to the version from before");
     demo.homeport(&["rollback", NAME])?;
-    let found = login.run(&format!("cat ~/{FILE}"))?;
+    let found = show(&login, &format!("cat ~/{FILE}"))?;
     ensure!(found.trim() == text, "the file in the home directory is another one: found `{}`", found.trim());
     open.close()?;
     demo.homeport(&["history", NAME])?;
@@ -105,8 +105,7 @@ impl Demo {
         fs::create_dir_all(&client).with_context(|| format!("cannot make `{}`", client.display()))?;
         let key = client.join("id_ed25519");
         if !key.exists() {
-            let mut command = Command::new("ssh-keygen");
-            run::take(command.args(["-q", "-t", "ed25519", "-N", "", "-C", "homeport-demo", "-f"]).arg(&key))?;
+            ssh::make_key(&key)?;
         }
         Ok(Self { homeport, key })
     }
@@ -142,88 +141,13 @@ impl Demo {
     /// How to log in, with the host key that HomePort told.
     fn login(&self) -> Result<Login> {
         let status = self.json(&["status", NAME])?["instance"].take();
-        let address = status["routes"]["ssh"].as_str().context("the instance has no public address")?;
-        let (host, port) = address.rsplit_once(':').context("the public address has no port")?;
-        let facts = &status["status"]["facts"];
-        let key = facts["host_key"].as_str().context("the instance tells no host key")?;
-        let user = facts["ssh_user"].as_str().context("the instance tells no user")?;
-        let known_hosts = Path::new(ROOT).join("client/known_hosts");
-        let lines: Vec<String> = key.lines().map(|key| format!("[{host}]:{port} {key}")).collect();
-        fs::write(&known_hosts, lines.join("\n") + "\n")
-            .with_context(|| format!("cannot write `{}`", known_hosts.display()))?;
-        Ok(Login {
-            args: vec![
-                "-i".into(),
-                self.key.display().to_string(),
-                "-o".into(),
-                "StrictHostKeyChecking=yes".into(),
-                "-o".into(),
-                format!("UserKnownHostsFile={}", known_hosts.display()),
-                "-p".into(),
-                port.into(),
-                format!("{user}@{host}"),
-            ],
-        })
+        Login::of(&status, &self.key, &Path::new(ROOT).join("client/known_hosts"))
     }
 }
 
-/// A way to log in.
-struct Login {
-    args: Vec<String>,
-}
-
-impl Login {
-    fn words(&self) -> String {
-        format!("ssh {}", self.args.join(" "))
-    }
-
-    /// An ssh that runs something; no question is ever asked.
-    fn ssh(&self, script: &str) -> Command {
-        let mut command = Command::new("ssh");
-        command
-            .args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"])
-            .args(&self.args)
-            .arg(script);
-        command
-    }
-
-    /// A session that stays open.
-    fn open(&self) -> Result<Session> {
-        let mut command = self.ssh("bash");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start `ssh`")?;
-        let stdin = child.stdin.take().context("`ssh` has no input")?;
-        let stdout = BufReader::new(child.stdout.take().context("`ssh` has no output")?);
-        Ok(Session { child, stdin, stdout })
-    }
-
-    /// Runs something over SSH and shows what it says.
-    fn run(&self, script: &str) -> Result<String> {
-        let text = run::take(&mut self.ssh(script))?;
-        say::line(format_args!("  {}", text.trim_end()));
-        Ok(text)
-    }
-}
-
-/// A session that is open.
-struct Session {
-    child: Child,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
-}
-
-impl Session {
-    /// What one line of shell answers with one line.
-    fn ask(&mut self, line: &str) -> Result<String> {
-        writeln!(self.stdin, "{line}").context("the session that was open is closed")?;
-        let mut answer = String::new();
-        self.stdout.read_line(&mut answer).context("the session that was open does not answer")?;
-        ensure!(!answer.is_empty(), "the session that was open has ended");
-        Ok(answer.trim_end().to_owned())
-    }
-
-    /// Ends it, if the way back has not yet: its container has the slot that the older version came back to.
-    fn close(mut self) -> Result<()> {
-        drop(self.stdin);
-        self.child.wait().context("cannot wait for `ssh`").map(drop)
-    }
+/// Runs something over SSH and shows what it says.
+fn show(login: &Login, script: &str) -> Result<String> {
+    let text = run::take(&mut login.ssh(script))?;
+    say::line(format_args!("  {}", text.trim_end()));
+    Ok(text)
 }

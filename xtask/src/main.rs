@@ -11,6 +11,7 @@ mod say;
 mod schema;
 mod seeded;
 mod setup;
+mod ssh;
 mod static_build;
 mod tidy;
 mod torture;
@@ -57,6 +58,8 @@ enum Task {
         pairs: usize,
         #[command(flatten)]
         extent: bench::Extent,
+        #[command(flatten)]
+        going: bench::Going,
     },
     /// Run a program and report what it cost; `bench` runs its programs by it.
     #[command(hide = true)]
@@ -78,7 +81,7 @@ fn main() -> ExitCode {
         Task::Torture(args) => torture::run(&args),
         Task::Demo => demo::run(),
         Task::Ci => ci::run(),
-        Task::Bench { name, pairs, extent } => bench::run(name, pairs, &extent),
+        Task::Bench { name, pairs, extent, going } => bench::run(name, pairs, &extent, &going),
         Task::Measure(args) => bench::measure(&args),
         Task::BuildPort(args) => build_port::run(&args),
     };

@@ -3,10 +3,12 @@
 mod deploy;
 mod figure;
 mod snapshot;
+mod upgrade;
 
 use anyhow::Result;
 
 pub(crate) use snapshot::{Extent, Measure, measure};
+pub(crate) use upgrade::Going;
 
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -15,12 +17,15 @@ pub(crate) enum Name {
     Deploy,
     /// Snapshots and restores of mail, against tar, restic, borg and rsync.
     Snapshot,
+    /// What clients notice of an upgrade, against `docker stop`, `rm` and `run`; with `--soak`, under many logins.
+    Upgrade,
 }
 
 /// Measures and prints; every figure stands on a line of its own at the end.
-pub(crate) fn run(name: Name, pairs: usize, extent: &Extent) -> Result<()> {
+pub(crate) fn run(name: Name, pairs: usize, extent: &Extent, going: &Going) -> Result<()> {
     match name {
         Name::Deploy => deploy::run(pairs),
         Name::Snapshot => snapshot::run(pairs, extent),
+        Name::Upgrade => upgrade::run(pairs, going),
     }
 }
