@@ -5,6 +5,11 @@ use std::fmt::Write as _;
 use super::place;
 use super::settings::{Offered, Settings};
 
+/// How many may be logging in at once before some are turned away, with 30 % at first, and before all are. Those who waited
+/// while the container was replaced come all at once, and all of them from the router's address. Each is two processes until
+/// it is in: 90 fit into the port's `pids_max` beside some sessions.
+const STARTUPS: &str = "60:30:90";
+
 /// The configuration with these host keys.
 ///
 /// Idle sessions: `ClientAliveInterval` ends connections whose client is gone and never one whose user is, and `TMOUT`
@@ -39,6 +44,7 @@ pub(crate) fn render(settings: &Settings, host_keys: &[String]) -> String {
         ("HostbasedAuthentication", "no"),
         ("StrictModes", "yes"),
         ("LoginGraceTime", "60"),
+        ("MaxStartups", STARTUPS),
         ("MaxSessions", &settings.max_sessions.to_string()),
         ("AllowTcpForwarding", forwarding),
         ("AllowStreamLocalForwarding", forwarding),
@@ -116,6 +122,7 @@ mod tests {
                 Some("remote"),
             ),
             (Settings { agent_forwarding: No, ..base.clone() }, "AllowAgentForwarding", Some("no")),
+            (base.clone(), "MaxStartups", Some("60:30:90")),
             (base.clone(), "Banner", None),
             (Settings { banner: Some("hello\n".into()), ..base.clone() }, "Banner", Some(place::BANNER)),
             (base.clone(), "ChannelTimeout", None),
