@@ -176,6 +176,12 @@ impl StoreWriter {
         })
     }
 
+    /// The same where this writer was asked before whether it [contains](Self::contains) each of those objects, and does: only
+    /// it could take one away. [spec: STO-37]
+    pub(crate) fn line_found(&mut self, sink: &mut EntriesSink, line: &Line) -> Result<(), StoreError> {
+        self.attempt(|writer| sink.line(&writer.place, line))
+    }
+
     /// Ends the entries.
     pub fn finish(&mut self, sink: EntriesSink) -> Result<WrittenEntries, StoreError> {
         self.attempt(|writer| {
@@ -184,6 +190,19 @@ impl StoreWriter {
             writer.pending.push(pending);
             Ok(written)
         })
+    }
+
+    /// The same beside entries that this writer's user has [read](super::Store::entries) to their end, and found whole, since
+    /// it has the lock. Where nothing differs they are the ones that stay: they were read back from the disk when they were
+    /// written. [spec: STO-10]
+    pub fn finish_beside(&mut self, sink: EntriesSink, read: Option<&EntriesId>) -> Result<WrittenEntries, StoreError> {
+        let written = self.finish(sink)?;
+        if read == Some(&written.id) {
+            // What was written anew is thrown away.
+            self.pending.retain(|pending| pending.id != written.id);
+            self.whole.insert(written.id);
+        }
+        Ok(written)
     }
 
     /// Makes everything durable that was put and finished: packs read back and compared, then entries.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use homeport_volumes::failpoint::record;
 use homeport_volumes::progress::Silent;
 use homeport_volumes::snapshot::{Base, Calm, Mode, SnapshotError, Taking};
 use homeport_volumes::store::{Consistency, Measure};
@@ -58,6 +59,30 @@ fn a_second_pass_goes_on_from_a_first_that_was_given_up() {
     let taken = taking.commit(about(Consistency::Stopped)).unwrap();
     assert_eq!((taken.sealed.objects, taken.head.body.parent), (1, Some(first.head.body.uuid)));
     house.assert_is_tree(&taken.head);
+}
+
+/// Entries that were read to their end, and are the new ones too, are not written a second time: clients may be waiting.
+#[test]
+fn entries_that_are_as_before_are_those_before() {
+    let house = House::new();
+    house.file("mail", b"words");
+    crate::house::settle();
+    // Nothing is believed of a directory that was made just now.
+    house.take();
+    let first = house.take();
+    let (second, points) = record(|| house.take());
+    assert_eq!(second.head.body.volumes[0].entries, first.head.body.volumes[0].entries);
+    assert!(points.contains(&"store.snapshot.sync"), "{points:?}");
+    assert!(!points.contains(&"store.entries.sync") && !points.contains(&"store.entries.rename"), "{points:?}");
+    house.assert_is_tree(&second.head);
+    // What a damaged file says is not taken for read.
+    let entries = house.store.path().as_path().join("entries");
+    let file = fs::read_dir(entries).unwrap().next().unwrap().unwrap().path();
+    let mut text = fs::read(&file).unwrap();
+    let at = text.len() - 3;
+    text[at] ^= 1;
+    fs::write(&file, text).unwrap();
+    assert!(house.try_take(Mode::Still, house.base()).is_err());
 }
 
 #[test]

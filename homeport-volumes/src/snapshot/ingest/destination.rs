@@ -17,6 +17,11 @@ pub(crate) trait Destination {
     /// Takes the next line of the entries.
     fn line(&mut self, line: &Line) -> Result<(), SnapshotError>;
 
+    /// The same for a line whose objects this has [found](Self::has): they are not looked for again.
+    fn kept(&mut self, line: &Line) -> Result<(), SnapshotError> {
+        self.line(line)
+    }
+
     /// A file without a name, for what does not fit into memory.
     fn scratch(&mut self) -> Result<File, SnapshotError>;
 }

@@ -17,6 +17,7 @@ mod run;
 mod storing;
 mod trouble;
 mod trust;
+mod walking;
 
 pub(crate) use compare::unchanged;
 pub(crate) use content::{ContentReader, ReadError};

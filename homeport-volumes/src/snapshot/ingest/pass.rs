@@ -7,12 +7,13 @@ use super::destination::Destination;
 use super::links::{Inode, Links};
 use super::trouble::Troubles;
 use super::trust::{Keys, Trust};
+use super::walking::walk;
 use crate::progress::Progress;
 use crate::snapshot::ahead::Ahead;
 use crate::snapshot::error::SnapshotError;
 use crate::snapshot::subject::{Mode, Subject};
 use crate::tree::{
-    Content, Entry, HardLink, Kind, Line, Piece, Scanned, Stat, StatKind, Timestamp, TreeFault, TreePath, Walk,
+    Content, Entry, HardLink, Kind, Line, Piece, Scanned, Stat, StatKind, Timestamp, TreeFault, TreePath,
 };
 use std::collections::HashMap;
 
@@ -128,21 +129,26 @@ where
 
     /// Scans the whole volume.
     pub(super) fn run(mut self) -> Result<Scan, SnapshotError> {
-        for scanned in Walk::new(self.subject.data) {
-            match scanned {
-                Ok(scanned) => self.meet(scanned)?,
-                Err(TreeFault::Vanished(_) | TreeFault::Changed(_)) if self.mode == Mode::Running => {
-                    self.scan.vanished += 1;
-                }
-                Err(TreeFault::Vanished(path) | TreeFault::Changed(path)) => self.troubles.changed(&path),
-                Err(fault) => self.troubles.fault(&fault),
-            }
-        }
+        let subject = self.subject;
+        let no_thread = |source| SnapshotError::Volume { action: "walk through", volume: subject.name.clone(), source };
+        walk(subject.data, |scanned| self.come_upon(scanned), no_thread)?;
         self.flush()?;
         self.scan.gone = self.before.finish()?;
         self.troubles.finish()?;
         self.scan.wrong_links = self.links.finish().err();
         Ok(self.scan)
+    }
+
+    fn come_upon(&mut self, scanned: Result<Scanned, TreeFault>) -> Result<(), SnapshotError> {
+        match scanned {
+            Ok(scanned) => self.meet(scanned)?,
+            Err(TreeFault::Vanished(_) | TreeFault::Changed(_)) if self.mode == Mode::Running => {
+                self.scan.vanished += 1;
+            }
+            Err(TreeFault::Vanished(path) | TreeFault::Changed(path)) => self.troubles.changed(&path),
+            Err(fault) => self.troubles.fault(&fault),
+        }
+        Ok(())
     }
 
     /// Sorts an entry into the batch: to be kept or to be read.
@@ -252,8 +258,9 @@ where
             Item::Keep(entry, stat, _) => {
                 self.scan.unchanged += 1;
                 self.progress.advance(size(&entry), 1);
-                self.write_entry(entry, &stat)?;
-                pieces.iter().try_for_each(|piece| self.destination.line(&Line::Piece(*piece)))
+                let entry = self.linked(entry, &stat);
+                self.destination.kept(&Line::Entry(entry))?;
+                pieces.iter().try_for_each(|piece| self.destination.kept(&Line::Piece(*piece)))
             }
             Item::Look(scanned) => {
                 self.scan.looked += 1;
@@ -274,7 +281,13 @@ where
     }
 
     /// Writes an entry, of which the pieces come next.
-    pub(super) fn write_entry(&mut self, mut entry: Entry, stat: &Stat) -> Result<(), SnapshotError> {
+    pub(super) fn write_entry(&mut self, entry: Entry, stat: &Stat) -> Result<(), SnapshotError> {
+        let entry = self.linked(entry, stat);
+        self.destination.line(&Line::Entry(entry))
+    }
+
+    /// The entry with what is known of its other names.
+    fn linked(&mut self, mut entry: Entry, stat: &Stat) -> Entry {
         let links = &mut entry.meta.attributes.links;
         if has_other_names(stat) {
             let inode = Inode::of(stat);
@@ -283,7 +296,7 @@ where
         } else {
             *links = None;
         }
-        self.destination.line(&Line::Entry(entry))
+        entry
     }
 }
 

@@ -134,5 +134,6 @@ fn scan(
     let entries = entries.into_iter().flatten().map(|line| line.map_err(SnapshotError::Store));
     let mut storing = Storing::new(keeper)?;
     let scan = Pass::new(subject, mode, entries, links, &mut storing, progress)?.run()?;
-    Ok((storing.finish()?, scan))
+    // The entries before were read to their end, where their text was found to be what their name says.
+    Ok((storing.finish(before)?, scan))
 }

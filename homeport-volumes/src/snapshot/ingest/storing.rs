@@ -7,7 +7,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::destination::Destination;
 use crate::snapshot::error::SnapshotError;
-use crate::store::{EntriesSink, ObjectId, Sealed, Store, StoreWriter, WrittenEntries};
+use crate::store::{EntriesId, EntriesSink, ObjectId, Sealed, Store, StoreWriter, WrittenEntries};
 use crate::tree::Line;
 
 /// A store's writer on its way to a snapshot, and what it has made durable so far.
@@ -54,9 +54,9 @@ impl<'a> Storing<'a> {
         Ok(Self { store, writer, sink })
     }
 
-    /// The entries, once all lines are there.
-    pub(super) fn finish(self) -> Result<WrittenEntries, SnapshotError> {
-        Ok(self.writer.finish(self.sink)?)
+    /// The entries, once all lines are there; `read` are those that were read to their end meanwhile.
+    pub(super) fn finish(self, read: Option<&EntriesId>) -> Result<WrittenEntries, SnapshotError> {
+        Ok(self.writer.finish_beside(self.sink, read)?)
     }
 }
 
@@ -71,6 +71,10 @@ impl Destination for Storing<'_> {
 
     fn line(&mut self, line: &Line) -> Result<(), SnapshotError> {
         Ok(self.writer.line(&mut self.sink, line)?)
+    }
+
+    fn kept(&mut self, line: &Line) -> Result<(), SnapshotError> {
+        Ok(self.writer.line_found(&mut self.sink, line)?)
     }
 
     fn scratch(&mut self) -> Result<File, SnapshotError> {

@@ -1,0 +1,95 @@
+//! Owns who walks through a volume: whoever reads it, and from some size on a thread that goes ahead, so that the next
+//! entries are looked at while those before are compared and written. Never changes the order, and never goes far ahead.
+
+use std::os::fd::BorrowedFd;
+use std::sync::mpsc::sync_channel;
+
+use crate::tree::{Scanned, TreeFault, Walk};
+
+/// So many entries are not worth a thread.
+const SMALL: usize = 16_384;
+/// How many entries are handed over at once, and how many times so many wait at most: together as many as a scan looks at
+/// before it reads the first of them.
+const AT_ONCE: usize = 256;
+const WAIT: usize = 64;
+
+/// Walks through `data` and gives all that comes up to `take`, in the order of the walk, until there is no more or `take`
+/// fails.
+///
+/// Memory beside that of a [`Walk`]: some 16,000 entries.
+///
+/// # Errors
+/// What `take` said; and `no_thread` of the reason where no thread can be had.
+pub(super) fn walk<E>(
+    data: BorrowedFd<'_>,
+    mut take: impl FnMut(Result<Scanned, TreeFault>) -> Result<(), E>,
+    no_thread: impl FnOnce(std::io::Error) -> E,
+) -> Result<(), E> {
+    let mut walk = Walk::new(data);
+    for _ in 0..SMALL {
+        let Some(found) = walk.next() else { return Ok(()) };
+        take(found)?;
+    }
+    std::thread::scope(|scope| {
+        let (hand_over, handed_over) = sync_channel::<Vec<_>>(WAIT);
+        let ahead = move || {
+            loop {
+                let some: Vec<_> = walk.by_ref().take(AT_ONCE).collect();
+                // Whoever takes them has failed, and takes no more.
+                if some.is_empty() || hand_over.send(some).is_err() {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new().name("walk".to_owned()).spawn_scoped(scope, ahead).map_err(no_thread)?;
+        handed_over.into_iter().flatten().try_for_each(take)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::fd::AsFd as _;
+
+    use super::*;
+
+    /// More entries than are worth a thread, and a fault among the later ones.
+    #[test]
+    fn a_large_volume_comes_up_as_one_walk_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        for n in 0..40 {
+            let below = dir.path().join(format!("{n:02}"));
+            fs::create_dir(&below).unwrap();
+            File::create(below.join("first")).unwrap();
+            for name in 1..500 {
+                fs::hard_link(below.join("first"), below.join(name.to_string())).unwrap();
+            }
+        }
+        let data = File::open(dir.path()).unwrap();
+        let wanted: Vec<_> = Walk::new(data.as_fd()).map(|found| found.unwrap().path).collect();
+        assert!(wanted.len() > SMALL + 2000);
+        let mut found = Vec::new();
+        let taken: Result<(), String> = walk(
+            data.as_fd(),
+            |one| {
+                found.push(one.unwrap().path);
+                Ok(())
+            },
+            |error| error.to_string(),
+        );
+        assert_eq!(taken, Ok(()));
+        assert!(found == wanted, "{} and {}", found.len(), wanted.len());
+        for stop in [1, SMALL - 1, SMALL, SMALL + 1, SMALL + 1000] {
+            let mut left = stop;
+            let stopped: Result<(), String> = walk(
+                data.as_fd(),
+                |_| {
+                    left -= 1;
+                    if left == 0 { Err("enough".to_owned()) } else { Ok(()) }
+                },
+                |error| error.to_string(),
+            );
+            assert_eq!((stopped, left), (Err("enough".to_owned()), 0), "{stop}");
+        }
+    }
+}
