@@ -190,6 +190,6 @@ fn second_rollback_of_a_stopped_instance_to_what_the_newer_version_left() {
         stage.must(Command::Stop);
         rollback_act(stage)
     };
-    Case { name: "second rollback, of a stopped instance", prepare, steps: SET_BACK, loses: nothing, stride: 61 }
+    Case { name: "second rollback, of a stopped instance", prepare, steps: SET_BACK, loses: nothing, stride: 29 }
         .exhaust();
 }
