@@ -7,7 +7,7 @@ use super::check_config::{keys, version};
 use super::read::Pointer;
 use super::shape::Findings;
 use super::value::{
-    Access, Backup, Class, Command, Criticality, LogFormat, Manifest, Port, Resources, Service, Volume, When,
+    Access, Backup, Class, Command, Criticality, LogFormat, Manifest, Port, Resources, Service, Volume, When, Writes,
 };
 use super::{check_chain, check_endpoint, check_privilege, check_work, wire};
 use crate::fault::Fault;
@@ -127,6 +127,7 @@ fn volume(wire: wire::Volume, at: &Pointer, f: &mut Findings) -> Option<Volume> 
         path: wire.path,
         class,
         access: wire.access.unwrap_or(Access::Exclusive),
+        writes: wire.writes.unwrap_or(Writes::Always),
         format: Format::new(wire.format),
         min_format: Format::new(min_format),
         uid: Uid::new(wire.uid),

@@ -26,5 +26,5 @@ pub use schema::schema;
 pub use value::{
     Access, Backup, Class, Command, Criticality, DefaultPublic, Endpoint, Exposure, Hooks, LogFormat, Manifest,
     Migration, Overlap, Port, Privileges, ProxyProtocol, Resources, Reversible, RootFs, Schedule, Service, Tls, Tmpfs,
-    Transport, Volume, When,
+    Transport, Volume, When, Writes,
 };

@@ -10,7 +10,9 @@ use crate::name::{CommandName, ConfigKey, EndpointName, PortId, ScheduleName, Se
 use crate::unit::{Bytes, Format, Gid, Inodes, Mode, PortNumber, Seconds, Uid};
 use crate::version::ProtocolVersion;
 
-pub use super::wire::{Access, Backup, Class, Exposure, LogFormat, Overlap, ProxyProtocol, Tls, Transport, When};
+pub use super::wire::{
+    Access, Backup, Class, Exposure, LogFormat, Overlap, ProxyProtocol, Tls, Transport, When, Writes,
+};
 
 /// A manifest that keeps every rule. Only `parse` makes one.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +87,8 @@ pub struct Volume {
     pub class: Class,
     /// Whether two versions may hold it at once.
     pub access: Access,
+    /// When the port writes to it.
+    pub writes: Writes,
     /// How its data is laid out.
     pub format: Format,
     /// The oldest format that this version works with as it is; never above `format`.

@@ -43,8 +43,13 @@ pub(crate) fn one_way() -> String {
     second().replace(r#""down":true"#, r#""down":false"#).replace(r#""version":"1.1.0""#, r#""version":"2.0.0""#)
 }
 
-/// A manifest whose volumes two containers may have at once.
+/// A manifest whose volumes two containers may have at once, and that writes to none of them once it is ready.
 pub(crate) fn shared(manifest: &str) -> String {
+    shared_and_written(manifest).replace(r#""access":"shared","#, r#""access":"shared","writes":"start","#)
+}
+
+/// A manifest whose volumes two containers may have at once, and that writes to them as long as it runs.
+pub(crate) fn shared_and_written(manifest: &str) -> String {
     manifest
         .replace(r#""path":"/home/user","#, r#""path":"/home/user","access":"shared","#)
         .replace(r#""path":"/var/lib/hostkeys","#, r#""path":"/var/lib/hostkeys","access":"shared","#)
@@ -187,6 +192,24 @@ fn versions_that_share_overlap_and_the_old_one_retires_later() {
     stage.must(Command::Start);
     stage.must(Command::Remove);
     assert_eq!(stage.settled("removed"), Now::Absent);
+}
+
+/// What clients of the present version write after the copy was made, and are told that it is kept, would be in the trash
+/// only: nobody writes while data becomes another.
+#[test]
+fn clients_wait_where_the_present_version_still_writes_to_what_is_migrated() {
+    let ground = Ground::new();
+    let stage = ground.stage_of(&shared_and_written(MANIFEST));
+    stage.port.deeds().sharing = Sharing::Yes;
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.put_version(&shared_and_written(&second()));
+    let running = |stage: &Stage| stage.engine.containers().iter().filter(|one| one.state.is_running()).count();
+    let changed = stage.does(upgrade);
+    assert_eq!((changed.lingers_until, running(&stage)), (None, 1));
+    let back = stage.does(rollback);
+    assert_eq!((back.lingers_until, running(&stage)), (None, 1));
+    assert_eq!(stage.settled("back"), Now::running("hello"));
 }
 
 #[test]

@@ -14,5 +14,5 @@ pub use endpoint::{Endpoint, Exposure, HttpProbe, ProxyProtocol, Tls, Transport}
 pub use key::{Deprecated, Key, KeyType, ReloadKind};
 pub use privilege::{Privileges, Tmpfs};
 pub use running::{Health, LogFormat, Logs, Reload, Resources, Stop, Upgrade};
-pub use volume::{Access, Backup, Class, Migration, Volume};
+pub use volume::{Access, Backup, Class, Migration, Volume, Writes};
 pub use work::{Command, Hooks, Overlap, Schedule, Service, When};

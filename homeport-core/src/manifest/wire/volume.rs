@@ -27,6 +27,16 @@ wire_word! {
 }
 
 wire_word! {
+    /// When the port writes to the volume. [spec: VOL-62]
+    pub enum Writes {
+        /// As long as it runs.
+        Always = "always",
+        /// Until it is ready, and never after that.
+        Start = "start",
+    }
+}
+
+wire_word! {
     /// Whether the volume is part of a snapshot. [spec: VOL-2]
     pub enum Backup {
         /// Always.
@@ -47,6 +57,8 @@ wire_object! {
         pub class: Option<Class>,
         /// Whether two versions may hold it at once; `exclusive` where it is not said.
         pub access: Option<Access>,
+        /// When the port writes to it; `always` where it is not said.
+        pub writes: Option<Writes>,
         /// How its data is laid out.
         pub format: u32 = FORMAT,
         /// The oldest format that this version works with as it is; `format` where it is not said.

@@ -4,7 +4,7 @@
 use super::super::change::{Found, pairs};
 use super::super::rule::declare_rules;
 use super::port;
-use crate::manifest::{Access, Backup, Class, Manifest, Volume};
+use crate::manifest::{Access, Backup, Class, Manifest, Volume, Writes};
 
 declare_rules! {
     ADDED = "volume-added", Minor,
@@ -31,6 +31,12 @@ declare_rules! {
     ACCESS_SHARED = "volume-shared", Minor,
         "two versions can hold a volume at once",
         "upgrades overlap where they did not";
+    WRITES_ALWAYS = "volume-writes-always", Minor,
+        "a volume is written to also when the port is ready",
+        "an upgrade that migrates it makes clients wait, where both versions could run at once";
+    WRITES_AT_START = "volume-writes-at-start", Patch,
+        "a volume is not written to any more once the port is ready",
+        "whoever relied on what was written can do so still";
     OWNER_CHANGED = "volume-owner-changed", Major,
         "a volume belongs to another user or group",
         "files that were written before cannot be read by the port";
@@ -73,6 +79,14 @@ fn both(at: &str, was: &Volume, is: &Volume, found: &mut Found) {
     };
     if let Some(rule) = access {
         found.add(rule, format!("{at}/access"), Some(was.access.word().into()), Some(is.access.word().into()));
+    }
+    let writes = match (was.writes, is.writes) {
+        (Writes::Start, Writes::Always) => Some(&WRITES_ALWAYS),
+        (Writes::Always, Writes::Start) => Some(&WRITES_AT_START),
+        _ => None,
+    };
+    if let Some(rule) = writes {
+        found.add(rule, format!("{at}/writes"), Some(was.writes.word().into()), Some(is.writes.word().into()));
     }
     found.unequal(&OWNER_CHANGED, format!("{at}/uid"), &was.uid, &is.uid);
     found.unequal(&OWNER_CHANGED, format!("{at}/gid"), &was.gid, &is.gid);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use homeport_core::config::Given;
-use homeport_core::manifest::{Access, Backup, Manifest};
+use homeport_core::manifest::{Access, Backup, Manifest, Writes};
 use homeport_core::name::{EndpointName, InstanceName, VolumeName};
 use homeport_core::unit::{Format, Seconds};
 use homeport_core::upgrade::{Change, Loss, WayBack};
@@ -93,7 +93,7 @@ pub(super) fn prepare(
     let going = Going {
         bundle,
         slot: instance.record.slot.other(),
-        manner: manner(&instance, &next.manifest),
+        manner: manner(&instance, &next.manifest, &migrating),
         present: in_snapshot(&instance, &migrating),
         migrating,
         retiring: instance.retiring.clone(),
@@ -142,16 +142,21 @@ fn instance(host: &Host, ledger: &Ledger, name: &InstanceName) -> Result<Instanc
     Ok(Instance { image, volumes: ledger.volumes(name)?, runs, retiring: ledger.retiring(name)?, record })
 }
 
-/// How the other version takes over: beside the present one only where that runs, and both may hold every volume at once.
-fn manner(instance: &Instance, next: &Manifest) -> Manner {
+/// How the other version takes over: beside the present one only where that runs, both may hold every volume at once, and no
+/// data becomes another that the present one still writes to: what it writes after the copy was made would be lost.
+/// [spec: UPG-43]
+fn manner(instance: &Instance, next: &Manifest, migrating: &[Migrating]) -> Manner {
     if instance.record.desired != Desired::Running {
         return Manner::Stopped;
     }
     let shared = |manifest: &Manifest| manifest.volumes.values().all(|volume| volume.access == Access::Shared);
-    if instance.runs && shared(&instance.image.manifest) && shared(next) {
+    let present = &instance.image.manifest;
+    let writes_to =
+        |one: &Migrating| present.volumes.get(&one.volume).is_none_or(|volume| volume.writes == Writes::Always);
+    if instance.runs && shared(present) && shared(next) && !migrating.iter().any(writes_to) {
         return Manner::Overlap { linger: LINGER };
     }
-    Manner::Replace { container: instance.record.container.clone(), grace: stop_grace(&instance.image.manifest) }
+    Manner::Replace { container: instance.record.container.clone(), grace: stop_grace(present) }
 }
 
 /// The formats that volumes have now and are not to keep. Where there is no way to those of the other version, which is told
