@@ -35,6 +35,18 @@ pub struct EntriesLines {
     totals: Option<EntriesTotals>,
 }
 
+/// Entries of which a reader has read every line, and found the text as a whole to be what its name says. Only the reader
+/// gives this.
+#[derive(Debug)]
+pub(crate) struct ReadWhole(EntriesId);
+
+impl ReadWhole {
+    /// Which entries these are.
+    pub(crate) fn id(&self) -> EntriesId {
+        self.0
+    }
+}
+
 impl std::fmt::Debug for EntriesLines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EntriesLines").field("entries", &self.entries).finish_non_exhaustive()
@@ -53,6 +65,11 @@ impl EntriesLines {
     /// The totals, once the last line was read and the whole text was found right.
     pub fn totals(&self) -> Option<EntriesTotals> {
         self.totals
+    }
+
+    /// The witness of that, once the last line was read and the whole text was found right.
+    pub(crate) fn read_whole(&self) -> Option<ReadWhole> {
+        self.totals.map(|_| ReadWhole(self.entries))
     }
 
     /// Which entries these are.

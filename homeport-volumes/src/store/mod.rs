@@ -45,6 +45,7 @@ pub use apart::check_apart;
 pub use catalog::Catalog;
 pub use collect::{Collected, CollectionPlan, Removal, Rewriting};
 pub use document::{Compression, Document, DocumentFault};
+pub(crate) use entries::ReadWhole;
 pub use entries::{EntriesLines, EntriesTotals};
 pub use error::StoreError;
 pub use give_up::DamagedFile;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::catalog::{parse_name, read_head};
 use super::collect::{Collected, Removal, collect};
 use super::draft::{Draft, Published, Steps, sync_room};
+use super::entries::ReadWhole;
 use super::error::StoreError;
 use super::frame::Press;
 use super::give_up::{DamagedFile, give_up};
@@ -192,12 +193,16 @@ impl StoreWriter {
         })
     }
 
-    /// The same beside entries that this writer's user has [read](super::Store::entries) to their end, and found whole, since
-    /// it has the lock. Where nothing differs they are the ones that stay: they were read back from the disk when they were
-    /// written. [spec: STO-10]
-    pub fn finish_beside(&mut self, sink: EntriesSink, read: Option<&EntriesId>) -> Result<WrittenEntries, StoreError> {
+    /// The same beside entries that were read to their end while this writer was there, with whose lock nobody takes them away.
+    /// Where nothing differs they are the ones that stay: two snapshots of an unchanged volume have the same, which was read
+    /// back from the disk when it was written. [spec: STO-11, STO-21]
+    pub(crate) fn finish_beside(
+        &mut self,
+        sink: EntriesSink,
+        read: Option<&ReadWhole>,
+    ) -> Result<WrittenEntries, StoreError> {
         let written = self.finish(sink)?;
-        if read == Some(&written.id) {
+        if read.is_some_and(|read| read.id() == written.id) {
             // What was written anew is thrown away.
             self.pending.retain(|pending| pending.id != written.id);
             self.whole.insert(written.id);

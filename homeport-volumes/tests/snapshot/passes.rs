@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use homeport_volumes::failpoint::record;
 use homeport_volumes::progress::Silent;
 use homeport_volumes::snapshot::{Base, Calm, Mode, SnapshotError, Taking};
-use homeport_volumes::store::{Consistency, Measure};
+use homeport_volumes::store::{Consistency, Measure, ObjectId, StoreError};
 use homeport_volumes::tree::{Line, Stability};
 
 use crate::house::{House, about, with_subject};
@@ -75,14 +75,17 @@ fn entries_that_are_as_before_are_those_before() {
     assert!(points.contains(&"store.snapshot.sync"), "{points:?}");
     assert!(!points.contains(&"store.entries.sync") && !points.contains(&"store.entries.rename"), "{points:?}");
     house.assert_is_tree(&second.head);
-    // What a damaged file says is not taken for read.
-    let entries = house.store.path().as_path().join("entries");
-    let file = fs::read_dir(entries).unwrap().next().unwrap().unwrap().path();
-    let mut text = fs::read(&file).unwrap();
-    let at = text.len() - 3;
-    text[at] ^= 1;
-    fs::write(&file, text).unwrap();
-    assert!(house.try_take(Mode::Still, house.base()).is_err());
+    // What a damaged file says is not taken for read, also where each of its lines is one.
+    let id = first.head.body.volumes[0].entries;
+    let file = house.store.path().as_path().join("entries").join(format!("{id}.entries"));
+    let text = fs::read_to_string(&file).unwrap();
+    let object = ObjectId::of(b"words").to_string();
+    let other = format!("{}{}", if object.starts_with('0') { '1' } else { '0' }, &object[1..]);
+    assert_eq!(text.matches(&object).count(), 1);
+    fs::write(&file, text.replace(&object, &other)).unwrap();
+    let error = house.try_take(Mode::Still, house.base()).unwrap_err();
+    let SnapshotError::Store(StoreError::EntriesDamaged { entries, .. }) = &error else { panic!("{error:?}") };
+    assert_eq!(*entries, id);
 }
 
 #[test]

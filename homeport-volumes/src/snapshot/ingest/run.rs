@@ -130,10 +130,10 @@ fn scan(
     links: Links,
     progress: &dyn Progress,
 ) -> Result<(WrittenEntries, Scan), SnapshotError> {
-    let entries = before.map(|id| keeper.store.entries(id)).transpose()?;
-    let entries = entries.into_iter().flatten().map(|line| line.map_err(SnapshotError::Store));
+    let mut read = before.map(|id| keeper.store.entries(id)).transpose()?;
+    let entries = read.as_mut().into_iter().flatten().map(|line| line.map_err(SnapshotError::Store));
     let mut storing = Storing::new(keeper)?;
     let scan = Pass::new(subject, mode, entries, links, &mut storing, progress)?.run()?;
-    // The entries before were read to their end, where their text was found to be what their name says.
-    Ok((storing.finish(before)?, scan))
+    let read = read.and_then(|lines| lines.read_whole());
+    Ok((storing.finish(read.as_ref())?, scan))
 }

@@ -7,7 +7,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::destination::Destination;
 use crate::snapshot::error::SnapshotError;
-use crate::store::{EntriesId, EntriesSink, ObjectId, Sealed, Store, StoreWriter, WrittenEntries};
+use crate::store::{EntriesSink, ObjectId, ReadWhole, Sealed, Store, StoreWriter, WrittenEntries};
 use crate::tree::Line;
 
 /// A store's writer on its way to a snapshot, and what it has made durable so far.
@@ -55,7 +55,7 @@ impl<'a> Storing<'a> {
     }
 
     /// The entries, once all lines are there; `read` are those that were read to their end meanwhile.
-    pub(super) fn finish(self, read: Option<&EntriesId>) -> Result<WrittenEntries, SnapshotError> {
+    pub(super) fn finish(self, read: Option<&ReadWhole>) -> Result<WrittenEntries, SnapshotError> {
         Ok(self.writer.finish_beside(self.sink, read)?)
     }
 }
