@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use homeport_core::entrypoint::Condition;
 use homeport_core::name::{EndpointName, VolumeName};
 use homeport_core::unit::Seconds;
-use homeport_volumes::restore::newest_change;
+use homeport_volumes::restore::{RestoreError, gone_from_top, newest_change};
 use homeport_volumes::{TxId, VolumeUuid};
 
 use super::error::StepError;
@@ -121,12 +121,15 @@ impl Session<'_, '_> {
         let Some(store) = crate::store::open(self.writer)? else { return Ok(()) };
         let catalog = store.catalog()?;
         for tree in trees {
-            let taken = tree.snapshot.and_then(|snapshot| catalog.find(&snapshot)).map(|head| head.body.taken);
+            let Some(head) = tree.snapshot.and_then(|snapshot| catalog.find(&snapshot)) else { continue };
             let home = tree.path.join(".homeport");
             let places = ["staging", "trash"].map(|area| home.join(area).join(tree.tx.to_string()).join("data"));
             let Some(data) = places.iter().find_map(|place| std::fs::File::open(place).ok()) else { continue };
-            let newest = newest_change(&data).map_err(homeport_volumes::restore::RestoreError::Tree)?;
-            if taken.is_some_and(|taken| newest > taken) {
+            let mut is_late = newest_change(&data).map_err(RestoreError::Tree)? > head.body.taken;
+            if let Some(part) = head.body.volumes.iter().find(|part| !is_late && part.name == tree.name) {
+                is_late = gone_from_top(&data, store.entries(&part.entries)?)?.is_some();
+            }
+            if is_late {
                 let text = format!(
                     "volume `{}` was written to by the version from before after its data was copied; what was written \
                      since is only in the trash, as {}",

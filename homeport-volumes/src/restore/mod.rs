@@ -38,7 +38,7 @@ pub use compare::{Compared, Top, compare};
 pub use discard::{Discarded, discard, leftovers};
 pub use error::{Difference, RestoreError};
 pub use exchange::{Back, Exchange, Keeping, exchange, exchange_back};
-pub use late::newest_change;
+pub use late::{gone_from_top, newest_change};
 pub use lend::{Lent, lend, show, take_back};
 pub use one::take_out;
 pub use plan::{Reading, Room, Survey, survey};

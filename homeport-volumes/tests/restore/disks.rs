@@ -8,7 +8,7 @@ use homeport_core::unit::Format;
 use homeport_volumes::progress::Silent;
 use homeport_volumes::restore::{
     Back, Devices, Discarded, Exchange, Reading, RestoreError, Room, Settled, Wanted, discard, exchange, exchange_back,
-    leftovers, prepare, recover, settle, stage_trashed, survey,
+    gone_from_top, leftovers, newest_change, prepare, recover, settle, stage_trashed, survey,
 };
 
 use crate::disk::{Disk, KINDS};
@@ -40,6 +40,35 @@ fn a_restore_its_undo_and_its_taking_back_work_on_ext4_xfs_and_btrfs() {
         assert!(matches!(settle(&mut held, OTHER), Ok(Settled::Done(_))), "{kind}");
         drop(held);
         assert_eq!(house.refusals(), [""; 0], "{kind}");
+    }
+}
+
+/// XFS takes the exchange for a change of both directories, and it is none of what is in them. [spec: UPG-49]
+#[test]
+fn an_exchange_writes_nothing_late_on_ext4_xfs_and_btrfs() {
+    for kind in KINDS {
+        let (house, _disk) = house_on(kind);
+        fs::write(house.data().join("first"), "one").unwrap();
+        fs::write(house.data().join("second"), "two").unwrap();
+        let lines = Memory::new().file("first", b"one").file("second", b"two").lines;
+        let mut held = house.hold();
+        let before = newest_change(fs::File::open(house.data()).unwrap()).unwrap();
+        ready(&mut held, TX, &sample()).unwrap();
+        // Until the clock of the file system has gone on.
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        exchange(&mut held, TX, &keeping()).unwrap();
+        settle(&mut held, TX).unwrap();
+        let kept = house.at(".homeport/trash").join(TX.to_string()).join("data");
+        let late = || {
+            let data = fs::File::open(&kept).unwrap();
+            let gone = gone_from_top(&data, lines.iter().cloned().map(Ok)).unwrap().map(|path| path.to_string());
+            (newest_change(&data).unwrap(), gone)
+        };
+        assert_eq!(late(), (before, None), "{kind}");
+        fs::remove_file(kept.join("second")).unwrap();
+        assert_eq!(late(), (before, Some("second".to_owned())), "{kind}");
+        fs::write(kept.join("third"), "three").unwrap();
+        assert!(late().0 > before, "{kind}");
     }
 }
 
