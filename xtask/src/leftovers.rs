@@ -56,7 +56,7 @@ fn mounts(mountinfo: &str) -> Vec<String> {
 }
 
 /// How the names of directories begin that tests make.
-const PREFIXES: [&str; 6] = ["hpt-", "hpb-", "hp-ops-", "homeport-", "homeport ", ".tmp"];
+const PREFIXES: [&str; 5] = ["hpt-", "hpb-", "hp-ops-", "homeport-", "homeport "];
 
 /// Directories and files of tests, by the names that tests give them.
 fn directories(place: &str) -> Result<Vec<String>> {
@@ -90,12 +90,20 @@ fn daemons() -> Result<Vec<String>> {
         let Ok(line) = fs::read(path.join("cmdline")) else { continue };
         let words: Vec<String> =
             line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-        let program = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
-        if matches!(program, "homeport" | "homeport-init" | "shell-init" | "sshd") {
+        if is_of_tests(&words) {
             found.push(format!("process {} {}", path.display(), words.join(" ").trim()));
         }
     }
     Ok(found)
+}
+
+/// Whether a command line is that of a program which tests start: an engine only where it is one of theirs, by its directory.
+fn is_of_tests(words: &[String]) -> bool {
+    match words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default() {
+        "homeport" | "homeport-init" | "shell-init" | "sshd" => true,
+        "dockerd" | "containerd" | "containerd-shim-runc-v2" => words.iter().any(|word| word.contains("/var/tmp/hpt-")),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +115,15 @@ mod tests {
         let text =
             "22 1 8:1 / /tmp/x rw - ext4 /dev/x rw\n23 1 0:50 / /var/lib/docker/overlay2/a/merged rw - overlay o rw\n";
         assert_eq!(mounts(text), ["mount /tmp/x"]);
+    }
+
+    #[test]
+    fn an_engine_is_a_leftover_where_it_is_one_of_the_tests() {
+        let is = |line: &str| is_of_tests(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert!(is("dockerd --host unix:///var/tmp/hpt-a.engine/docker.sock"));
+        assert!(is("/usr/bin/containerd-shim-runc-v2 -address /var/tmp/hpt-a.engine/containerd.sock"));
+        assert!(!is("/usr/bin/dockerd -H fd://"), "the machine's own");
+        assert!(is("/usr/bin/homeport daemon run") && !is("sleep 5"));
     }
 
     #[test]
