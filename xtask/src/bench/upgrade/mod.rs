@@ -1,9 +1,10 @@
 //! Measures what clients notice of an upgrade, in two ways.
 //!
 //! [`exclusive`](pairs): a port whose volume only one version may hold at once, with 100,000 files in it of which a
-//! snapshot exists. Clients connect every 5 ms; the longest time without an answer is compared with that of `docker stop`,
+//! snapshot exists and none has changed since. Clients connect every 5 ms; the longest time without an answer is compared with that of `docker stop`,
 //! `docker rm` and `docker run` with the same options, interleaved. HomePort's side has everything that an upgrade is: the
-//! new version is asked, the port is stopped, what changed is read, a snapshot is made and read back.
+//! new version is asked, the port is stopped, every file is looked at whether it changed, a snapshot is made and read back. What an
+//! upgrade costs whose volume did change is not measured here.
 //!
 //! [`soak`]: the shell port, whose volumes both versions may hold, goes up and back many times under logins.
 

@@ -52,19 +52,21 @@ gid = 1000
 ready = { tcp = 8080 }
 "#;
 
-/// The images of both versions, in the engine.
+/// An image in the engine, by its name.
 #[derive(Debug)]
-pub(super) struct Images([String; 2]);
+struct Image(String);
 
-impl Drop for Images {
+impl Drop for Image {
     fn drop(&mut self) {
-        for tag in &self.0 {
-            if let Err(error) = docker(&["image", "rm", "--force", tag]) {
-                say::warning(error);
-            }
+        if let Err(error) = docker(&["image", "rm", "--force", &self.0]) {
+            say::warning(error);
         }
     }
 }
+
+/// The images of both versions, in the engine.
+#[derive(Debug)]
+pub(super) struct Images([Image; 2]);
 
 impl Images {
     /// Builds and loads both; `dir` is for what is needed on the way.
@@ -76,11 +78,11 @@ impl Images {
 
     /// The name of the older one, and of the newer.
     pub(super) fn tags(&self) -> [&str; 2] {
-        [&self.0[0], &self.0[1]]
+        [&self.0[0].0, &self.0[1].0]
     }
 }
 
-fn load(version: &str, dir: &Path, init: Vec<u8>) -> Result<String> {
+fn load(version: &str, dir: &Path, init: Vec<u8>) -> Result<Image> {
     let manifest = format!(
         "protocol = \"1.0\"\n\n[port]\nid = \"bench-upgrade\"\nversion = \"{version}\"\ntitle = \"A web server\"\n{MANIFEST}"
     );
@@ -97,5 +99,5 @@ fn load(version: &str, dir: &Path, init: Vec<u8>) -> Result<String> {
     let archive = dir.join("image.tar");
     image.write(File::create(&archive)?).with_context(|| format!("cannot write `{}`", archive.display()))?;
     run::take(Command::new("docker").args(["load", "--quiet", "--input"]).arg(&archive))?;
-    Ok(image.tag().to_owned())
+    Ok(Image(image.tag().to_owned()))
 }

@@ -13,12 +13,11 @@ use super::port::{INSIDE, SITE};
 use crate::build_port::docker;
 use crate::run;
 
-/// The container, and the network that it is in, which lets containers not talk to each other, as HomePort's.
-const NAME: &str = "homeport-bench-recreate";
-
 /// Docker's side.
 #[derive(Debug)]
 pub(super) struct Recreated {
+    /// The container, and the network that it is in, which lets containers not talk to each other, as HomePort's.
+    name: String,
     /// What `docker run` is given before the image.
     options: Vec<String>,
     /// What it is given after the image.
@@ -27,8 +26,8 @@ pub(super) struct Recreated {
 
 impl Drop for Recreated {
     fn drop(&mut self) {
-        let _gone = docker(&["rm", "--force", NAME]);
-        let _gone = docker(&["network", "rm", NAME]);
+        let _gone = docker(&["rm", "--force", &self.name]);
+        let _gone = docker(&["network", "rm", &self.name]);
     }
 }
 
@@ -40,29 +39,31 @@ impl Recreated {
         let inspected: Value = serde_json::from_str(&text).context("`docker inspect` gave no JSON")?;
         let inspected = &inspected[0];
         let (run_dir, site) = copies(inspected, dir)?;
-        docker(&["network", "create", "--opt", "com.docker.network.bridge.enable_icc=false", NAME])?;
+        let name = format!("homeport-bench-recreate-{}", std::process::id());
         let mut options = options(inspected);
         for (source, target) in [(run_dir, "/run/port"), (site, SITE)] {
             let source = source.display();
             options.extend(["--mount".to_owned(), format!("type=bind,source={source},target={target}")]);
         }
-        options.extend(["--network", NAME, "--publish"].map(str::to_owned));
+        options.extend(["--network", &name, "--publish"].map(str::to_owned));
         options.push(format!("{listen}:{INSIDE}"));
-        let recreated = Self { options, words: words(&inspected["Config"]["Cmd"]) };
+        let recreated = Self { name, options, words: words(&inspected["Config"]["Cmd"]) };
+        let icc = "com.docker.network.bridge.enable_icc=false";
+        docker(&["network", "create", "--opt", icc, &recreated.name])?;
         recreated.run(image)?;
         Ok(recreated)
     }
 
     /// `docker stop`, `docker rm`, `docker run`.
     pub(super) fn recreate(&self, image: &str) -> Result<()> {
-        docker(&["stop", NAME])?;
-        docker(&["rm", NAME])?;
+        docker(&["stop", &self.name])?;
+        docker(&["rm", &self.name])?;
         self.run(image)
     }
 
     fn run(&self, image: &str) -> Result<()> {
         let mut command = Command::new("docker");
-        command.args(["run", "--detach", "--name", NAME]).args(&self.options).arg(image).args(&self.words);
+        command.args(["run", "--detach", "--name", &self.name]).args(&self.options).arg(image).args(&self.words);
         run::take(&mut command).map(drop)
     }
 }

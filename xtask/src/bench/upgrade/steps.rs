@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use crate::bench::figure::Figure;
+
 /// When each line came.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Steps(Vec<(String, Instant)>);
@@ -42,12 +44,8 @@ pub(super) fn medians(of: &[Steps]) -> Vec<(String, f64)> {
     for (what, took) in of.iter().flat_map(Steps::times) {
         times.entry(what).or_default().push(took.as_secs_f64());
     }
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
-    let mut medians: Vec<(String, f64)> =
-        times.into_iter().map(|(what, values)| (what.to_owned(), median(values))).collect();
+    let median = |(what, values): (&str, Vec<f64>)| Some((what.to_owned(), Figure::of(&values)?.median));
+    let mut medians: Vec<(String, f64)> = times.into_iter().filter_map(median).collect();
     medians.sort_by(|a, b| b.1.total_cmp(&a.1));
     medians
 }
@@ -63,6 +61,6 @@ mod tests {
         let one = Steps(vec![at("step 1 of 3: stop", 0), at("step 2 of 3: start", 500), at("the port says: up", 700)]);
         let other = Steps(vec![at("step 3 of 4: start", 0), at("step 4 of 4: look", 300)]);
         let found = medians(&[one, other]);
-        assert_eq!(found, [("stop".to_owned(), 0.5), ("start".to_owned(), 0.3)]);
+        assert_eq!(found, [("stop".to_owned(), 0.5), ("start".to_owned(), 0.25)]);
     }
 }
