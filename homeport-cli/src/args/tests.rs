@@ -293,7 +293,7 @@ fn the_whole_help() {
       <NAME>  The instance
 
     Options:
-          --route <ENDPOINT=ADDRESS>  Give an endpoint that comes back another public address
+          --route <ENDPOINT=ADDRESS>  Give an endpoint that comes back another public address, or `none`
           --dry-run                   Print what would be done, and the token that approves it; do
                                       nothing
           --approve <TOKEN>           Do it: the token that `--dry-run` printed, good for one hour and
@@ -302,7 +302,8 @@ fn the_whole_help() {
 
     A snapshot is made first, and data that is set back is kept in the trash. A second rollback leads to
     the present version again, and to the data that it has now where that was set back. An endpoint that
-    only the version from before has gets the address that it had, unless another one has it by now.
+    only the version from before has gets the address that it had, unless another one has it by now;
+    then it gets another random port where it had one, and else none.
 
     ==== homeport history
     Tell what was done to an instance, when, and how it ended

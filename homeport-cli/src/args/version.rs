@@ -45,7 +45,7 @@ Examples:
 pub(crate) struct RollbackArgs {
     /// The instance
     pub(crate) name: InstanceName,
-    /// Give an endpoint that comes back another public address
+    /// Give an endpoint that comes back another public address, or `none`
     #[arg(long, value_name = "ENDPOINT=ADDRESS", value_parser = super::value::parse_route)]
     pub(crate) route: Vec<(EndpointName, RouteWish)>,
     #[command(flatten)]
@@ -55,7 +55,8 @@ pub(crate) struct RollbackArgs {
 const ROLLBACK_NOTES: &str = "\
 A snapshot is made first, and data that is set back is kept in the trash. A second rollback leads to
 the present version again, and to the data that it has now where that was set back. An endpoint that
-only the version from before has gets the address that it had, unless another one has it by now.";
+only the version from before has gets the address that it had, unless another one has it by now;
+then it gets another random port where it had one, and else none.";
 
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
