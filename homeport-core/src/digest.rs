@@ -24,6 +24,11 @@ impl Digest {
         let nibble = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
         self.0.iter().flat_map(|byte| [nibble(byte >> 4), nibble(byte & 15)]).collect()
     }
+
+    /// The first 12 hexadecimal digits, as the engine's own tools show an image.
+    pub fn short(&self) -> String {
+        self.hex().chars().take(12).collect()
+    }
 }
 
 impl fmt::Display for Digest {

@@ -1,6 +1,7 @@
 //! Owns an instance that serves real data while somebody tries to give it another version, and what must be true after that
 //! failed: everything is as it was, to the byte, and clients have noticed no more than they may.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use homeport_host::layout::Layout;
-use homeport_host::ledger::Ledger;
+use homeport_host::ledger::{Ledger, OperationId};
 
 use super::fixture::{GENERIC_INIT, HTTPD, Recipe, TestImage, version};
 use super::refused_config::mask;
@@ -157,6 +158,7 @@ impl Old {
     /// Tries to give it another version, which has to fail: exit code, message, and everything as it was.
     pub(crate) fn survives(&self, upgrade: &[&str], clients: Clients) -> String {
         let before = self.sight();
+        let known = operations(&self.ledger()).len();
         assert_eq!(before.page.as_deref(), Ok("first"), "the old version serves");
         let old = self.world.container("site");
         let is_over = AtomicBool::new(false);
@@ -172,13 +174,18 @@ impl Old {
         let now = self.sight();
         assert_eq!(now, before, "{}\n{now:#?}\n{before:#?}", did.err);
         self.trash_knows_everything();
-        let ledger = Ledger::open(&Layout::under(&self.world.root()).unwrap()).unwrap();
+        let ledger = self.ledger();
         assert!(ledger.stuck_operations().unwrap().is_empty(), "{}", did.err);
         if clients == Clients::Served {
             assert_eq!(self.world.container("site"), old, "it was never stopped");
+            assert!(!has_held(&ledger, known), "nobody was made to wait");
         }
         polls.judge(clients);
-        mask(&self.world, &did.err)
+        without_ids(&mask(&self.world, &did.err))
+    }
+
+    fn ledger(&self) -> Ledger {
+        Ledger::open(&Layout::under(&self.world.root()).unwrap()).unwrap()
     }
 
     fn sight(&self) -> Sight {
@@ -219,6 +226,24 @@ impl Old {
             self.volumes.iter().filter_map(|volume| std::fs::read_dir(format!("{}{TRASH}", volume.display())).ok());
         assert_eq!(there.map(Iterator::count).sum::<usize>(), known, "{list}");
     }
+}
+
+/// Everything that was done, the oldest first.
+fn operations(ledger: &Ledger) -> BTreeSet<OperationId> {
+    ledger.events(None, 1_000).unwrap().into_iter().filter_map(|event| event.operation).collect()
+}
+
+/// Whether an operation that came after so many others held connections back, or was to.
+fn has_held(ledger: &Ledger, known: usize) -> bool {
+    let steps = operations(ledger).into_iter().skip(known).flat_map(|id| ledger.operation(id).unwrap().unwrap().1);
+    steps.into_iter().any(|step| step.name == "hold_routes")
+}
+
+/// A message without the ids of the test's own root and images.
+fn without_ids(text: &str) -> String {
+    let root = regex_lite::Regex::new(r"homeport-site-[0-9a-f]+").unwrap();
+    let image = regex_lite::Regex::new(r"image `[0-9a-f]{12}`").unwrap();
+    image.replace_all(&root.replace_all(text, "homeport-site-ROOT"), "image `IMAGE`").into_owned()
 }
 
 /// A trace in which the instance's present container, which a restart makes anew, has no id.
@@ -280,6 +305,5 @@ impl Polls {
         // A container that is stopped and one that takes its place take longer than this, whatever else the machine does.
         let has_waited = self.longest > Duration::from_millis(300);
         assert!(clients != Clients::Wait || has_waited, "nobody had to wait: {self:?}");
-        assert!(clients != Clients::Served || self.longest < Duration::from_secs(3), "somebody waited: {self:?}");
     }
 }

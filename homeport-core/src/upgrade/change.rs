@@ -25,15 +25,21 @@ pub struct Change {
     pub new: Option<String>,
 }
 
+impl Change {
+    /// What happened, and from what to what, for where the subject is told already.
+    pub fn what(&self) -> String {
+        let message = self.rule.message;
+        match (&self.old, &self.new) {
+            (Some(old), Some(new)) => format!("{message} (`{old}`, then `{new}`)"),
+            (Some(value), None) | (None, Some(value)) => format!("{message} (`{value}`)"),
+            (None, None) => message.to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.subject, self.rule.message)?;
-        match (&self.old, &self.new) {
-            (Some(old), Some(new)) => write!(f, " (`{old}`, then `{new}`)"),
-            (Some(old), None) => write!(f, " (`{old}`)"),
-            (None, Some(new)) => write!(f, " (`{new}`)"),
-            (None, None) => Ok(()),
-        }
+        write!(f, "`{}`: {}", self.subject, self.what())
     }
 }
 

@@ -140,6 +140,10 @@ fn left_in(proposal: &Proposal<'_>, name: &VolumeName) -> Option<Format> {
     left.get(name).copied().filter(|_| proposal.installed.manifest.volumes.contains_key(name))
 }
 
+/// What to do where steps are missing.
+pub(super) const BETWEEN: &str =
+    "go up to a version between the two first; where there is none, the port's author has to add the steps";
+
 /// The way of one volume by steps alone.
 fn by_steps(
     proposal: &Proposal<'_>,
@@ -170,7 +174,7 @@ fn by_steps(
         Fault::new("HP-UPG-008", subject(name), format!("no steps lead from the format of `{name}` to the new one"))
             .actual(format!("format {found}"))
             .expected(format!("format {oldest} to {}", volume.format))
-            .remedy("go up to a version between the two first")
+            .remedy(BETWEEN)
             .clause("UPG-22"),
     ))
 }

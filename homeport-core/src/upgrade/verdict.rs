@@ -8,10 +8,11 @@ use semver::{Prerelease, Version};
 use super::bump::{Bump, is_same_version};
 use super::change::Change;
 use super::compare::compare;
-use super::plan::{Move, moves, subject};
+use super::plan::{BETWEEN, Move, moves, subject};
 use super::proposal::{Direction, Proposal};
 use super::rule::TOO_SMALL;
 use super::way_back::{Loss, WayBack, is_one_way, needs_snapshot, way_back};
+use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::name::VolumeName;
 
@@ -61,14 +62,16 @@ fn versions(proposal: &Proposal<'_>) -> Vec<Fault> {
         );
     }
     let (old, new) = (&installed.version, &candidate.version);
-    let fault = |code, message: String| Fault::new(code, "/port/version", message).actual(format!("`{new}`"));
+    let fault = |code, message: String| Fault::new(code, "/port/version", message);
+    let images = [proposal.installed.image, proposal.candidate.image].map(Digest::short);
     if is_same_version(old, new)
         && (proposal.installed.image != proposal.candidate.image
             || proposal.installed.manifest != proposal.candidate.manifest)
     {
         faults.push(
             fault("HP-UPG-002", format!("version `{new}` is that of another image"))
-                .expected("one image for each version")
+                .actual(format!("image `{}`", images[1]))
+                .expected(format!("image `{}`, which is installed: one image for each version", images[0]))
                 .remedy("the port's author has to give the new image a version of its own")
                 .clause("UPG-1"),
         );
@@ -83,6 +86,7 @@ fn versions(proposal: &Proposal<'_>) -> Vec<Fault> {
     if !right {
         faults.push(
             fault("HP-UPG-003", format!("version `{new}` is not {wanted} the installed one"))
+                .actual(format!("`{new}`"))
                 .expected(format!("a version {wanted} `{old}`"))
                 .remedy(remedy)
                 .clause("UPG-6"),
@@ -140,16 +144,33 @@ fn changes(proposal: &Proposal<'_>) -> Vec<Fault> {
         .collect()
 }
 
+/// The code of steps that are missing between two versions.
+const GAP: &str = "HP-UPG-017";
+
+/// Steps that are missing are those of a version between the two, or of none.
+fn gap(change: &Change, before: &Version) -> Fault {
+    let format = |format: &Option<String>| format.clone().unwrap_or_default();
+    Fault::new(GAP, change.subject.as_str(), format!("{}, `{before}`", change.rule.message))
+        .actual(format!("format {}", format(&change.old)))
+        .expected(format!("format {} or higher: the new version takes nothing older", format(&change.new)))
+        .remedy(BETWEEN)
+        .clause("UPG-12")
+}
+
 fn refuse(change: &Change, made: Option<Bump>, proposal: &Proposal<'_>) -> Fault {
     let rule = change.rule;
-    let fault = Fault::new(rule.code, change.subject.as_str(), change.to_string());
     let (old, new) = (&proposal.installed.manifest.port.version, &proposal.candidate.manifest.port.version);
+    // What has no values names the version that made the change.
+    let what = Some(change.what()).filter(|what| what.contains('`'));
+    let what = what.unwrap_or_else(|| format!("{} in `{new}`", change.what()));
+    let fault = Fault::new(rule.code, change.subject.as_str(), what);
     match made {
         Some(made) if rule.code == TOO_SMALL => fault
             .actual(format!("{made} (`{old}`, then `{new}`)"))
             .expected(format!("{} or more", rule.bump))
             .remedy(format!("the port's author has to give it a greater version: {}", rule.witness))
             .clause("UPG-11"),
+        _ if rule.code == GAP => gap(change, old),
         _ => fault.remedy(format!("the port's author has to take the change back: {}", rule.witness)).clause("UPG-12"),
     }
 }

@@ -231,7 +231,7 @@ impl Session<'_, '_> {
         if let StopOutcome::Stopped(exit) = self.host.engine.stop(container, grace)?
             && exit.code.get() != 0
         {
-            let text = format!("the container ended with {}", super::evidence::exit_meaning(&exit));
+            let text = format!("the container `{container}` ended with {}", super::evidence::exit_meaning(&exit));
             self.host.progress.event(&Event::Warning { text });
         }
         Ok(())

@@ -144,7 +144,7 @@ pub enum StepError {
         how: String,
     },
     /// A step of a migration did not succeed.
-    #[error("the migration of `{volume}` from format {from} to {to} did not succeed: {how}")]
+    #[error("the migration of the copy of `{volume}` from format {from} to {to} did not succeed: {how}")]
     Migration {
         /// The volume.
         volume: VolumeName,
