@@ -44,8 +44,9 @@ fn a_version_that_does_not_run_is_left_again() {
     let next = |number, phases| Version { number, ..Version::next(id, &step, phases) };
     let crashes = ["sh", "-c", "echo cannot find my own configuration >&2; exit 78"];
     let sleeps = ["sh", "-c", "echo waiting for something; exec sleep 1000"];
+    // Not before anybody has seen that it was ready, and before the host has looked on for 2 s.
     let ends = format!(
-        "{MIGRATES}\nrun) (until grep -qs '\"ready\"' /run/port/status.json; do sleep 0.1; done; sleep 0.5; kill -TERM 1) & ;;"
+        "{MIGRATES}\nrun) (until grep -qs '\"ready\"' /run/port/status.json; do sleep 0.1; done; sleep 1.5; kill -TERM 1) & ;;"
     );
     each_is_survived(
         id,
