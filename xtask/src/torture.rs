@@ -1,11 +1,13 @@
 //! Runs what cuts changes of version off, as often as it is told to: `homeport-cli/tests/docker/torture`. A few of each are
 //! among the tests that `cargo xtask ci` runs. Never judges anything itself.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::Result;
 
 use crate::leftovers::Snapshot;
 use crate::workspace::Workspace;
-use crate::{run, setup, static_build};
+use crate::{run, say, setup, static_build};
 
 /// The init of the ports that are cut off.
 pub(crate) const PORT: static_build::Init = static_build::Init::Example("two-formats");
@@ -26,9 +28,10 @@ pub(crate) struct Torture {
     #[arg(long, default_value_t = 96)]
     full: usize,
     /// How many are tried at once
-    #[arg(long, default_value_t = 2)]
-    lanes: usize,
-    /// Draw the same as a run before; a number that it printed
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    lanes: u16,
+    /// Draw the same as a run before with the same counts and lanes: the number that it printed. Where in a step a blow
+    /// falls is up to the machine; without it the number is another one each time
     #[arg(long)]
     seed: Option<u64>,
     /// Stop at what is wrong and keep that HomePort
@@ -52,17 +55,27 @@ pub(crate) fn run(args: &Torture) -> Result<()> {
     let before = Snapshot::take()?;
     let mut command = run::cargo();
     command.args(["test", "--locked", "-p", "homeport-cli", "--test", "docker", "torture::", "--", "--nocapture"]);
-    let counts =
-        [("KILLS", args.kills), ("ENGINE_KILLS", args.engine_kills), ("FULL", args.full), ("LANES", args.lanes)];
+    let counts = [
+        ("KILLS", args.kills),
+        ("ENGINE_KILLS", args.engine_kills),
+        ("FULL", args.full),
+        ("LANES", usize::from(args.lanes)),
+    ];
     for (name, count) in counts {
         command.env(format!("HOMEPORT_TORTURE_{name}"), count.to_string());
     }
-    if let Some(seed) = args.seed {
-        command.env("HOMEPORT_TORTURE_SEED", seed.to_string());
-    }
+    let seed = args.seed.map_or_else(somewhere, Ok)?;
+    say::line(format_args!("chance begins at --seed {seed}"));
+    command.env("HOMEPORT_TORTURE_SEED", seed.to_string());
     if args.keep {
         command.env("HOMEPORT_KEEP", "1");
     }
     let outcome = run::pass(command.current_dir(workspace.root()));
     if args.keep { outcome } else { outcome.and(before.compare()) }
+}
+
+/// A seed that nobody gave.
+fn somewhere() -> Result<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok((now.as_secs() ^ u64::from(now.subsec_nanos())) % 1_000_000)
 }

@@ -1,4 +1,4 @@
-//! Owns chance that can be had again: the same seed draws the same. Never asks a clock but for a seed that nobody gave.
+//! Owns chance that can be had again: the same seed draws the same. Never asks a clock.
 
 use std::time::Duration;
 
@@ -10,13 +10,12 @@ impl Chance {
         Self(seed)
     }
 
-    /// A seed that nobody gave.
-    pub(super) fn somewhere() -> u64 {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        Self(u64::from(now.subsec_nanos()) ^ now.as_secs()).next() % 1_000_000
+    /// Another row, whose length changes nothing of this one.
+    pub(super) const fn fork(&mut self) -> Self {
+        Self(self.next())
     }
 
-    fn next(&mut self) -> u64 {
+    const fn next(&mut self) -> u64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -34,9 +33,10 @@ impl Chance {
         self.below(count) == 0
     }
 
-    /// A time from 0 to below `end`.
+    /// A time from 0 to below `end`: the same part of it, whatever `end` is.
     pub(super) fn within(&mut self, end: Duration) -> Duration {
-        Duration::from_micros(self.next() % u64::try_from(end.as_micros()).unwrap().max(1))
+        const PARTS: u32 = 10_000;
+        end * u32::try_from(self.below(PARTS as usize)).unwrap() / PARTS
     }
 
     pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
@@ -49,4 +49,6 @@ fn the_same_seed_draws_the_same() {
     let draws = |seed| (0..20).map(|n| Chance(seed).below(n + 1)).collect::<Vec<_>>();
     assert_eq!(draws(7), draws(7));
     assert_ne!(draws(7), draws(8));
+    let half = |seconds| Chance(7).within(Duration::from_secs(seconds));
+    assert_eq!(half(3) * 2, half(6), "a part of whatever time it is");
 }

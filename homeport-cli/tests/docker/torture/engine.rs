@@ -30,11 +30,11 @@ pub(super) enum Restore {
     Live,
 }
 
-/// An engine of the tests' own.
+/// An engine of the tests' own. All of it ends with this, also where it was never whole.
 pub(super) struct Engine {
     dir: PathBuf,
     network: Child,
-    containerd: Child,
+    containerd: Option<Child>,
     dockerd: Option<Child>,
     restore: Restore,
 }
@@ -42,12 +42,13 @@ pub(super) struct Engine {
 impl Engine {
     /// Starts one, and enters its network with this thread.
     pub(super) fn start(dir: PathBuf, restore: Restore) -> Self {
-        fs::create_dir(&dir).unwrap();
         let network =
             Command::new("unshare").args(["--net", "sleep", "infinity"]).stdin(Stdio::null()).spawn().unwrap();
-        enter(&network);
+        let mut engine = Self { dir, network, containerd: None, dockerd: None, restore };
+        fs::create_dir(&engine.dir).unwrap();
+        enter(&engine.network);
         tool("ip", &["link", "set", "lo", "up"]);
-        let at = |name: &str| dir.join(name).display().to_string();
+        let at = |name: &str| engine.dir.join(name).display().to_string();
         let config = format!(
             "version = 2\nroot = {:?}\nstate = {:?}\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
              [grpc]\naddress = {:?}\n",
@@ -55,9 +56,9 @@ impl Engine {
             at("containerd-state"),
             at("containerd.sock")
         );
-        fs::write(dir.join("containerd.toml"), config).unwrap();
-        let containerd = daemon("containerd", &["--config", &at("containerd.toml")], &dir.join("containerd.log"));
-        let mut engine = Self { network, containerd, dockerd: None, restore, dir };
+        fs::write(engine.dir.join("containerd.toml"), config).unwrap();
+        let containerd = daemon("containerd", &["--config", &at("containerd.toml")], &engine.log("containerd"));
+        engine.containerd = Some(containerd);
         wait(&engine.log("containerd"), || UnixStream::connect(engine.dir.join("containerd.sock")).is_ok());
         engine.start_again();
         engine
@@ -109,7 +110,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        for child in self.dockerd.iter_mut().chain([&mut self.containerd]) {
+        for child in self.dockerd.iter_mut().chain(&mut self.containerd) {
             end(child);
         }
         for shim in of_directory(&self.dir) {

@@ -11,6 +11,8 @@ use super::subject::{NAME, Subject};
 use super::tally::Tally;
 use crate::world::World;
 
+/// Where chance begins where nobody says it: a seed whose few cuts all hit, and hit different things.
+const SEED: u64 = 1;
 /// How many times one engine is killed.
 const ROUNDS: usize = 10;
 /// How long everything may take to be right: what the engine stopped at its start is started again with growing pauses.
@@ -22,7 +24,7 @@ fn one_command_after_a_kill_of_the_engine_everything_is_of_one_version() {
     if kills == 0 {
         return;
     }
-    let (seed, tally) = (super::seed(), Tally::default());
+    let (seed, tally) = (super::seed(SEED), Tally::default());
     let archives = Archives::build("engine");
     let first = World::new();
     let mut chance = Chance::new(seed);
@@ -30,6 +32,8 @@ fn one_command_after_a_kill_of_the_engine_everything_is_of_one_version() {
     while done < kills {
         let rounds = ROUNDS.min(kills - done);
         done += rounds;
+        // One row of draws for each: one that ends early changes nothing of the next.
+        let mut chance = chance.fork();
         let restore = if chance.one_in(3) { Restore::Live } else { Restore::Stops };
         let variant = chance.pick(&Variant::ALL);
         // The thread enters the engine's network, and cannot leave it.
@@ -66,12 +70,12 @@ fn kill_all(
 /// One kill, one command, one judgement; whether the HomePort is good for another.
 fn round(subject: &mut Subject<'_>, engine: &mut Engine, restore: Restore, chance: &mut Chance, tally: &Tally) -> bool {
     let (world, variant) = (subject.world, subject.variant);
-    let args: &[&str] = match subject.age() {
-        Age::Older => &["upgrade", NAME],
-        Age::Newer => chance.pick(&[&["rollback", NAME][..], &["upgrade", NAME, "--to", "1.0.0"]]),
-    };
+    // All of them, whatever comes of the round.
+    let back: &[&str] = chance.pick(&[&["rollback", NAME][..], &["upgrade", NAME, "--to", "1.0.0"]]);
+    let args = if subject.age() == Age::Older { &["upgrade", NAME][..] } else { back };
     let moment = Moment::draw(chance, Duration::from_secs(5));
     let both = chance.one_in(3);
+    let one: &[&str] = chance.pick(&[&["repair"][..], &["start", NAME], &["restart", NAME], args]);
     let writer = subject.writer();
     let cut = cut::cut(world, args, moment, |child| {
         if both {
@@ -95,12 +99,15 @@ fn round(subject: &mut Subject<'_>, engine: &mut Engine, restore: Restore, chanc
         Some(did) => format!("the command ended with {}: {}", did.code, did.err.trim()),
         None => "the command was killed".to_owned(),
     });
-    tally.hit(format!("{}: {}", variant.word(), if was_killed { &cut.stand.words } else { "had ended before" }));
+    if was_killed {
+        tally.hit(format!("{}: {}", variant.word(), cut.stand.words));
+    } else {
+        tally.missed(format!("{}: had ended before", variant.word()));
+    }
     let took = engine.start_again();
     let kept = before.intersection(&engine.ports()).count();
     tally.then(format!("{restore:?}: {kept} of {} containers that ran when it was killed go on", before.len()));
     story.push(format!("it was there again after {:.1} s", took.as_secs_f32()));
-    let one: &[&str] = chance.pick(&[&["repair"][..], &["start", NAME], &["restart", NAME], args]);
     let did = World::finish(world.command().arg("--quiet").args(one));
     subject.wrote(writer.stop());
     story.push(format!("then `{}` ended with {}: {}", one.join(" "), did.code, did.err.trim()));

@@ -27,6 +27,9 @@ const DISKS: [(&str, u64); 4] = [("state", 24), ("store", 24), ("data", 24), ("r
 /// How many cases one HomePort sees: its store grows with each.
 const CASES: usize = 10;
 
+/// Where chance begins where nobody says it: a seed whose few cuts all hit, and hit different things.
+const SEED: u64 = 104;
+
 /// When a disk gets full.
 #[derive(Debug, Clone, Copy)]
 enum Full {
@@ -121,7 +124,7 @@ fn a_disk_that_is_full_at_any_step_costs_nothing_and_is_named() {
     if wanted == 0 {
         return;
     }
-    let (seed, tally) = (super::seed(), Tally::default());
+    let (seed, tally) = (super::seed(SEED), Tally::default());
     let first = World::new();
     let archives = Archives::build("full");
     let images = archives.load();
@@ -195,10 +198,12 @@ fn round(subject: &mut Subject<'_>, disks: &Disks, moment: Full, disk: &str, tal
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let code = output.status.code().unwrap_or(-1);
     let mut wrongs = Vec::new();
-    tally.hit(format!(
-        "`{disk}`, {moment:?}: {}",
-        if code == 0 { "done".to_owned() } else { format!("ended with {code}") }
-    ));
+    match (moment, code) {
+        (Full::In(_), _) if !is_full => tally.missed(format!("`{disk}`, {moment:?}: was never full")),
+        (Full::But(1..), 0) => tally.missed(format!("`{disk}`, {moment:?}: had room enough")),
+        (_, 0) => tally.hit(format!("`{disk}`, {moment:?}: done")),
+        _ => tally.hit(format!("`{disk}`, {moment:?}: ended with {code}")),
+    }
     if code != 0 {
         wrongs.extend(names_the_disk(world, disk, &said));
         wrongs.extend(still_serves(subject, age));

@@ -1,4 +1,5 @@
-//! Owns what came of all cuts: where they hit, what was found wrong, and telling it. Never looks at a HomePort.
+//! Owns what came of all cuts: where they hit, which hit nothing, what was found wrong, and telling it. Never looks at a
+//! HomePort.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +15,7 @@ pub(super) struct Tally(Mutex<Counts>);
 #[derive(Default)]
 struct Counts {
     hit: BTreeMap<String, usize>,
+    missed: BTreeMap<String, usize>,
     by: BTreeMap<String, usize>,
     settled: Duration,
     put_aside: usize,
@@ -34,6 +36,11 @@ impl Tally {
         if all.is_multiple_of(20) {
             eprintln!("torture: {all} so far");
         }
+    }
+
+    /// A cut hit nothing, for this reason: what it was for had ended before, or never came to be.
+    pub(super) fn missed(&self, why: String) {
+        self.with(|counts| *counts.missed.entry(why).or_default() += 1);
     }
 
     /// This was what came next, and how that ended.
@@ -58,13 +65,18 @@ impl Tally {
         self.with(|counts| counts.wrongs.push(text));
     }
 
-    /// Tells everything, and fails where anything was wrong.
+    /// Tells everything, and fails where anything was wrong, or nothing was hit.
     pub(super) fn finish(self, what: &str) {
         let counts = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         let total: usize = counts.hit.values().sum();
         eprintln!("torture: {what}: {total} times, in {} places", counts.hit.len());
         for (place, count) in &counts.hit {
             eprintln!("torture: {count:>5}  {place}");
+        }
+        let missed: usize = counts.missed.values().sum();
+        eprintln!("torture: {what}: {missed} times more nothing was hit");
+        for (why, count) in &counts.missed {
+            eprintln!("torture: {count:>5}  {why}");
         }
         for (then, count) in &counts.by {
             eprintln!("torture: {count:>5}  then {then}");
@@ -75,5 +87,6 @@ impl Tally {
             counts.put_aside
         );
         assert!(counts.wrongs.is_empty(), "{} things were wrong:\n{}", counts.wrongs.len(), counts.wrongs.join("\n"));
+        assert!(total > 0, "{what}: none of {missed} hit anything, so nothing was shown: {:?}", counts.missed);
     }
 }
