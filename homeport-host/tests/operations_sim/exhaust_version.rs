@@ -15,7 +15,7 @@ const QUIT: [&str; 4] = ["read_ahead", "hold_routes", "quit_container", "release
 const MIGRATE: [&str; 5] = ["snapshot_present", "copy_tree", "migrate_tree", "check_port", "exchange_tree"];
 
 /// The steps of a change of version that stops the old one first.
-const REPLACE: &[&str] = &[
+pub(crate) const REPLACE: &[&str] = &[
     BEFORE[0],
     BEFORE[1],
     QUIT[0],

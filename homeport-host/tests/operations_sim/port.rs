@@ -185,6 +185,13 @@ impl Port {
     }
 }
 
+/// Whether there was room for what the port wrote; where there is none it runs and is never ready.
+#[derive(Debug, PartialEq, Eq)]
+enum Room {
+    Enough,
+    None,
+}
+
 impl Deeds {
     /// One start; the error is something that a container must never find.
     fn live(&mut self, engine: &SimEngine, boot: &Boot) -> Result<(), String> {
@@ -215,10 +222,12 @@ impl Deeds {
             if expected["hostkeys"]["new"] != Value::Bool(true) {
                 return Err("there is no host key, and the volume is not new".to_owned());
             }
-            self.write(&keys, HOST_KEY)?;
+            if self.write(&keys, HOST_KEY)? == Room::None {
+                return Ok(());
+            }
         }
-        self.write(&home, &format!("letter-{}", self.starts))?;
-        if self.manner == Manner::Works {
+        let room = self.write(&home, &format!("letter-{}", self.starts))?;
+        if self.manner == Manner::Works && room == Room::Enough {
             let socket = UnixDatagram::unbound().map_err(|error| error.to_string())?;
             let sent = socket.send_to(b"READY=1\n", run.join("notify"));
             sent.map_err(|error| format!("the host does not listen: {error}"))?;
@@ -296,12 +305,17 @@ impl Deeds {
         0
     }
 
-    fn write(&mut self, volume: &Path, name: &str) -> Result<(), String> {
+    fn write(&mut self, volume: &Path, name: &str) -> Result<Room, String> {
         let bytes = format!("{name} of {} at start {}\n", uuid(volume), self.starts).repeat(3).into_bytes();
-        fs::write(volume.join(name), &bytes).map_err(|error| format!("`{name}` cannot be written: {error}"))?;
+        if let Err(error) = fs::write(volume.join(name), &bytes) {
+            // As a port should: half a letter is worse than none.
+            fs::remove_file(volume.join(name)).ok();
+            let is_full = error.kind() == std::io::ErrorKind::StorageFull;
+            return if is_full { Ok(Room::None) } else { Err(format!("`{name}` cannot be written: {error}")) };
+        }
         self.written.insert((uuid(volume), name.to_owned()), bytes);
         self.remember(&uuid(volume));
-        Ok(())
+        Ok(Room::Enough)
     }
 
     /// Takes the volume's present tree into its history.
