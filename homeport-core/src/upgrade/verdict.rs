@@ -9,7 +9,7 @@ use super::bump::{Bump, is_same_version};
 use super::change::Change;
 use super::compare::compare;
 use super::plan::{BETWEEN, Move, moves, subject};
-use super::proposal::{Direction, Proposal};
+use super::proposal::{Direction, Past, Proposal};
 use super::rule::TOO_SMALL;
 use super::way_back::{Loss, WayBack, is_one_way, needs_snapshot, way_back};
 use crate::digest::Digest;
@@ -27,13 +27,18 @@ pub enum Verdict {
     Refused(Vec<Fault>),
 }
 
-/// Judges a proposal. Nothing is left out because of something else that was found. [spec: UPG-7]
+/// What is forbidden for the sake of values that an operator set: they go along also where data is set back.
+const OF_VALUES: [&str; 2] = ["HP-UPG-013", "HP-UPG-014"];
+
+/// Judges a proposal. Nothing is left out because of something else that was found. [spec: UPG-7, UPG-27]
 pub fn verdict(proposal: &Proposal<'_>) -> Verdict {
     let mut refused = versions(proposal);
     refused.extend(protocol(proposal));
     if proposal.direction == Direction::Up {
-        refused.extend(range(proposal));
-        refused.extend(changes(proposal));
+        // It was at the candidate already, maybe over versions in between.
+        let is_back = matches!(proposal.past, Past::Left(_));
+        refused.extend(range(proposal).filter(|_| !is_back));
+        refused.extend(changes(proposal).into_iter().filter(|fault| !is_back || OF_VALUES.contains(&fault.code)));
     }
     let (volumes, faults) = moves(proposal);
     refused.extend(faults);

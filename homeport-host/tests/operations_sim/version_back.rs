@@ -104,6 +104,30 @@ fn a_second_way_back_leads_to_the_data_that_the_newer_version_left() {
 }
 
 #[test]
+fn what_a_version_left_can_be_gone_back_to_also_over_a_version_in_between() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    stage.does(upgrade);
+    stage.put_version(&one_way().replace(r#""endpoints""#, r#""upgrade":{"from":">=1.1"},"endpoints""#));
+    stage.does(upgrade);
+    stage.must(Command::Restart);
+    let newer = data(&stage);
+    // Down over both at once: to the snapshot from before the first of them.
+    let ask = |execution, approve| UpgradeRequest { execution, approve, ..request(Some("1.0.0")) };
+    let token = stage.does(|host| match operation::upgrade(host, &ask(Execution::DryRun, None))? {
+        Outcome::Planned { approval, .. } => Ok(approval.unwrap().token),
+        Outcome::Done(_) => panic!("not asked for"),
+    });
+    let down = stage.does(|host| operation::upgrade(host, &ask(Execution::Real, Some(token))).map(done));
+    assert!(matches!(down.way_back, WayBackView::Snapshot { .. }), "{:?}", down.way_back);
+    assert!(!holds(&data(&stage), &newer), "what was written since is not there");
+
+    assert_eq!(approved_back(&stage).1.to.to_string(), "2.0.0");
+    assert_eq!(stage.settled("the newer data"), Now::running("hello@2.0.0"));
+    assert!(holds(&data(&stage), &newer));
+}
+
+#[test]
 fn an_upgrade_after_a_way_back_takes_along_what_is_there_and_says_where_the_newer_data_is() {
     let ground = Ground::new();
     let (stage, newer, _, changed) = set_back(&ground);
