@@ -51,11 +51,14 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    /// The store, and what is known of these volumes.
+    /// The store, and what is known of these volumes: those of the port that there is, where another one left some.
     fn present(&mut self, volumes: &[VolumeName]) -> Result<(Store, Vec<VolumeRecord>), StepError> {
         let store = crate::store::open_or_make(self.host, self.writer)?;
-        let records = self.writer.volumes(&self.instance)?;
-        Ok((store, records.into_iter().filter(|record| volumes.contains(&record.name)).collect()))
+        let port = self.writer.instance(&self.instance)?.map(|record| record.port);
+        let mut records = self.writer.volumes(&self.instance)?;
+        records
+            .retain(|record| volumes.contains(&record.name) && port.as_ref().is_none_or(|port| record.port == *port));
+        Ok((store, records))
     }
 
     fn taking<'t>(

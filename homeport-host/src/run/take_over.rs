@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use homeport_core::name::{EndpointName, InstanceName};
 use homeport_core::unit::{PortNumber, Seconds};
+use homeport_core::upgrade::Formats;
 use homeport_volumes::TxId;
 
 use super::error::StepError;
@@ -13,7 +14,7 @@ use super::session::Session;
 use crate::container::stop_grace;
 use crate::ledger::{
     FormerRecord, InstanceConfig, InstanceRecord, LedgerError, LedgerWriter, RetiringRecord, RouteRecord, TrashRecord,
-    VolumeState,
+    VolumeRecord, VolumeState,
 };
 use crate::plan::{Gone, Plan, retire};
 
@@ -41,7 +42,7 @@ impl Session<'_, '_> {
         let present = self.writer.instance(&self.instance)?.ok_or(missing("the instance"))?;
         let manifest = &blueprint.image.manifest;
         let volumes = self.writer.volumes(&self.instance)?;
-        let own = |record: &&crate::ledger::VolumeRecord| record.port == present.port;
+        let own = |record: &&VolumeRecord| record.port == present.port;
         let now = self.host.now();
         let retiring = present.container.clone().map(|container| RetiringRecord {
             container,
@@ -53,7 +54,7 @@ impl Session<'_, '_> {
             since: now.clone(),
             until: now.after(Duration::from_secs(linger.map_or(0, Seconds::get).into())),
         });
-        let formats = self.formats_before(&volumes);
+        let formats = self.formats_before(volumes.iter().filter(own));
         let target = |endpoint: &EndpointName| -> Option<PortNumber> {
             manifest.endpoints.get(endpoint).map(|endpoint| endpoint.port)
         };
@@ -103,14 +104,11 @@ impl Session<'_, '_> {
         })
     }
 
-    /// The format that each volume had before this operation: of one that was exchanged the ledger has the new one.
-    fn formats_before(
-        &self,
-        volumes: &[crate::ledger::VolumeRecord],
-    ) -> std::collections::BTreeMap<homeport_core::name::VolumeName, homeport_core::unit::Format> {
-        let format =
-            |record: &crate::ledger::VolumeRecord| self.formats.get(&record.name).copied().unwrap_or(record.format);
-        volumes.iter().map(|record| (record.name.clone(), format(record))).collect()
+    /// The format that each of the port's volumes had before this operation: of one that was exchanged the ledger has the
+    /// new one. The instance may have volumes of the same names that another port left.
+    fn formats_before<'a>(&self, own: impl Iterator<Item = &'a VolumeRecord>) -> Formats {
+        let format = |record: &VolumeRecord| self.formats.get(&record.name).copied().unwrap_or(record.format);
+        own.map(|record| (record.name.clone(), format(record))).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use homeport_host::operation::{
     self, ClientsView, Execution, MigrationWay, Outcome, VersionChanged, VersionPlan, WayBackView,
 };
 use homeport_host::plan::{Kind, Step};
-use homeport_host::request::{DeployRequest, RollbackRequest, UpgradeRequest};
+use homeport_host::request::{DeployRequest, PortRef, RollbackRequest, UpgradeRequest};
 
 use crate::data::{done, snapshot};
 use crate::data_rules::refusal;
@@ -125,6 +125,30 @@ fn what_a_version_left_can_be_gone_back_to_also_over_a_version_in_between() {
     assert_eq!(approved_back(&stage).1.to.to_string(), "2.0.0");
     assert_eq!(stage.settled("the newer data"), Now::running("hello@2.0.0"));
     assert!(holds(&data(&stage), &newer));
+}
+
+#[test]
+fn volumes_that_another_port_left_are_none_of_the_version_from_before() {
+    let ground = Ground::new();
+    let other = MANIFEST.replace(r#""id":"shell""#, r#""id":"zeta""#).replace(r#""format":1"#, r#""format":7"#);
+    let stage = ground.stage_of(&other);
+    // At places of its own: those that HomePort chooses are the same for every port.
+    let places = ["home", "hostkeys"].map(|name| (name.parse().unwrap(), stage.directory().with_file_name(name)));
+    for (_, place) in &places {
+        fs::create_dir_all(place).unwrap();
+    }
+    let (port, volumes) = (PortRef::Id("zeta".parse().unwrap()), places.into_iter().collect());
+    let request = DeployRequest { port, volumes, ..stage.request(&alice(), false) };
+    stage.does(|host| operation::deploy(host, &request));
+    stage.must(Command::Remove);
+    stage.put_version(MANIFEST);
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage.put_version(&one_way());
+    upgrade_one_way(&stage);
+    let former = stage.ledger().former(&alice()).unwrap().unwrap();
+    let formats: Vec<_> = former.formats.iter().map(|(name, format)| (name.as_str(), format.get())).collect();
+    assert_eq!(formats, [("home", 1), ("hostkeys", 1)]);
 }
 
 #[test]
