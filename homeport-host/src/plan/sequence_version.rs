@@ -176,8 +176,9 @@ pub enum Gone<'a> {
     InUse(&'a [EndpointName]),
 }
 
-/// Containers that have retired go, addresses that nobody has any more are given up, and trees that were taken out go to
-/// the trash.
+/// Addresses that nobody has any more are given up, trees that were taken out go to the trash, and containers that have
+/// retired go. The addresses come first: a client that came to the version from before would have it write to a tree that
+/// is no longer the volume's. [spec: UPG-51]
 pub fn retire(
     instance: &InstanceName,
     trees: &[(VolumeName, VolumeUuid, TxId)],
@@ -189,15 +190,11 @@ pub fn retire(
         uuid: *uuid,
         tx: *tx,
     };
-    let mut steps: Vec<Step> = trees.iter().map(step).collect();
-    match gone {
-        Gone::Free(gone) => {
-            steps.extend(gone.iter().map(|endpoint| Step::ReleaseRoute { endpoint: endpoint.clone() }));
-        }
-        Gone::InUse(gone) => {
-            steps.extend(gone.iter().map(|endpoint| Step::CloseRoute { endpoint: endpoint.clone() }));
-        }
-    }
+    let mut steps: Vec<Step> = match gone {
+        Gone::Free(gone) => gone.iter().map(|endpoint| Step::ReleaseRoute { endpoint: endpoint.clone() }).collect(),
+        Gone::InUse(gone) => gone.iter().map(|endpoint| Step::CloseRoute { endpoint: endpoint.clone() }).collect(),
+    };
+    steps.extend(trees.iter().map(step));
     steps.extend(retire_first(containers));
     plan(Kind::Retire, instance, steps)
 }

@@ -302,6 +302,27 @@ fn clients_of_an_endpoint_that_goes_stay_with_the_version_that_has_it() {
 }
 
 #[test]
+fn nobody_new_comes_to_a_version_whose_data_is_about_to_go_to_the_trash() {
+    let ground = Ground::new();
+    let stage = with_another_endpoint(&ground);
+    let second = container(&stage);
+    let web = stage.routes.connect(&route("web"));
+    let took_over = AtomicBool::new(false);
+    let host = process(&stage, move |point| {
+        let was = took_over.fetch_or(point.moment == Moment::BeforeCommit, Ordering::Relaxed);
+        if was && *point == (Point { step: 0, moment: Moment::AfterStep }) { Hazard::Fail } else { Hazard::None }
+    });
+    // It takes over, and of what is left to be done the first step alone.
+    rollback(&host).ok();
+    assert_ne!(container(&stage), second);
+    let late = stage.routes.connect(&route("web"));
+    assert_eq!(stage.routes.client(late), SimClient::Reset, "nobody new writes to what goes to the trash");
+    assert_eq!(stage.routes.client(web), SimClient::With(second));
+    stage.run(Command::Unrelated, &Trouble::default());
+    assert_eq!(stage.settled("rolled back"), Now::running("hello"));
+}
+
+#[test]
 fn an_address_that_goes_with_its_version_goes_with_whatever_ends_it() {
     let ground = Ground::new();
     for command in [Command::Stop, Command::Remove] {
