@@ -12,7 +12,7 @@
 //! RUN/                       0755; gone after a reboot
 //!   mnt/<uuid>               what volumes are bound to, so that the engine never gets an operator's path
 //!   instances/<name>/port/   mounted at /run/port in the container; `b` in the second one, during an upgrade
-//!   frozen/<name>            0700; notes of the ports that stand still while they are read
+//!   frozen/<name>.<id>       0700; notes of the containers that stand still while they are read
 //!   daemon.sock  daemon.pid
 //! ```
 
@@ -28,6 +28,7 @@ use std::path::{Component, Path, PathBuf};
 use homeport_core::entrypoint;
 use homeport_core::name::{InstanceName, VolumeName};
 
+use crate::engine::ContainerId;
 use crate::ledger::Slot;
 
 /// What the kernel takes as the name of a socket: `sun_path` less its final zero.
@@ -159,13 +160,18 @@ impl Layout {
         self.run.join("instances").join(instance.as_str()).join(port_dir(slot))
     }
 
-    /// Where the ports are noted that stand still while a snapshot of them is taken.
+    /// Where the containers are noted that stand still while a snapshot of them is taken.
     pub fn frozen_dir(&self) -> PathBuf {
         self.run.join("frozen")
     }
 
-    /// The note that the instance's port may stand still.
-    pub fn frozen_note(&self, instance: &InstanceName) -> PathBuf {
+    /// The note that this container of the instance may stand still.
+    pub fn frozen_note(&self, instance: &InstanceName, container: &ContainerId) -> PathBuf {
+        self.frozen_dir().join(format!("{instance}.{}", container.as_str()))
+    }
+
+    /// The note of an older HomePort, which had one for each instance.
+    pub fn older_frozen_note(&self, instance: &InstanceName) -> PathBuf {
         self.frozen_dir().join(instance.as_str())
     }
 
@@ -221,6 +227,8 @@ mod tests {
     fn every_path_is_below_the_root() {
         let layout = Layout::under(Path::new("/srv/hp")).unwrap();
         let (alice, home) = ("alice".parse().unwrap(), "home".parse().unwrap());
+        let container: ContainerId = "a1".repeat(32).parse().unwrap();
+        let note = format!("/srv/hp/run/frozen/alice.{}", "a1".repeat(32));
         let rows = [
             (layout.state_dir().to_owned(), "/srv/hp/state"),
             (layout.ledger_file(), "/srv/hp/state/ledger.sqlite"),
@@ -233,7 +241,8 @@ mod tests {
             (layout.run_dir().to_owned(), "/srv/hp/run"),
             (layout.mounts_dir(), "/srv/hp/run/mnt"),
             (layout.instance_run_dir(&alice, Slot::First), "/srv/hp/run/instances/alice/port"),
-            (layout.frozen_note(&alice), "/srv/hp/run/frozen/alice"),
+            (layout.frozen_note(&alice, &container), &note),
+            (layout.older_frozen_note(&alice), "/srv/hp/run/frozen/alice"),
             (layout.notify_socket(&alice, Slot::First), "/srv/hp/run/instances/alice/port/notify"),
             (layout.control_socket(), "/srv/hp/run/daemon.sock"),
             (layout.daemon_pid_file(), "/srv/hp/run/daemon.pid"),

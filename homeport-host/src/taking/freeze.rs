@@ -3,7 +3,8 @@
 //!
 //! What is frozen is noted in the run directory before, so that a process that comes later can thaw it where this one dies.
 //! The note goes with the thaw, or with the container that it names: what does not run does not stand still. Another
-//! container of the instance, which only looks or migrates a copy meanwhile, takes no note away.
+//! container of the instance, which only looks or migrates a copy meanwhile, or is frozen and thawed itself, takes no note
+//! away.
 
 use std::fs;
 use std::path::PathBuf;
@@ -59,8 +60,8 @@ impl<'a> Hook<'a> {
         };
         Some(Self {
             host,
+            note: host.layout.frozen_note(instance, &container),
             container,
-            note: host.layout.frozen_note(instance),
             freeze: command(manifest.hooks.freeze.as_ref()?),
             thaw: manifest.hooks.thaw.as_ref().map(command),
         })
@@ -146,19 +147,20 @@ impl Drop for Frozen<'_> {
 /// Why an instance may still stand still, in words.
 pub(crate) fn thaw_forgotten(host: &Host, ledger: &Ledger) -> Vec<(InstanceName, String)> {
     let mut failed = Vec::new();
+    Note::remove_unfinished(&host.layout);
     for record in ledger.instances().unwrap_or_default() {
-        let file = host.layout.frozen_note(&record.name);
-        let Some(note) = Note::read(&file) else { continue };
-        let container = note.container(record.container.as_ref()).map(ContainerRef::from);
-        let container = container.filter(|container| may_run(host, container));
-        let thawed = match (container, note.thaw) {
-            (Some(container), Some(name)) => run(host, &container, &(name, Duration::from_mins(1))),
-            // What does not run does not stand still; without such a command `freeze` ends by itself.
-            (None, _) | (_, None) => Ok(()),
-        };
-        match thawed {
-            Ok(()) => drop(fs::remove_file(&file)),
-            Err(why) => failed.push((record.name, why)),
+        for (file, note) in Note::of(&host.layout, &record.name) {
+            let container = note.container(record.container.as_ref()).map(ContainerRef::from);
+            let container = container.filter(|container| may_run(host, container));
+            let thawed = match (container, note.thaw) {
+                (Some(container), Some(name)) => run(host, &container, &(name, Duration::from_mins(1))),
+                // What does not run does not stand still; without such a command `freeze` ends by itself.
+                (None, _) | (_, None) => Ok(()),
+            };
+            match thawed {
+                Ok(()) => drop(fs::remove_file(&file)),
+                Err(why) => failed.push((record.name.clone(), why)),
+            }
         }
     }
     failed
@@ -180,8 +182,8 @@ pub(crate) fn end_freezes(host: &Host, limit: Duration) -> Vec<(InstanceName, St
 /// Forgets that this container of the instance stood still: it is gone. `recorded` is the one that the ledger had then. A note
 /// about another container stays.
 pub(crate) fn forget_freeze(host: &Host, instance: &InstanceName, gone: &ContainerId, recorded: Option<&ContainerId>) {
-    let file = host.layout.frozen_note(instance);
-    if Note::read(&file).is_some_and(|note| note.container(recorded) == Some(gone)) {
+    for (file, _) in Note::of(&host.layout, instance).iter().filter(|(_, note)| note.container(recorded) == Some(gone))
+    {
         // One that stays is found by the daemon, which thaws what does not stand still without harm.
         fs::remove_file(file).ok();
     }

@@ -1,5 +1,6 @@
 //! What a snapshot says of the reading: `stopped` and `frozen` only where that held from its beginning to its end.
 
+use std::fs;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
@@ -40,7 +41,7 @@ fn a_port_that_was_started_anew_while_it_was_read_was_not_frozen() {
         });
         assert_eq!(consistency(&made), "running", "{command}");
         assert!(made.warnings.iter().any(|text| text.contains("running port")), "{command}: {:?}", made.warnings);
-        assert!(!stage.layout.frozen_note(&alice()).exists(), "{command}");
+        assert_eq!(fs::read_dir(stage.layout.frozen_dir()).unwrap().count(), 0, "{command}");
         assert_eq!(stage.settled("restarted meanwhile"), Now::running("hello"));
     }
     assert_eq!(consistency(&stage.does(snapshot)), "frozen");

@@ -572,27 +572,30 @@ fn a_running_port_stands_still_while_it_is_read_and_goes_on_whatever_happens() {
     assert!(before.keys().all(|name| stage.home().contains_key(name)));
     // What a process that died has left frozen is thawed by the clock.
     commands(&stage);
-    let note = stage.layout.frozen_note(&alice());
-    fs::write(&note, "go").unwrap();
+    let older = stage.layout.older_frozen_note(&alice());
+    fs::write(&older, "go").unwrap();
     stage.does(|host| Ok(do_what_is_due(host)?));
     assert_eq!(commands(&stage), ["go"]);
-    assert!(!note.exists());
+    assert!(!older.exists());
     // One that cannot be thawed keeps its note, is said to be so, and is restarted like any other.
     stage.port.deeds().failing = vec!["go".to_owned()];
     let made = stage.does(snapshot);
     assert_eq!(made.snapshot.consistency.as_str(), "running", "what was not thawed was not frozen for a snapshot");
     assert!(made.warnings.iter().any(|text| text.contains("restart it if it does")), "{:?}", made.warnings);
+    let container = stage.ledger().instance(&alice()).unwrap().unwrap().container.unwrap();
+    let note = stage.layout.frozen_note(&alice(), &container);
     assert!(note.exists());
     stage.must(Command::Restart);
     assert!(!note.exists(), "the container that stood still is gone");
     assert_eq!(stage.settled("restarted"), Now::running("hello"));
     // What does not run does not stand still.
     stage.must(Command::Stop);
-    fs::write(&note, "go").unwrap();
+    fs::write(&older, "go").unwrap();
+    fs::write(&note, format!("{}\ngo\n", container.as_str())).unwrap();
     commands(&stage);
     stage.does(|host| Ok(do_what_is_due(host)?));
     assert_eq!(commands(&stage), [""; 0]);
-    assert!(!note.exists());
+    assert!(!older.exists() && !note.exists());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! the one that stands still is let go on.
 
 use std::fs;
+use std::path::Path;
 
 use homeport_host::daemon::do_what_is_due;
 use homeport_host::engine::sim::When;
@@ -43,7 +44,11 @@ fn runs(stage: &Stage) -> Vec<(usize, String)> {
 
 /// The daemon looks, and lets this container go on.
 fn is_let_go(stage: &Stage, frozen: &ContainerId) {
-    let note = stage.layout.frozen_note(&alice());
+    is_let_go_by(stage, frozen, &stage.layout.frozen_note(&alice(), frozen));
+}
+
+/// The same where this note says so.
+fn is_let_go_by(stage: &Stage, frozen: &ContainerId, note: &Path) {
     assert!(note.exists(), "who comes later does not know that it may stand still");
     commands(stage);
     stage.does(|host| Ok(do_what_is_due(host)?));
@@ -84,7 +89,7 @@ fn a_port_that_could_not_be_thawed_is_let_go_though_another_version_looked_and_f
             // An older HomePort wrote no container.
             stage.does(snapshot);
             fs::create_dir_all(stage.layout.frozen_dir()).unwrap();
-            fs::write(stage.layout.frozen_note(&alice()), "go").unwrap();
+            fs::write(stage.layout.older_frozen_note(&alice()), "go").unwrap();
             stage.port.deeds().unfit = true;
         } else {
             stage.port.deeds().failing = vec!["go".to_owned()];
@@ -94,7 +99,11 @@ fn a_port_that_could_not_be_thawed_is_let_go_though_another_version_looked_and_f
         assert!(ran.undone().is_some(), "{}", ran.text());
         stage.port.deeds().failing.clear();
         assert_eq!(container(&stage), old, "it went on serving");
-        is_let_go(&stage, &old);
+        if older_note {
+            is_let_go_by(&stage, &old, &stage.layout.older_frozen_note(&alice()));
+        } else {
+            is_let_go(&stage, &old);
+        }
     }
 }
 
@@ -114,8 +123,24 @@ fn it_is_the_container_that_stands_still_that_is_let_go_also_after_another_took_
     let old = container(&stage);
     stage.port.deeds().failing = vec!["go".to_owned()];
     stage.does(upgrade);
-    let note = stage.layout.frozen_note(&alice());
+    let note = stage.layout.frozen_note(&alice(), &old);
     assert!(note.exists());
     stage.does(|host| operation::retire(host, &alice(), std::slice::from_ref(&old)));
     assert!(!note.exists(), "the container that stood still is gone");
+}
+
+#[test]
+fn a_container_that_stands_still_is_let_go_also_after_another_was_frozen_and_thawed() {
+    let ground = Ground::new();
+    let stage = frozen_for_snapshots(&ground);
+    let old = container(&stage);
+    stage.port.deeds().failing = vec!["go".to_owned()];
+    stage.does(upgrade);
+    let new = container(&stage);
+    assert_ne!(new, old);
+    stage.port.deeds().failing.clear();
+    let made = stage.does(snapshot);
+    assert_eq!(made.snapshot.consistency.as_str(), "frozen");
+    assert!(!stage.layout.frozen_note(&alice(), &new).exists(), "the new one goes on");
+    is_let_go(&stage, &old);
 }
