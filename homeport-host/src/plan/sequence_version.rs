@@ -97,8 +97,9 @@ pub struct Going {
 /// One version takes the place of the other.
 pub fn change_version(kind: Kind, blueprint: &Blueprint, going: &Going) -> Plan {
     let clients = if matches!(going.manner, Manner::Replace { .. }) { Clients::Wait } else { Clients::Served };
-    let mut steps = retire_first(&going.retiring);
-    steps.push(Step::TakeSlot { slot: going.slot, clients });
+    // Nobody is cut off, of a version before this one either, where there is no room for the way back.
+    let mut steps = vec![Step::TakeSlot { slot: going.slot, clients }];
+    steps.extend(retire_first(&going.retiring));
     steps.extend(make_volumes(blueprint));
     let awaited: BTreeSet<VolumeName> = going.migrating.iter().map(|one| one.volume.clone()).collect();
     // What has to be set back from a snapshot is not what this version can look at.

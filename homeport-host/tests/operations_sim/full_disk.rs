@@ -14,8 +14,8 @@ use homeport_host::run::{RunError, StepError};
 use rustix::mount::MountFlags;
 
 use crate::exhaust_version::REPLACE;
-use crate::stage::{Command, Ground, Stage, alice};
-use crate::version::{request, second, upgrade};
+use crate::stage::{Command, Ground, Stage, Trouble, alice};
+use crate::version::{request, rollback, second, two_that_share, upgrade};
 use crate::view::Now;
 
 /// Fills a disk before one step.
@@ -124,4 +124,24 @@ fn where_there_is_no_room_for_the_way_back_nothing_is_begun() {
         assert_eq!(stage.settled(place), Now::running("hello"));
         nothing_is_set_aside(&stage, place);
     }
+}
+
+#[test]
+fn where_there_is_no_room_for_the_way_back_clients_of_the_version_before_stay() {
+    let ground = Ground::new();
+    let stage = two_that_share(&ground);
+    stage.does(upgrade);
+    let running = |stage: &Stage| stage.engine.containers().iter().filter(|one| one.state.is_running()).count();
+    assert_eq!(running(&stage), 2, "clients of the old version stay");
+    // Nothing can be set aside there.
+    let room = stage.layout.state_dir().join("room");
+    fs::create_dir(&room).unwrap();
+    let (ran, _) = stage.with(&Trouble::default(), rollback);
+    let Err(OperationError::Run(RunError::Undone { cause, .. })) = &ran.result else { panic!("{}", ran.text()) };
+    assert!(matches!(**cause, StepError::NoRoom { .. }), "{cause:?}");
+    assert_eq!(running(&stage), 2, "it says that nothing was changed");
+    fs::remove_dir(&room).unwrap();
+    stage.does(rollback);
+    assert_eq!(running(&stage), 2);
+    assert_eq!(stage.settled("rolled back"), Now::running("hello"));
 }
