@@ -2,7 +2,6 @@
 //! that is copied onto it at once. Never copies anything.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use homeport_core::fault::Fault;
@@ -10,6 +9,8 @@ use homeport_core::name::VolumeName;
 use homeport_core::unit::{Bytes, Seconds};
 use homeport_core::upgrade::Move;
 use homeport_volumes::trash::measure_live;
+use homeport_volumes::{DeviceNumber, MountTable};
+use rustix::fs::{AtFlags, CWD, StatxFlags};
 
 use super::judge::Judged;
 use super::view::{MigrationView, MigrationWay};
@@ -27,7 +28,7 @@ struct Need {
     volume: VolumeName,
     path: PathBuf,
     /// The file system that the volume is on.
-    device: u64,
+    device: DeviceNumber,
     /// What is free on it.
     free: Bytes,
     needs: Bytes,
@@ -42,14 +43,14 @@ pub(super) fn measured(
 ) -> Result<(Vec<MigrationView>, Vec<Fault>), OperationError> {
     let Some(ways) = &judged.ways else { return Ok((Vec::new(), Vec::new())) };
     let (mut views, mut needs) = (Vec::new(), Vec::new());
+    let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = MountTable::parse(&mounts).unwrap_or_default();
     for one in migrating {
-        let (Some(way), Some(record)) =
-            (ways.volumes.get(&one.volume), volumes.iter().find(|record| record.name == one.volume))
-        else {
-            continue;
-        };
+        // By its identity: another port may have left a volume of the same name.
+        let record = volumes.iter().find(|record| record.uuid == one.uuid.to_string());
+        let (Some(way), Some(record)) = (ways.volumes.get(&one.volume), record) else { continue };
         let Some(view) = view(host, record, way, judged)? else { continue };
-        needs.push(need(record, &view)?);
+        needs.push(need(record, &view, &mounts)?);
         views.push(view);
     }
     Ok((views, no_room(&needs)))
@@ -99,22 +100,31 @@ fn count(host: &Host, record: &VolumeRecord) -> Result<(u64, Bytes), OperationEr
     Ok((counted.entries, counted.bytes))
 }
 
-fn need(record: &VolumeRecord, view: &MigrationView) -> Result<Need, OperationError> {
-    let failed = |source| StepError::Io { action: "ask for free space", source };
-    let stat = rustix::fs::statvfs(&record.path).map_err(|error| failed(error.into()))?;
+fn need(record: &VolumeRecord, view: &MigrationView, mounts: &MountTable) -> Result<Need, OperationError> {
+    let failed = |error: rustix::io::Errno| StepError::Io { action: "ask for free space", source: error.into() };
+    let stat = rustix::fs::statvfs(&record.path).map_err(failed)?;
+    let flags = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
+    let found = rustix::fs::statx(CWD, &record.path, AtFlags::empty(), flags).map_err(failed)?;
+    let own = DeviceNumber { major: found.stx_dev_major, minor: found.stx_dev_minor };
     Ok(Need {
         volume: view.volume.clone(),
         path: record.path.clone(),
-        device: std::fs::metadata(&record.path).map_err(failed)?.dev(),
+        device: file_system(mounts, found.stx_mnt_id, own),
         free: Bytes::new(stat.f_bavail.saturating_mul(stat.f_frsize)),
         needs: view.needs,
     })
 }
 
+/// The file system of a directory, by its mount: each subvolume of a btrfs has a device of its own, and all have one room.
+/// Of a mount that is not in the table nothing is known but the directory's own device.
+fn file_system(mounts: &MountTable, mount: u64, own: DeviceNumber) -> DeviceNumber {
+    mounts.by_id(mount).map_or(own, |mount| mount.device)
+}
+
 /// That the copies do not fit beside the volumes, one fault for each file system: the copies on it are there at the same
 /// time. [spec: UPG-42]
 fn no_room(needs: &[Need]) -> Vec<Fault> {
-    let mut disks: BTreeMap<u64, Vec<&Need>> = BTreeMap::new();
+    let mut disks: BTreeMap<DeviceNumber, Vec<&Need>> = BTreeMap::new();
     for need in needs {
         disks.entry(need.device).or_default().push(need);
     }
@@ -151,7 +161,8 @@ fn full(disk: &[&Need]) -> Option<Fault> {
 mod tests {
     use super::*;
 
-    fn need(volume: &str, device: u64, free: u64, needs: u64) -> Need {
+    fn need(volume: &str, device: u32, free: u64, needs: u64) -> Need {
+        let device = DeviceNumber { major: 8, minor: device };
         let path = PathBuf::from(format!("/data/{volume}"));
         Need { volume: volume.parse().unwrap(), path, device, free: Bytes::new(free), needs: Bytes::new(needs) }
     }
@@ -166,6 +177,17 @@ mod tests {
         assert_eq!((faults[0].code, faults[0].subject.as_str()), ("HP-VER-004", "volumes"));
         assert_eq!(faults[0].expected, "120 bytes: 60 for `home`, 60 for `keys`");
         assert_eq!(faults[0].actual, "100 bytes free beside `/data/home`");
+    }
+
+    #[test]
+    fn subvolumes_of_one_file_system_share_its_room() {
+        let table = b"40 30 0:45 /@a /srv/a rw - btrfs /dev/sdb rw\n41 30 0:45 /@b /srv/b rw - btrfs /dev/sdb rw\n\
+            42 30 8:1 / /srv/c rw - ext4 /dev/sda1 rw\n";
+        let mounts = MountTable::parse(table).unwrap();
+        let own = |minor| DeviceNumber { major: 0, minor };
+        let [a, b, c] = [(40, 46), (41, 47), (42, 1)].map(|(mount, minor)| file_system(&mounts, mount, own(minor)));
+        assert_eq!((a, a == b, a == c), (own(45), true, false));
+        assert_eq!(file_system(&mounts, 43, own(48)), own(48), "what was mounted a moment ago");
     }
 
     #[test]
