@@ -34,7 +34,8 @@ impl Evidence {
             },
             _ => None,
         };
-        let (mut reported, log) = log_tail(engine, container);
+        let tail = log_tail(engine, container, LogTail::Lines(LINES)).unwrap_or_default();
+        let (mut reported, log) = (tail.diagnostics, tail.others);
         if let Some(termination) = run_dir.termination() {
             reported = termination.errors;
         } else {
@@ -59,19 +60,54 @@ pub fn exit_meaning(exit: &ExitFacts) -> String {
     }
 }
 
-/// The diagnostics at the end of a log, and the other lines there.
-fn log_tail(engine: &dyn Engine, container: &ContainerRef) -> (Vec<Diagnostic>, Vec<String>) {
+/// Every error that init reported; `None` where there may be more than can be read: it noted less than all, or could not
+/// note anything since the disk of `/run/port` was full, and its log is longer than what is looked at, or cannot be had.
+pub(super) fn all_errors(engine: &dyn Engine, container: &ContainerRef, run_dir: &RunDir) -> Option<Vec<Diagnostic>> {
+    let noted = match run_dir.termination() {
+        Some(termination) if termination.omitted == 0 => return Some(termination.errors),
+        Some(termination) => termination.errors,
+        None => Vec::new(),
+    };
+    let log = log_tail(engine, container, LogTail::All).filter(|tail| tail.extent == Extent::Whole)?;
+    let all = noted.into_iter().chain(run_dir.diagnostics()).chain(log.diagnostics);
+    Some(all.filter(|diagnostic| diagnostic.level == Level::Error).collect())
+}
+
+/// Whether something was read from its beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Extent {
+    /// It was.
+    Whole,
+    /// There was more before it, or there may have been.
+    #[default]
+    Cut,
+}
+
+/// The end of a log.
+#[derive(Debug, Default)]
+struct Tail {
+    diagnostics: Vec<Diagnostic>,
+    /// The lines that are none.
+    others: Vec<String>,
+    /// Whether that is all that was asked for.
+    extent: Extent,
+}
+
+/// The end of what is asked for; `None` where it cannot be had.
+fn log_tail(engine: &dyn Engine, container: &ContainerRef, asked: LogTail) -> Option<Tail> {
     let mut text: Vec<u8> = Vec::new();
+    let mut extent = Extent::Whole;
     let mut sink = |_, bytes: &[u8]| {
         text.extend_from_slice(bytes);
         // What was written last is worth most.
         let excess = text.len().saturating_sub(LOG_LIMIT);
+        if excess > 0 {
+            extent = Extent::Cut;
+        }
         text.drain(..excess);
         Flow::Continue
     };
-    if engine.logs(container, &LogRequest::past(LogTail::Lines(LINES)), &mut sink).is_err() {
-        return (Vec::new(), Vec::new());
-    }
+    engine.logs(container, &LogRequest::past(asked), &mut sink).ok()?;
     let text = String::from_utf8_lossy(&text);
     let (mut diagnostics, mut others) = (Vec::new(), Vec::new());
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -80,5 +116,5 @@ fn log_tail(engine: &dyn Engine, container: &ContainerRef) -> (Vec<Diagnostic>, 
             Err(_) => others.push(homeport_core::text::clip(line, LINE_LIMIT)),
         }
     }
-    (diagnostics, others)
+    Some(Tail { diagnostics, others, extent })
 }

@@ -17,7 +17,7 @@ use homeport_volumes::{Access as VolumeAccess, Checked, CheckedData, Mounted, Vo
 
 use super::apply::open_files_hard;
 use super::error::StepError;
-use super::evidence::{Evidence, exit_meaning};
+use super::evidence::{all_errors, exit_meaning};
 use super::known;
 use super::session::Session;
 use crate::container::{ContainerParts, container_spec};
@@ -86,12 +86,14 @@ impl Session<'_, '_> {
         if !formats.iter().any(|status| i64::from(status.code()) == exit.code.get()) {
             return Ok(false);
         }
-        let found = Evidence::gather(&*self.host.engine, &self.container_ref()?, &self.run_dir()?);
+        let found = all_errors(&*self.host.engine, &self.container_ref()?, &self.run_dir()?);
         let is_awaited = |subject: &str| {
             let volume = subject.strip_prefix("volumes.").and_then(|name| name.parse::<VolumeName>().ok());
             volume.is_some_and(|name| checked.awaited.contains(&name))
         };
-        Ok(!found.errors.is_empty() && found.errors.iter().all(|error| is_awaited(&error.subject)))
+        // An error that cannot be read may be any.
+        let errors = found.unwrap_or_default();
+        Ok(!errors.is_empty() && errors.iter().all(|error| is_awaited(&error.subject)))
     }
 
     /// Has a version take a copy from one format to the next.

@@ -28,6 +28,16 @@ pub(crate) const MANIFEST: &str = r#"{"protocol":"1.0",
 /// The name of the file that the port makes once in its life.
 pub(crate) const HOST_KEY: &str = "host_key";
 
+/// Which of the errors that a look found are left out of what init notes at its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Omits {
+    /// None.
+    #[default]
+    Nothing,
+    /// The last one, which is noted elsewhere.
+    FromItsEnd,
+}
+
 /// How the port behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Manner {
@@ -61,6 +71,8 @@ pub(crate) struct Deeds {
     pub(crate) sharing: Sharing,
     /// Whether a look at everything finds something wrong.
     pub(crate) unfit: bool,
+    /// A look finds, last, something wrong that does not fit beside the rest into what init notes at its end.
+    pub(crate) omits: Omits,
     /// How the next steps of migrations go.
     pub(crate) migrating: Migrating,
     /// The commands that were run in its containers, in their order, and which of them fail.
@@ -265,10 +277,24 @@ impl Deeds {
             }));
         }
         if code != 0 {
-            let said = serde_json::json!({"hp": 1, "exit": code, "phase": "check", "errors": errors, "omitted": 0});
+            let omitted = self.omit(&errors, &run);
+            let said =
+                serde_json::json!({"hp": 1, "exit": code, "phase": "check", "errors": errors, "omitted": omitted});
             fs::write(run.join("termination.json"), said.to_string()).unwrap();
         }
         code
+    }
+
+    /// Tells of one more error, as far as it does; how many did not fit.
+    fn omit(&self, errors: &[Value], run: &Path) -> u32 {
+        let Some(first) = errors.first().filter(|_| self.omits != Omits::Nothing) else { return 0 };
+        let mut last = first.clone();
+        last["subject"] = "config.motd".into();
+        if self.omits == Omits::FromItsEnd {
+            let lines = errors.iter().chain([&last]).map(|error| format!("{error}\n"));
+            fs::write(run.join("diag.jsonl"), lines.collect::<String>()).unwrap();
+        }
+        1
     }
 
     /// Takes a copy from one format to the next: format 2 has a second key, which the way down keeps.

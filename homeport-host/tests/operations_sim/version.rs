@@ -10,6 +10,7 @@ use homeport_host::hazard::Hazard;
 use homeport_host::operation::{
     self, ClientsView, Execution, OperationError, Outcome, VersionChanged, VersionPlan, WayBackView,
 };
+use homeport_host::plan::Step;
 use homeport_host::request::{
     DeployRequest, EmptyRequest, PruneRequest, PruneWish, RollbackRequest, SnapshotRef, TrashChoice, UpgradeRequest,
     VersionChoice,
@@ -18,7 +19,7 @@ use homeport_host::run::RunError;
 
 use crate::data::{done, restore, snapshot};
 use crate::data_rules::{number, refusal};
-use crate::port::{MANIFEST, Manner, Migrating, SECOND_KEY, Sharing, tree};
+use crate::port::{MANIFEST, Manner, Migrating, Omits, SECOND_KEY, Sharing, tree};
 use crate::stage::{Command, Ground, Stage, Trouble, alice};
 use crate::view::Now;
 
@@ -401,6 +402,18 @@ fn a_version_that_finds_something_wrong_is_not_gone_to() {
     let after = stage.ledger().instance(&alice()).unwrap().unwrap().container;
     assert_eq!(before, after, "the old version was never stopped");
     assert_eq!(stage.does(operation::trash_list).bundles.len(), 0);
+}
+
+#[test]
+fn what_did_not_fit_into_what_a_look_noted_is_asked_for_elsewhere() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    // The one that is noted at the end, an older format, is what a migration mends.
+    stage.port.deeds().omits = Omits::FromItsEnd;
+    let ran = stage.with(&Trouble::default(), upgrade).0;
+    let (step, why, _) = ran.undone().unwrap();
+    assert!(matches!(step, Step::CheckPort(_)), "{why}");
+    assert_eq!(stage.settled("refused"), Now::running("hello"));
 }
 
 #[test]
