@@ -6,6 +6,8 @@ use std::fmt;
 /// A moment of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Moment {
+    /// The journal does not say that the step begins: writing that down is what comes next.
+    BeforeBegin,
     /// The journal says that the step begins; it has not had any effect.
     BeforeStep,
     /// The step has had its effect; the journal does not say so yet.

@@ -74,6 +74,7 @@ impl Session<'_, '_> {
         is_last: bool,
     ) -> Result<(), StepError> {
         let place = place(index);
+        self.hazard(index, Moment::BeforeBegin)?;
         self.writer.step_begun(operation, place)?;
         self.hazard(index, Moment::BeforeStep)?;
         if is_last && step.is_commit() {
@@ -122,15 +123,17 @@ impl Session<'_, '_> {
         if kind.is_change_of_version() {
             self.give_room_up();
         }
-        // If not even this can be written, the journal says that the step began, which leads to the same way back.
+        // If not even this can be written, the journal says that the step began, which leads to the same way back; one that
+        // never began is refused.
         self.writer.step_failed(operation, place(index)).ok();
         if kind.course() == Course::On {
             return RunError::Unfinished { kind, instance, step, cause: Box::new(cause) };
         }
-        let evidence = Box::new(self.evidence(&plan.steps[..=index]));
+        let begun = if self.is_planned_only(operation, index) { index } else { index + 1 };
+        let evidence = Box::new(self.evidence(&plan.steps[..begun]));
         self.host.progress.event(&Event::Undoing { text: format!("could not {step}: taking back what was done") });
         let message = cause.to_string();
-        let steps: Vec<(usize, Step)> = plan.steps.iter().cloned().enumerate().take(index + 1).collect();
+        let steps: Vec<(usize, Step)> = plan.steps.iter().cloned().enumerate().take(begun).collect();
         match self.take_back(operation, &steps, &message) {
             Ok(left) if left.failed.is_empty() => {
                 RunError::Undone { kind, instance, step, cause: Box::new(cause), evidence, kept: left.kept }
@@ -138,6 +141,15 @@ impl Session<'_, '_> {
             Ok(left) => RunError::Stuck { kind, instance, step, cause: Box::new(cause), left: left.failed, evidence },
             Err(_death) => RunError::Died { kind, instance },
         }
+    }
+
+    /// Whether the journal says that this step never began: then that could not be written down, and it has had no effect. A
+    /// journal that cannot be read says nothing, and it is taken back as well.
+    fn is_planned_only(&self, operation: OperationId, index: usize) -> bool {
+        let found = self.writer.operation(operation).ok().flatten();
+        found.is_some_and(|(_, steps)| {
+            steps.iter().any(|step| step.index == place(index) && step.state == StepState::Planned)
+        })
     }
 
     /// What the container left behind, where one was made.

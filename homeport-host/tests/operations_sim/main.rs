@@ -31,6 +31,7 @@ mod stage;
 mod store_rules;
 mod stuck;
 mod trash_rules;
+mod unbegun;
 mod version;
 mod version_back;
 mod view;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use homeport_host::engine::SimEngine;
-use homeport_host::hazard::{Hazard, Hazards, Point};
+use homeport_host::hazard::{Hazard, Hazards, Moment, Point};
 
 /// The hazards of one process.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Script {
         Self { engine, planned: planned.into_iter().collect(), state: Mutex::default() }
     }
 
-    /// Every point that the process came to.
+    /// Every point that the process came to, but for those before a step begins.
     pub(crate) fn seen(&self) -> Vec<Point> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).seen.clone()
     }
@@ -38,6 +38,10 @@ impl Script {
 
 impl Hazards for Script {
     fn at(&self, point: &Point) -> Hazard {
+        if point.moment == Moment::BeforeBegin {
+            // What a step needs that never began is seen to in `unbegun`.
+            return Hazard::None;
+        }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever died in a call of the engine does not live on where the caller takes the call's error for no loss.
         state.dead |= self.engine.is_dead();
