@@ -9,13 +9,15 @@ use std::sync::Arc;
 use homeport_core::fault::Advice as _;
 use homeport_host::Host;
 use homeport_host::hazard::{Hazard, Hazards, Moment, Point};
+use homeport_host::ledger::{LedgerWriter, VolumeRecord, VolumeState};
 use homeport_host::operation::{self, OperationError};
+use homeport_host::oplock::{OperationLock, Wait};
 use homeport_host::run::{RunError, StepError};
 use rustix::mount::MountFlags;
 
 use crate::exhaust_version::REPLACE;
 use crate::stage::{Command, Ground, Stage, Trouble, alice};
-use crate::version::{request, rollback, second, two_that_share, upgrade};
+use crate::version::{request, rollback, second, two_that_share, two_versions, upgrade};
 use crate::view::Now;
 
 /// Fills a disk before one step.
@@ -144,4 +146,37 @@ fn where_there_is_no_room_for_the_way_back_clients_of_the_version_before_stay() 
     stage.does(rollback);
     assert_eq!(running(&stage), 2);
     assert_eq!(stage.settled("rolled back"), Now::running("hello"));
+}
+
+/// Volumes that the instance had once, and whose directories are gone: one of its port, and one of a port before that.
+fn with_kept_volumes_that_are_gone(stage: &Stage) {
+    let known = stage.ledger().volumes(&alice()).unwrap().remove(0);
+    let time = known.created.clone();
+    let lock = OperationLock::acquire(&stage.layout, Wait::No, "test", time, |_| {}).unwrap();
+    let mut writer = LedgerWriter::open(&lock).unwrap();
+    for (port, uuid) in
+        [("shell", "0194f5e0-7e1a-7000-8000-000000000001"), ("mail", "0194f5e0-7e1a-7000-8000-000000000002")]
+    {
+        let kept = VolumeRecord {
+            uuid: uuid.to_owned(),
+            port: port.parse().unwrap(),
+            name: "attic".parse().unwrap(),
+            path: stage.layout.data_dir().join(format!("gone-{port}")),
+            state: VolumeState::Kept,
+            ..known.clone()
+        };
+        writer.put_volume(&kept).unwrap();
+    }
+}
+
+#[test]
+fn no_room_is_asked_for_in_volumes_that_a_change_of_version_does_not_touch() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    with_kept_volumes_that_are_gone(&stage);
+    stage.does(upgrade);
+    assert_eq!(stage.ledger().instance(&alice()).unwrap().unwrap().version.to_string(), "1.1.0");
+    stage.does(rollback);
+    assert_eq!(stage.ledger().instance(&alice()).unwrap().unwrap().version.to_string(), "1.0.0");
+    nothing_is_set_aside(&stage, "rolled back");
 }
