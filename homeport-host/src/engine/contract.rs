@@ -21,6 +21,9 @@ use super::outcome::{
 };
 use super::spec::ContainerSpec;
 
+/// How long an answer may take where nothing else is said: an engine under load takes seconds, one that hangs never answers.
+pub(crate) const ANSWER: Duration = Duration::from_mins(2);
+
 /// What HomePort asks of a container engine.
 ///
 /// Every method blocks its caller until the engine has answered, and may be called from several threads at once. In

@@ -27,6 +27,7 @@ pub mod sim;
 mod spec;
 
 pub use cancel::Cancel;
+pub(crate) use contract::ANSWER;
 pub use contract::Engine;
 pub use docker::DockerEngine;
 pub use error::{Action, EngineError, Operation, Subject};

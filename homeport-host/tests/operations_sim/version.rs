@@ -142,19 +142,33 @@ fn an_upgrade_migrates_a_copy_and_a_rollback_takes_it_down_again() {
     assert_eq!(stage.settled("and up again"), Now::running("hello@1.1.0"));
 }
 
-/// Dies in each of its calls that make a container, while the engine is still at it.
-fn dies_while_a_container_is_made(act: impl Fn(&Host) -> Result<(), OperationError>) {
+/// A stage with the port deployed, whose image wants volumes of the engine where the port has its own.
+fn one_that_declares_volumes(ground: &Ground) -> Stage {
+    let stage = ground.stage();
+    let image = stage.port.image(&stage.engine, MANIFEST);
+    stage.engine.put_image(image.volume("/home/user").volume("/var/lib/hostkeys"));
+    stage.must(Command::Deploy);
+    stage.any_time();
+    stage
+}
+
+/// In each of its calls that make a container, while the engine is still at it, the process dies or waits no longer.
+fn cut_off_while_a_container_is_made(
+    prepare: fn(&Ground) -> Stage,
+    hazard: Hazard,
+    act: impl Fn(&Host) -> Result<(), OperationError>,
+) {
     let ground = Ground::new();
-    let stage = two_versions(&ground);
+    let stage = prepare(&ground);
     stage.does(&act);
     let calls = stage.engine.calls();
     let making = calls.iter().enumerate().filter(|(_, call)| call.operation == Operation::Create);
     let making: Vec<usize> = making.map(|(number, _)| number).collect();
     assert!(!making.is_empty());
     for call in making {
-        let stage = two_versions(&ground);
-        let (ran, _) = stage.with(&Trouble::in_call(call, When::Later, Hazard::Die), &act);
-        assert!(ran.died, "call {call}");
+        let stage = prepare(&ground);
+        let (ran, _) = stage.with(&Trouble::in_call(call, When::Later, hazard), &act);
+        assert_eq!((ran.died, ran.undone().is_some()), (hazard == Hazard::Die, hazard == Hazard::Fail), "call {call}");
         stage.does(operation::resume_cut_off);
         // The engine has all the time that it needs.
         (0..100).for_each(|_| stage.engine.ping().unwrap());
@@ -164,8 +178,14 @@ fn dies_while_a_container_is_made(act: impl Fn(&Host) -> Result<(), OperationErr
 
 #[test]
 fn no_container_comes_up_later_that_a_process_asked_for_which_died() {
-    dies_while_a_container_is_made(|host| upgrade(host).map(drop));
-    dies_while_a_container_is_made(|host| operation::restart(host, &alice()).map(drop));
+    cut_off_while_a_container_is_made(two_versions, Hazard::Die, |host| upgrade(host).map(drop));
+    cut_off_while_a_container_is_made(two_versions, Hazard::Die, |host| operation::restart(host, &alice()).map(drop));
+}
+
+#[test]
+fn no_container_of_an_image_that_declares_volumes_comes_up_later_either() {
+    let restart = |host: &Host| operation::restart(host, &alice()).map(drop);
+    cut_off_while_a_container_is_made(one_that_declares_volumes, Hazard::Die, restart);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use homeport_core::unit::{Bytes, Seconds};
 
 use super::{container, events, exec, image, inspect, logs, network, peek, system};
 use crate::engine::cancel::Cancel;
+pub(super) use crate::engine::contract::ANSWER;
 use crate::engine::contract::Engine;
 use crate::engine::error::{Action, EngineError, Operation};
 use crate::engine::exec::{ExecSpec, ExecStreams};
@@ -31,9 +32,6 @@ pub const PEEK_LABEL: &str = "io.homeport.peek";
 
 /// Where Docker listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
-
-/// How long an answer may take: an engine under load takes seconds, one that hangs never answers.
-pub(super) const ANSWER: Duration = Duration::from_mins(2);
 
 /// Docker 20.10 and newer behind its Unix socket.
 #[derive(Debug, Clone)]

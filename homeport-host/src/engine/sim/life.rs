@@ -15,7 +15,7 @@ use crate::engine::spec::{ContainerSpec, NetworkMode};
 /// The least memory that Docker takes.
 const LEAST_MEMORY: u64 = 6 << 20;
 /// How many calls a container takes that comes up later.
-const LATE: u32 = 12;
+const LATE: u32 = 60;
 
 impl World {
     pub(super) fn create(&mut self, action: &Action, spec: &ContainerSpec) -> Result<ContainerCreated, EngineError> {
@@ -29,9 +29,6 @@ impl World {
         }
         if self.late.as_ref().is_some_and(|(late, _)| late.name == spec.name) {
             self.make_late();
-        } else if self.faults.is_later() {
-            self.late = Some((spec.clone(), LATE));
-            return Err(EngineError::Died { action: action.clone() });
         }
         if self.containers.values().any(|container| container.spec.name == spec.name) {
             let message = format!("the name `{}` is in use", spec.name);
@@ -40,6 +37,14 @@ impl World {
         if let Some(message) = rejected(spec) {
             return Err(EngineError::Refused { action: action.clone(), status: 400, message });
         }
+        if self.faults.is_later() {
+            self.late = Some((spec.clone(), LATE));
+            return Err(EngineError::Died { action: action.clone() });
+        }
+        Ok(ContainerCreated { id: self.put_container(action, spec)?, warnings: Vec::new() })
+    }
+
+    fn put_container(&mut self, action: &Action, spec: &ContainerSpec) -> Result<ContainerId, EngineError> {
         let (_, digits) = self.next_id();
         let id: ContainerId = parse_id(action, &digits)?;
         let container = SimContainer {
@@ -52,14 +57,14 @@ impl World {
         };
         self.containers.insert(id.clone(), container);
         self.happened(&id, EventKind::Created);
-        Ok(ContainerCreated { id, warnings: Vec::new() })
+        Ok(id)
     }
 
     /// Makes the container that the engine was still at.
     pub(super) fn make_late(&mut self) {
         if let Some((spec, _)) = self.late.take() {
-            // Nobody waits for what comes of it.
-            self.create(&Action::on(Operation::Create, &spec.name), &spec).ok();
+            // What it needs was looked at before, and nobody waits for what comes of it.
+            self.put_container(&Action::on(Operation::Create, &spec.name), &spec).ok();
         }
     }
 

@@ -147,6 +147,13 @@ impl SimImage {
         self
     }
 
+    /// The same image, which wants a volume at this path.
+    #[must_use]
+    pub fn volume(mut self, path: &str) -> Self {
+        self.facts.volumes.push(path.to_owned());
+        self
+    }
+
     /// The same image with this file.
     #[must_use]
     pub fn file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Self {
