@@ -222,6 +222,11 @@ impl StepError {
     pub(crate) fn is_death(&self) -> bool {
         matches!(self, Self::Died | Self::Engine(EngineError::Died { .. }) | Self::Routes(RoutesError::Died))
     }
+
+    /// Whether the engine may still be at what it was asked for.
+    pub(crate) const fn leaves_open(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.is_uncertain())
+    }
 }
 
 impl Advice for StepError {

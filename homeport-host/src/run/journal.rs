@@ -133,6 +133,13 @@ impl Session<'_, '_> {
         let evidence = Box::new(self.evidence(&plan.steps[..begun]));
         self.host.progress.event(&Event::Undoing { text: format!("could not {step}: taking back what was done") });
         let message = cause.to_string();
+        if makes_container(&step)
+            && cause.leaves_open()
+            && let Err(error) = self.fence()
+        {
+            // What a container may still come up on is not taken away.
+            return self.unfenced(operation, step, cause, (error, evidence));
+        }
         let steps: Vec<(usize, Step)> = plan.steps.iter().cloned().enumerate().take(begun).collect();
         match self.take_back(operation, &steps, &message) {
             Ok(left) if left.failed.is_empty() => {
@@ -141,6 +148,26 @@ impl Session<'_, '_> {
             Ok(left) => RunError::Stuck { kind, instance, step, cause: Box::new(cause), left: left.failed, evidence },
             Err(_death) => RunError::Died { kind, instance },
         }
+    }
+
+    /// What remains where nobody knows whether the engine still makes a container: the next command takes everything back.
+    fn unfenced(
+        &mut self,
+        operation: OperationId,
+        step: Box<Step>,
+        cause: StepError,
+        (error, evidence): (StepError, Box<Evidence>),
+    ) -> RunError {
+        let (kind, instance) = (self.kind, self.instance.clone());
+        if error.is_death() {
+            return RunError::Died { kind, instance };
+        }
+        let mut left = vec![format!("{step}: {}", with_causes(&error))];
+        let message = format!("{cause}; not taken back: {}", left.join("; "));
+        if let Err(error) = self.end(operation, OperationEnd::Stuck, &message) {
+            left.push(format!("write the journal: {}", with_causes(&error)));
+        }
+        RunError::Stuck { kind, instance, step, cause: Box::new(cause), left, evidence }
     }
 
     /// Whether the journal says that this step never began: then that could not be written down, and it has had no effect. A

@@ -183,6 +183,11 @@ fn no_container_comes_up_later_that_a_process_asked_for_which_died() {
 }
 
 #[test]
+fn no_container_comes_up_later_whose_making_took_too_long() {
+    cut_off_while_a_container_is_made(two_versions, Hazard::Fail, |host| upgrade(host).map(drop));
+}
+
+#[test]
 fn no_container_of_an_image_that_declares_volumes_comes_up_later_either() {
     let restart = |host: &Host| operation::restart(host, &alice()).map(drop);
     cut_off_while_a_container_is_made(one_that_declares_volumes, Hazard::Die, restart);

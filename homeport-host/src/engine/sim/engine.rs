@@ -11,7 +11,7 @@ use homeport_core::unit::{Bytes, Seconds};
 use super::fault;
 use super::world::World;
 use crate::engine::cancel::Cancel;
-use crate::engine::contract::Engine;
+use crate::engine::contract::{ANSWER, Engine};
 use crate::engine::error::{Action, EngineError, Operation};
 use crate::engine::exec::{ExecSpec, ExecStreams};
 use crate::engine::facts::EngineFacts;
@@ -67,6 +67,7 @@ impl SimEngine {
         match verdict {
             fault::Verdict::Pass => result,
             fault::Verdict::Fail => Err(fault::injected(action)),
+            fault::Verdict::TimeOut => Err(EngineError::Timeout { action, after: ANSWER }),
             fault::Verdict::Die => {
                 self.change(World::die);
                 Err(EngineError::Died { action })

@@ -11,8 +11,8 @@ pub enum When {
     Before,
     /// All was done, and the caller does not learn it.
     After,
-    /// The engine is still at it when the process that asked is gone: a container comes up some calls later, and its name
-    /// is taken meanwhile. The same as `After` for every other call.
+    /// The engine is still at it when the process that asked is gone, or waits no longer: a container comes up some calls
+    /// later, and its name is taken meanwhile. The same as `After` for every other call.
     Later,
 }
 
@@ -43,6 +43,8 @@ pub enum Outage {
 pub(super) enum Verdict {
     Pass,
     Fail,
+    /// The caller waits no longer.
+    TimeOut,
     Die,
 }
 
@@ -87,6 +89,7 @@ impl Faults {
     /// Writes a call down and says what becomes of it; an error where it has no effect at all.
     pub(super) fn begin(&mut self, action: &Action) -> Result<Verdict, EngineError> {
         let number = self.calls.len();
+        self.later = false;
         self.calls.push(action.clone());
         let died = || EngineError::Died { action: action.clone() };
         if self.dead {
@@ -113,6 +116,10 @@ impl Faults {
         match self.take(number, action.operation) {
             None => Ok(Verdict::Pass),
             Some(When::Before) => Err(injected(action.clone())),
+            Some(When::Later) if action.operation == Operation::Create => {
+                self.later = true;
+                Ok(Verdict::TimeOut)
+            }
             Some(When::After | When::Later) => Ok(Verdict::Fail),
         }
     }
