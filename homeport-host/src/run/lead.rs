@@ -5,10 +5,12 @@ use homeport_core::name::EndpointName;
 
 use super::error::StepError;
 use super::holding::Kept;
+use super::journal::with_causes;
 use super::records;
 use super::session::Session;
 use crate::engine::{ContainerId, ContainerRef};
 use crate::ledger::RouteRecord;
+use crate::progress::Event;
 
 /// Whether a route leads to the container that was meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,12 +37,26 @@ impl Session<'_, '_> {
         kept.map_err(|source| StepError::Io { action: "start the thread that lets clients wait", source })
     }
 
-    /// Lets those wait on whom an operation that was cut off let wait.
-    pub(super) fn keep_all_waiting(&mut self) -> Result<(), StepError> {
+    /// Lets those wait on whom an operation that was cut off let wait. What keeps the daemon from it is no reason not to
+    /// take the operation back: nobody waits at one that is gone, and leading clients back starts it.
+    pub(super) fn hold_again(&mut self) -> Result<(), StepError> {
         for route in self.writer.routes(&self.instance)? {
-            self.keep_waiting(&route.endpoint)?;
+            let held = self.host.routes.hold(&self.route_id(&route.endpoint)).map_err(StepError::from);
+            match held {
+                Err(error) if error.is_death() => return Err(error),
+                Ok(()) | Err(_) => self.keep_waiting_or_tell(&route.endpoint),
+            }
         }
         Ok(())
+    }
+
+    /// The same on the way back, which goes on where it cannot be: then they wait for as long as the router lets them.
+    fn keep_waiting_or_tell(&mut self, endpoint: &EndpointName) {
+        if let Err(error) = self.keep_waiting(endpoint) {
+            let text =
+                format!("clients of `{endpoint}` may be turned away before this is over: {}", with_causes(&error));
+            self.host.progress.event(&Event::Warning { text });
+        }
     }
 
     /// Leads a route to the container of this operation.

@@ -67,14 +67,15 @@ fn bring_to_end(
         Course::Back => {
             // What was made is in the slot that the operation had taken, also where that step is taken back already.
             session.slot = taken_slot(steps).map_err(|error| unread(error.to_string()))?;
+            let taken = begun(steps).map_err(|error| unread(error.to_string()))?;
+            // At once: those who wait have done so since before the process died.
+            if taken.iter().any(|(_, step)| *step == Step::HoldRoutes) {
+                session.hold_again()?;
+            }
             if is_cut_off_in_making(steps) {
                 session.fence()?;
             }
-            let steps = begun(steps).map_err(|error| unread(error.to_string()))?;
-            if steps.iter().any(|(_, step)| *step == Step::HoldRoutes) {
-                session.keep_all_waiting()?;
-            }
-            let left = session.take_back(operation.id, &steps, "it was cut off")?;
+            let left = session.take_back(operation.id, &taken, "it was cut off")?;
             match left.failed.as_slice() {
                 [] => Ok(kind),
                 failed => Err(StepError::NotTakenBack { what: failed.join("; ") }),

@@ -181,6 +181,31 @@ fn clients_of_a_process_that_died_do_not_wait_for_ever() {
     assert_eq!(stage.settled("brought to an end"), Now::running("hello"));
 }
 
+#[test]
+fn clients_of_a_process_that_died_wait_on_as_soon_as_the_next_one_takes_it_back() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    stage.routes.set_hold_limit(Duration::from_secs(4));
+    let dies = |point: &Point| {
+        if point.moment == Moment::AfterStep && point.step == 8 { Hazard::Die } else { Hazard::None }
+    };
+    let result = upgrade(&process(&stage, dies));
+    assert!(matches!(result, Err(OperationError::Run(RunError::Died { .. }))), "{result:?}");
+    let client = stage.routes.connect(&route("ssh"));
+    std::thread::sleep(Duration::from_millis(2500));
+    let has_paused = AtomicBool::new(false);
+    let pauses = move |_: &Point| {
+        if !has_paused.swap(true, Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_secs(2));
+        }
+        Hazard::None
+    };
+    let host = process(&stage, pauses).with_renewal(Duration::from_hours(1));
+    operation::resume_cut_off(&host).unwrap();
+    assert_eq!(stage.settled("brought to an end"), Now::running("hello"));
+    assert_eq!(stage.routes.client(client), SimClient::With(container(&stage)));
+}
+
 /// What becomes of the daemon in the middle of an operation.
 #[derive(Debug, Clone, Copy)]
 enum Loss {
