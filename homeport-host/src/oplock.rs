@@ -52,7 +52,7 @@ pub struct OperationLock {
 }
 
 impl OperationLock {
-    /// Takes the lock of this root and notes who holds it. `Layout::prepare` comes first.
+    /// Takes the lock of this root and notes who holds it, where that can be written. `Layout::prepare` comes first.
     ///
     /// `command` is shown to whoever finds the lock taken; no secret belongs in it. `waiting` is called before each
     /// pause, about 20 times a second, so that waiting can be shown.
@@ -83,7 +83,8 @@ impl OperationLock {
             waiting(&Waiting { holder, waited });
             std::thread::sleep(PAUSE.min(left));
         }
-        Holder::new(ProcessId::current(), command, now).write(&file).map_err(failed)?;
+        // It is for people only: a full disk is no reason not to have the lock, and may be what the next operation mends.
+        Holder::new(ProcessId::current(), command, now).write(&file).ok();
         Ok(Self { file, layout: layout.clone() })
     }
 

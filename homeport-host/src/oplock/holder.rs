@@ -64,12 +64,16 @@ impl Holder {
         Self { pid, command: clip(command, MAX_COMMAND), since }
     }
 
-    /// Writes the note over whatever was there, in one write.
+    /// Writes the note over whatever was there, in one write. Where that fails there is none.
     pub(super) fn write(&self, file: &File) -> io::Result<()> {
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
         file.set_len(0)?;
-        file.write_all_at(&line, 0)
+        let written = file.write_all_at(&line, 0);
+        if written.is_err() {
+            file.set_len(0)?;
+        }
+        written
     }
 
     /// Reads the note; `None` where there is none that can be understood, also after some tries.

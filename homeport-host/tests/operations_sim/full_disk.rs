@@ -9,7 +9,7 @@ use std::sync::Arc;
 use homeport_core::fault::Advice as _;
 use homeport_host::Host;
 use homeport_host::hazard::{Hazard, Hazards, Moment, Point};
-use homeport_host::ledger::{LedgerWriter, VolumeRecord, VolumeState};
+use homeport_host::ledger::{LedgerWriter, Time, VolumeRecord, VolumeState};
 use homeport_host::operation::{self, OperationError};
 use homeport_host::oplock::{OperationLock, Wait};
 use homeport_host::run::{RunError, StepError};
@@ -179,4 +179,18 @@ fn no_room_is_asked_for_in_volumes_that_a_change_of_version_does_not_touch() {
     stage.does(rollback);
     assert_eq!(stage.ledger().instance(&alice()).unwrap().unwrap().version.to_string(), "1.0.0");
     nothing_is_set_aside(&stage, "rolled back");
+}
+
+#[test]
+fn a_state_disk_that_is_full_keeps_nobody_from_the_lock_of_operations() {
+    let ground = Ground::new();
+    let (stage, ballast) = stage_on_a_disk(&ground, "state");
+    fill(&ballast);
+    let take = || OperationLock::acquire(&stage.layout, Wait::No, "a test", Time::now(), |_| {});
+    let lock = take().unwrap();
+    assert_eq!(stage.layout.lock_file().metadata().unwrap().len(), 0, "there is no room for a note");
+    let error = take().unwrap_err();
+    assert_eq!(error.code(), "HP-OPL-002", "it is held all the same");
+    drop(lock);
+    take().unwrap();
 }
