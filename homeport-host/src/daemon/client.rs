@@ -18,7 +18,7 @@ use crate::plan::ListenHostText;
 use crate::routes::{Routes, RoutesError};
 
 /// How long the daemon may take for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Talks to the daemon of one HomePort.
 #[derive(Debug, Clone)]

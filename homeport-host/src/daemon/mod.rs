@@ -30,6 +30,7 @@ mod watch;
 mod work;
 
 pub use client::DaemonClient;
+pub(crate) use client::PATIENCE;
 pub use control::{Answer, DaemonStatus, Refusal, Request};
 pub use emptying::Emptying;
 pub use error::DaemonError;

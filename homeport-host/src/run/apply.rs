@@ -177,6 +177,8 @@ impl Session<'_, '_> {
         let port = self.host.routes.reserve(&self.route_id(endpoint), host, ports)?;
         let is_there = self.writer.routes(&self.instance)?.iter().any(|route| route.endpoint == *endpoint);
         if self.clients == Clients::Wait || !is_there {
+            // The clients of an instance that was stopped were turned away.
+            self.host.routes.hold(&self.route_id(endpoint))?;
             self.keep_waiting(endpoint)?;
         }
         if self.kind.is_change_of_version() && is_there {

@@ -12,9 +12,14 @@ use homeport_router::{Limits, RouteId};
 
 use crate::routes::Routes;
 
-/// How often a hold is renewed: often enough that one renewal may fail and the next still comes in time.
-pub(crate) const RENEW: Duration = Duration::from_secs(20);
-const _: () = assert!(RENEW.as_millis() * 2 < Limits::HOLD_LIMIT.as_millis(), "the router would be faster");
+/// How often a hold is renewed: often enough that one renewal may fail, also by the daemon's not answering in time, and the
+/// next still comes in time. Routes are renewed one after the other: where the daemon answers for none of several, the router
+/// may be faster.
+pub(crate) const RENEW: Duration = Duration::from_secs(10);
+const _: () = assert!(
+    RENEW.as_millis() * 2 + crate::daemon::PATIENCE.as_millis() < Limits::HOLD_LIMIT.as_millis(),
+    "the router would be faster"
+);
 
 /// The routes that an operation holds. Dropped, it renews none of them any more and changes nothing: they are held until the
 /// router's limit is over, unless somebody leads them elsewhere.
@@ -29,12 +34,14 @@ struct Held {
     routes: Arc<dyn Routes>,
     every: Duration,
     state: Mutex<State>,
-    ended: Condvar,
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     ids: BTreeSet<RouteId>,
+    /// The route whose renewal is under way. Nothing is locked meanwhile.
+    renewing: Option<RouteId>,
     life: Life,
 }
 
@@ -57,8 +64,8 @@ pub(super) enum Kept {
 impl Holding {
     /// Holds nothing yet; what it holds is renewed so often.
     pub(super) fn new(routes: Arc<dyn Routes>, every: Duration) -> Self {
-        let (state, ended) = (Mutex::default(), Condvar::new());
-        Self { held: Arc::new(Held { routes, every, state, ended }), renewer: None }
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Self { held: Arc::new(Held { routes, every, state, changed }), renewer: None }
     }
 
     /// Renews the hold of this route from now on, for the first time after one period.
@@ -74,17 +81,21 @@ impl Holding {
         Ok(())
     }
 
-    /// Renews it no more. When this returns, no renewal is under way: where the route is led next, it stays. Waits for one
-    /// that is, at most for as long as the daemon may take for an answer.
+    /// Renews it no more. When this returns, no renewal of it is under way: where the route is led next, it stays. Waits for
+    /// one that is, at most for as long as the daemon may take for one answer.
     pub(super) fn let_go(&self, id: &RouteId) -> Kept {
-        if self.held.state().ids.remove(id) { Kept::Yes } else { Kept::No }
+        let mut state = self.held.state();
+        let kept = if state.ids.remove(id) { Kept::Yes } else { Kept::No };
+        let is_renewed = |state: &mut State| state.renewing.as_ref() == Some(id);
+        drop(self.held.changed.wait_while(state, is_renewed).unwrap_or_else(PoisonError::into_inner));
+        kept
     }
 }
 
 impl Drop for Holding {
     fn drop(&mut self) {
         self.held.state().life = Life::Ended;
-        self.held.ended.notify_all();
+        self.held.changed.notify_all();
         if let Some(renewer) = self.renewer.take() {
             // It has nothing to say, and nobody would hear that it panicked.
             renewer.join().ok();
@@ -101,14 +112,26 @@ impl Held {
         let mut state = self.state();
         loop {
             let lasts = |state: &mut State| state.life == Life::Lasts;
-            let waited = self.ended.wait_timeout_while(state, self.every, lasts);
+            let waited = self.changed.wait_timeout_while(state, self.every, lasts);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             if state.life == Life::Ended {
                 return;
             }
-            for id in &state.ids {
-                // One that fails is tried again, in time: the step that needs the daemon next says what is wrong with it.
-                self.routes.hold(id).ok();
+            let ids = state.ids.clone();
+            for id in ids {
+                if state.life == Life::Ended {
+                    return;
+                }
+                // It may have been let go meanwhile.
+                if state.ids.contains(&id) {
+                    state.renewing = Some(id.clone());
+                    drop(state);
+                    // One that fails is tried again, in time: the step that needs the daemon next says what is wrong with it.
+                    self.routes.hold(&id).ok();
+                    state = self.state();
+                    state.renewing = None;
+                    self.changed.notify_all();
+                }
             }
         }
     }

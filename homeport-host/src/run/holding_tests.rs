@@ -13,10 +13,17 @@ use crate::routes::RoutesError;
 const EVERY: Duration = Duration::from_millis(5);
 
 /// Counts renewals; each takes its time, and fails.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counting {
     begun: AtomicUsize,
     done: AtomicUsize,
+    time: Duration,
+}
+
+impl Default for Counting {
+    fn default() -> Self {
+        Self { begun: AtomicUsize::default(), done: AtomicUsize::default(), time: Duration::from_millis(10) }
+    }
 }
 
 impl Counting {
@@ -32,7 +39,7 @@ impl Counting {
 impl Routes for Counting {
     fn hold(&self, _: &RouteId) -> Result<(), RoutesError> {
         self.begun.fetch_add(1, Ordering::SeqCst);
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(self.time);
         self.done.fetch_add(1, Ordering::SeqCst);
         Err(RoutesError::NotRunning { socket: "/nonexistent".into() })
     }
@@ -89,6 +96,21 @@ fn a_route_that_was_let_go_is_not_held_any_more_and_no_renewal_is_under_way() {
         assert_eq!(routes.begun.load(Ordering::SeqCst), begun);
     }
     assert_eq!(holding.let_go(&route("ssh")), Kept::No);
+}
+
+#[test]
+fn letting_go_of_a_route_does_not_wait_for_the_renewal_of_another() {
+    let routes = Arc::new(Counting { time: Duration::from_secs(3), ..Counting::default() });
+    let mut holding = Holding::new(routes.clone(), EVERY);
+    holding.keep(route("http")).unwrap();
+    holding.keep(route("ssh")).unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while routes.begun.load(Ordering::SeqCst) == 0 {
+        assert!(Instant::now() < until, "no renewal comes");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(holding.let_go(&route("ssh")), Kept::Yes);
+    assert_eq!(routes.done.load(Ordering::SeqCst), 0, "the first renewal is under way");
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Session<'_, '_> {
         let pointed = self.host.routes.point(&id, container, route.target);
         if pointed.is_err() && kept == Kept::Yes {
             // They wait until it is taken back.
-            self.keep_waiting(endpoint)?;
+            self.keep_waiting_or_tell(endpoint);
         }
         Ok(pointed?)
     }
@@ -89,20 +89,33 @@ impl Session<'_, '_> {
         Ok(self.host.routes.release(&id)?)
     }
 
-    /// Leads the routes to where they led before, if the container that they led to still runs.
+    /// Leads the routes to where they led before, if the container that they led to still runs. One that cannot be led keeps
+    /// no other from it.
+    ///
+    /// # Errors
+    /// The first that one of them had.
     pub(super) fn unhold_routes(&mut self) -> Result<(), StepError> {
+        let mut failed = None;
         for route in self.writer.routes(&self.instance)? {
-            if self.lead_to_present(&route)? == Led::Yes {
-                continue;
-            }
-            if self.kind.is_change_of_version() {
-                // The version from before is started again at once.
-                self.let_wait(&route.endpoint)?;
-            } else {
-                self.close_route(&route.endpoint)?;
+            match self.unhold(&route) {
+                Err(error) if error.is_death() => return Err(error),
+                Err(error) => failed = failed.or(Some(error)),
+                Ok(()) => {}
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn unhold(&mut self, route: &RouteRecord) -> Result<(), StepError> {
+        if self.lead_to_present(route)? == Led::Yes {
+            return Ok(());
+        }
+        if self.kind.is_change_of_version() {
+            // The version from before is started again at once.
+            self.let_wait(&route.endpoint)
+        } else {
+            self.close_route(&route.endpoint)
+        }
     }
 
     /// Leads one route to where it led before; its clients wait where nothing runs.
@@ -114,11 +127,12 @@ impl Session<'_, '_> {
 
     fn let_wait(&mut self, endpoint: &EndpointName) -> Result<(), StepError> {
         self.host.routes.hold(&self.route_id(endpoint))?;
-        self.keep_waiting(endpoint)
+        self.keep_waiting_or_tell(endpoint);
+        Ok(())
     }
 
     /// Leads a route to the container that the ledger has, if that runs.
-    fn lead_to_present(&self, route: &RouteRecord) -> Result<Led, StepError> {
+    fn lead_to_present(&mut self, route: &RouteRecord) -> Result<Led, StepError> {
         let container = self.writer.instance(&self.instance)?.and_then(|record| record.container);
         match container {
             Some(container) if self.runs(&ContainerRef::Id(container.clone()))? => self.lead_to(route, &container),
@@ -126,11 +140,20 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Leads a route to a container. A daemon that does not run is started, and takes up every address that the ledger has;
-    /// one that has lost this one binds it again.
-    fn lead_to(&self, route: &RouteRecord, container: &ContainerId) -> Result<Led, StepError> {
+    /// Leads a route to a container. Its clients wait on where that fails.
+    fn lead_to(&mut self, route: &RouteRecord, container: &ContainerId) -> Result<Led, StepError> {
+        let kept = self.holding.let_go(&self.route_id(&route.endpoint));
+        let led = self.find_and_lead(route, container);
+        if led.is_err() && kept == Kept::Yes {
+            self.keep_waiting_or_tell(&route.endpoint);
+        }
+        led
+    }
+
+    /// A daemon that does not run is started, and takes up every address that the ledger has; one that has lost this one
+    /// binds it again.
+    fn find_and_lead(&self, route: &RouteRecord, container: &ContainerId) -> Result<Led, StepError> {
         let (routes, id) = (&self.host.routes, self.route_id(&route.endpoint));
-        self.holding.let_go(&id);
         routes.ensure()?;
         let mut pointed = routes.point(&id, container, route.target_port);
         if pointed.as_ref().is_err_and(crate::routes::RoutesError::is_no_such_route)

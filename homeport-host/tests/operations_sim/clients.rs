@@ -206,6 +206,28 @@ fn clients_of_a_process_that_died_wait_on_as_soon_as_the_next_one_takes_it_back(
     assert_eq!(stage.routes.client(client), SimClient::With(container(&stage)));
 }
 
+#[test]
+fn clients_of_a_stopped_instance_wait_as_soon_as_it_is_started() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    stage.must(Command::Stop);
+    let early = stage.routes.connect(&route("ssh"));
+    assert_eq!(stage.routes.client(early), SimClient::Reset);
+    let (routes, came) = (stage.routes.clone(), Arc::new(std::sync::OnceLock::new()));
+    let host = {
+        let came = came.clone();
+        // Its address is had by then.
+        process(&stage, move |point| {
+            if (point.step, point.moment) == (1, Moment::AfterStep) {
+                came.get_or_init(|| routes.connect(&route("ssh")));
+            }
+            Hazard::None
+        })
+    };
+    operation::start(&host.with_renewal(Duration::from_hours(1)), &alice()).unwrap();
+    assert_eq!(stage.routes.client(*came.get().unwrap()), SimClient::With(container(&stage)));
+}
+
 /// What becomes of the daemon in the middle of an operation.
 #[derive(Debug, Clone, Copy)]
 enum Loss {
