@@ -202,7 +202,7 @@ impl Session<'_, '_> {
         message: &str,
     ) -> Result<Leftovers, StepError> {
         let mut left = Leftovers::default();
-        let mut unnoted = Vec::new();
+        let (mut unnoted, mut again) = (Vec::new(), Vec::new());
         for (index, step) in steps.iter().rev() {
             if left.container {
                 // The container stands on it. The next command takes the rest back.
@@ -214,6 +214,8 @@ impl Session<'_, '_> {
                     unnoted.extend((noted == Noted::DiskFull).then_some(*index));
                 }
                 Err(error) if error.is_death() => return Err(error),
+                // Every undo acts before it writes anything down: nothing but a note is missing.
+                Err(StepError::Ledger(LedgerError::Full { .. })) => again.push((*index, step)),
                 Err(error) => {
                     self.writer.step_failed(operation, place(*index)).ok();
                     left.failed.push(format!("{step}: {}", with_causes(&error)));
@@ -222,6 +224,16 @@ impl Session<'_, '_> {
             }
         }
         // What was taken back may have made the room that writing it down needs.
+        for (index, step) in again {
+            match self.take_one_back(operation, index, step) {
+                Ok((kept, noted)) => {
+                    left.kept.extend(kept);
+                    unnoted.extend((noted == Noted::DiskFull).then_some(index));
+                }
+                Err(error) if error.is_death() => return Err(error),
+                Err(error) => left.failed.push(format!("{step}: {}", with_causes(&error))),
+            }
+        }
         for index in unnoted {
             if let Err(error) = self.writer.step_undone(operation, place(index)) {
                 left.failed.push(format!("write the journal: {}", with_causes(&error)));

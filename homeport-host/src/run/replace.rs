@@ -170,7 +170,14 @@ impl Session<'_, '_> {
         let mut held = self.hold_as_is(uuid)?;
         let back = exchange_back(&mut held, tx)?;
         self.note_tree(&record, &held)?;
-        if let Back::Returned(returned) = back
+        // One that an earlier try put there, and could not write down any more, is there still.
+        let is_in_trash = || record.path.join(".homeport/trash").join(tx.to_string()).is_dir();
+        let returned = match back {
+            Back::Returned(returned) => Some(returned),
+            Back::Nothing => is_in_trash().then_some(tx),
+            Back::NeverExchanged => None,
+        };
+        if let Some(returned) = returned
             && self.writer.trash_of(returned)?.is_empty()
         {
             let since = self.writer.not_before_known(&self.host.now())?;

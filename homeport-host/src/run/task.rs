@@ -22,6 +22,7 @@ use super::known;
 use super::session::Session;
 use crate::container::{ContainerParts, container_spec};
 use crate::engine::{Access, ExitFacts, WaitOutcome};
+use crate::ledger::LedgerError;
 use crate::plan::{CheckedPort, MigratedTree, Migrator};
 use crate::progress::{Event, Meter};
 
@@ -208,13 +209,17 @@ impl Session<'_, '_> {
     /// Takes the container away that did one thing, with what it saw.
     pub(super) fn end_task(&mut self, volumes: impl Iterator<Item = VolumeUuid>) -> Result<(), StepError> {
         self.stop_container(self.grace()?)?;
-        self.remove_container()?;
+        // A ledger that has no room keeps nothing mounted: the container is gone by then.
+        let removed = self.remove_container();
+        if !matches!(removed, Ok(()) | Err(StepError::Ledger(LedgerError::Full { .. }))) {
+            return removed;
+        }
         self.run_dir()?.remove()?;
         let mounts = self.mounts()?;
         for uuid in volumes {
             mounts.unmount(uuid)?;
         }
-        Ok(())
+        removed
     }
 }
 

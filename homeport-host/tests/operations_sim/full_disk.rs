@@ -12,11 +12,13 @@ use homeport_host::hazard::{Hazard, Hazards, Moment, Point};
 use homeport_host::ledger::{LedgerWriter, Time, VolumeRecord, VolumeState};
 use homeport_host::operation::{self, OperationError};
 use homeport_host::oplock::{OperationLock, Wait};
+use homeport_host::request::SnapshotRef;
 use homeport_host::run::{RunError, StepError};
 use rustix::mount::MountFlags;
 
+use crate::data::{restore, snapshot};
 use crate::exhaust_version::REPLACE;
-use crate::stage::{Command, Ground, Stage, Trouble, alice};
+use crate::stage::{Command, Ground, Stage, Trouble, alice, mounts_below};
 use crate::version::{request, rollback, second, two_that_share, two_versions, upgrade};
 use crate::view::Now;
 
@@ -193,4 +195,48 @@ fn a_state_disk_that_is_full_keeps_nobody_from_the_lock_of_operations() {
     assert_eq!(error.code(), "HP-OPL-002", "it is held all the same");
     drop(lock);
     take().unwrap();
+}
+
+/// What lies in the trash of a volume is known to the ledger.
+fn all_trash_is_known(stage: &Stage, case: &str) {
+    let known: Vec<String> = stage.ledger().trash().unwrap().iter().map(|tree| tree.tx.to_string()).collect();
+    for volume in stage.ledger().volumes(&alice()).unwrap() {
+        for tree in fs::read_dir(volume.path.join(".homeport/trash")).into_iter().flatten() {
+            let tree = tree.unwrap().file_name().into_string().unwrap();
+            assert!(known.contains(&tree), "{case}: nobody knows of `{tree}`");
+        }
+    }
+}
+
+type Deed = fn(&Host) -> Result<(), OperationError>;
+
+#[test]
+fn a_ledger_without_room_leaves_only_notes_to_be_made() {
+    let restart: Deed = |host| operation::restart(host, &alice()).map(drop);
+    let restored: Deed = |host| restore(host, SnapshotRef::Latest).map(drop);
+    let deeds: [(&str, Deed); 2] = [("restart", restart), ("restore", restored)];
+    for (name, deed) in deeds {
+        for step in 1.. {
+            let case = format!("{name}: the state disk is full before step {step}");
+            let ground = Ground::new();
+            let (stage, ballast) = stage_on_a_disk(&ground, "state");
+            stage.does(snapshot);
+            stage.engine.restart();
+            let host = Host::new(stage.layout.clone(), Arc::new(stage.engine.clone()), Arc::new(stage.routes.clone()));
+            let result = deed(&host.simulated(Arc::new(Fills { step, ballast: ballast.clone() })));
+            if !ballast.exists() {
+                result.unwrap();
+                break;
+            }
+            if let Err(OperationError::Run(RunError::Stuck { .. })) = &result {
+                let left = mounts_below(&stage.layout.mounts_dir());
+                assert!(left.is_empty(), "{case}: {left:?}");
+            }
+            fs::remove_file(&ballast).unwrap();
+            stage.does(operation::resume_cut_off);
+            all_trash_is_known(&stage, &case);
+            let now = stage.settled(&case);
+            assert!([Now::running("hello"), Now::down("hello")].contains(&now), "{case}: {now:?}");
+        }
+    }
 }
