@@ -69,13 +69,14 @@ impl<'a> Version<'a> {
 
     /// Builds the image and loads it.
     pub(crate) fn build(&self, volumes: Volumes) -> TestImage {
+        // Nothing is written that both might write, so that both may run.
         let access = match volumes {
-            Volumes::Shared => "shared",
-            Volumes::Exclusive => "exclusive",
+            Volumes::Shared => "access = \"shared\"\nwrites = \"start\"",
+            Volumes::Exclusive => "access = \"exclusive\"",
         };
         let volume = |name: &str, format: u16| {
             format!(
-                "\n[volumes.{name}]\npath = \"/srv/{name}\"\naccess = \"{access}\"\nformat = {format}\nuid = 0\ngid = 0\nmode = \"0755\"\n"
+                "\n[volumes.{name}]\npath = \"/srv/{name}\"\n{access}\nformat = {format}\nuid = 0\ngid = 0\nmode = \"0755\"\n"
             )
         };
         let manifest = format!(
