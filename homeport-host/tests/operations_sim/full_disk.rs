@@ -142,7 +142,7 @@ fn where_there_is_no_room_for_the_way_back_clients_of_the_version_before_stay() 
     fs::create_dir(&room).unwrap();
     let (ran, _) = stage.with(&Trouble::default(), rollback);
     let Err(OperationError::Run(RunError::Undone { cause, .. })) = &ran.result else { panic!("{}", ran.text()) };
-    assert!(matches!(**cause, StepError::NoRoom { .. }), "{cause:?}");
+    assert!(matches!(**cause, StepError::Io { action: "set room aside beside the ledger", .. }), "{cause:?}");
     assert_eq!(running(&stage), 2, "it says that nothing was changed");
     fs::remove_dir(&room).unwrap();
     stage.does(rollback);
