@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use homeport_volumes::progress::Silent;
@@ -15,6 +14,7 @@ use homeport_volumes::tree::{Content, Entry, Kind, Line, Piece, TreePath};
 use homeport_volumes::{Checked, TxId, check};
 
 use crate::disk::Disk;
+use crate::few_files::{own_peak, peak_of};
 use crate::house::{House, TX, WANTED, keeping, ready};
 use crate::memory::{Memory, meta};
 use crate::stand::{default_request_in, machine_in};
@@ -89,8 +89,7 @@ fn victim() {
     let gone = TxId::from_bytes([3; 16]);
     prepare(&mut held, gone, WANTED, &Huge, &Silent).unwrap();
     discard(&mut held, gone).unwrap();
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    println!("{}", status.lines().find(|line| line.starts_with("VmHWM")).unwrap());
+    println!("{}", own_peak());
 }
 
 #[test]
@@ -98,19 +97,8 @@ fn memory_and_open_files_do_not_grow_with_the_tree() {
     let place = tempfile::tempdir().unwrap();
     let disk = Disk::mount_with("ext4", 1 << 30, &["-N", "200000"], place.path());
     let house = House::on(&disk);
-    // Those that the test's own process has open are not its.
-    let output = Command::new("prlimit")
-        .args(["--nofile=160:160", "--"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "bounds::victim", "--nocapture", "--test-threads=1"])
-        .env("HOMEPORT_BOUNDS_DIR", house.stand.dir.path())
-        .output()
-        .expect("prlimit is needed");
-    let words = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{words} {}", String::from_utf8_lossy(&output.stderr));
-    let peak =
-        words.lines().find_map(|line| line.split_once("VmHWM:")?.1.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    assert!(peak.unwrap() < 64 << 10, "{peak:?} KiB");
+    let peak = peak_of("bounds::victim", "HOMEPORT_BOUNDS_DIR", house.stand.dir.path());
+    assert!(peak < 64 << 10, "{peak} KiB");
     assert!(!house.at("data/letter").exists() && house.at("data/large").exists());
 }
 

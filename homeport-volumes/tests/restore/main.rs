@@ -9,6 +9,8 @@ mod differs;
 mod disk;
 mod disks;
 mod exchange;
+#[path = "../support/few_files.rs"]
+mod few_files;
 mod hostile;
 mod house;
 mod lend;

@@ -4,7 +4,6 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::process::Command;
 
 use homeport_volumes::progress::Silent;
 use homeport_volumes::snapshot::{Base, Depth, Mode, Taking, verify};
@@ -12,6 +11,7 @@ use homeport_volumes::store::{Consistency, Store};
 use rustix::fs::{CWD, OFlags};
 
 use crate::disks::{MANY_INODES, Mounted};
+use crate::few_files::{own_peak, peak_of};
 use crate::house::{House, about, with_subject};
 
 /// How many files the tree has, and how deep it is.
@@ -37,8 +37,7 @@ fn victim() {
     assert_eq!(heads.len(), 2);
     let found = verify(&store, &heads[1], Depth::Objects, &Silent).unwrap();
     assert!(found.verified.is_some(), "{:?}", found.faults);
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    println!("{}", status.lines().find(|line| line.starts_with("VmHWM")).unwrap());
+    println!("{}", own_peak());
 }
 
 /// What one entry takes (its object's place, while objects are looked up) is a fraction of a kilobyte; the size of a file takes
@@ -63,17 +62,6 @@ fn a_snapshot_of_many_files_deep_directories_and_a_terabyte_takes_48_mib_and_few
         rustix::fs::mkdirat(&at, "d", rustix::fs::Mode::RWXU).unwrap();
         at = rustix::fs::openat(&at, "d", flags, rustix::fs::Mode::empty()).unwrap();
     }
-    // Those that the test's own process has open are not its.
-    let output = Command::new("prlimit")
-        .args(["--nofile=160:160", "--"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "bounds::victim", "--nocapture", "--test-threads=1"])
-        .env("HOMEPORT_SNAPSHOT_BOUNDS_DIR", &house.scratch.0)
-        .output()
-        .expect("prlimit is needed");
-    let words = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{words} {}", String::from_utf8_lossy(&output.stderr));
-    let peak =
-        words.lines().find_map(|line| line.split_once("VmHWM:")?.1.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    assert!(peak.unwrap() < 48 << 10, "{peak:?} KiB");
+    let peak = peak_of("bounds::victim", "HOMEPORT_SNAPSHOT_BOUNDS_DIR", &house.scratch.0);
+    assert!(peak < 48 << 10, "{peak} KiB");
 }

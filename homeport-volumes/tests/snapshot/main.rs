@@ -6,6 +6,8 @@ mod archive;
 mod bounds;
 mod changes;
 mod disks;
+#[path = "../support/few_files.rs"]
+mod few_files;
 #[path = "../support/forged.rs"]
 mod forged;
 mod house;
