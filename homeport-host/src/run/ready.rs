@@ -28,13 +28,14 @@ pub(super) struct Waiting<'a> {
 impl Waiting<'_> {
     /// Returns when the container's first process has said that the port is ready.
     pub(super) fn until_ready(&self, within: Seconds) -> Result<(), StepError> {
-        let end = Instant::now() + Duration::from_secs(within.get().into());
+        let begun = Instant::now();
+        let end = begun + Duration::from_secs(within.get().into());
         let (mut said, mut kills) = (None, 0);
         loop {
             let state = self.engine.inspect(self.container)?.map(|facts| facts.state);
             let pid = match state {
                 Some(ContainerState::Running { pid, .. }) => pid,
-                Some(ContainerState::Exited(exit)) => return Err(self.ended(&exit, kills)),
+                Some(ContainerState::Exited(exit)) => return Err(self.ended(&exit, kills, begun.elapsed())),
                 _ => return Err(StepError::Vanished),
             };
             kills = memory::kills(self.proc, pid).max(kills);
@@ -53,20 +54,27 @@ impl Waiting<'_> {
             if Instant::now() >= end {
                 return Err(match kills {
                     0 => StepError::NotReady { within, said },
-                    kills => self.out_of_memory(format!("{kills} of its processes were killed in {within} s")),
+                    kills => self.out_of_memory(killed(kills, begun.elapsed())),
                 });
             }
         }
     }
 
-    fn ended(&self, exit: &ExitFacts, kills: u64) -> StepError {
-        match exit.memory {
-            MemoryEnd::Enough if kills == 0 => StepError::Ended { how: exit_meaning(exit) },
-            MemoryEnd::Enough | MemoryEnd::OutOfMemory => self.out_of_memory(exit_meaning(exit)),
+    /// How it ended; for want of memory where the kernel killed for that, whichever process it took last.
+    fn ended(&self, exit: &ExitFacts, kills: u64, after: Duration) -> StepError {
+        match (exit.memory, kills) {
+            (MemoryEnd::Enough, 0) => StepError::Ended { how: exit_meaning(exit) },
+            (MemoryEnd::OutOfMemory, 0) => self.out_of_memory(killed(1, after)),
+            (MemoryEnd::Enough | MemoryEnd::OutOfMemory, kills) => self.out_of_memory(killed(kills, after)),
         }
     }
 
     fn out_of_memory(&self, how: String) -> StepError {
         StepError::OutOfMemory { limit: self.memory, how }
     }
+}
+
+/// What the kernel did for want of memory.
+fn killed(kills: u64, after: Duration) -> String {
+    format!("{kills} of its processes were killed in {} s", after.as_secs().max(1))
 }
