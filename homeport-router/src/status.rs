@@ -62,6 +62,26 @@ pub struct RouteStatus {
     pub last_error: Option<String>,
 }
 
+impl RouteStatus {
+    /// A route that no client has come to yet, for whoever plays a router.
+    pub fn unused(id: RouteId, address: ListenAddress, state: RouteState, limit: usize) -> Self {
+        Self {
+            id,
+            address,
+            state,
+            open: 0,
+            live: Vec::new(),
+            limit,
+            accepted: 0,
+            refused: 0,
+            failed: 0,
+            bytes_from_clients: 0,
+            bytes_to_clients: 0,
+            last_error: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

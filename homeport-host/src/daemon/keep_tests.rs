@@ -8,15 +8,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::channel;
 
 use homeport_core::digest::Digest;
-use homeport_core::unit::{Bytes, PortNumber, Seconds};
+use homeport_core::unit::{PortNumber, Seconds};
 use homeport_router::{DescriptorLimit, Limits, ListenAddress, ListenHost, RouteState, Target};
 use homeport_volumes::TxId;
 
 use super::*;
 use crate::engine::sim::{Fate, OnStop, SimEngine, SimImage};
-use crate::engine::{
-    ContainerName, ContainerSpec, ContainerUser, Engine as _, Entrypoint, ExitCode, Labels, NetworkMode, PidLimit,
-};
+use crate::engine::{ContainerName, ContainerSpec, Engine as _, ExitCode};
 use crate::layout::Layout;
 use crate::ledger::{LedgerWriter, NewOperation, RetiringRecord, RouteChoice, RouteRecord, Slot};
 use crate::oplock::ProcessId;
@@ -64,23 +62,7 @@ fn own_address() -> SocketAddr {
 
 fn container(engine: &SimEngine, name: &str) -> Container {
     let name: ContainerName = name.parse().unwrap();
-    let spec = ContainerSpec {
-        name: name.clone(),
-        image: IMAGE,
-        entrypoint: Entrypoint::OfImage,
-        args: Vec::new(),
-        env: BTreeMap::new(),
-        user: ContainerUser::ROOT,
-        labels: Labels::new(),
-        hostname: "x".parse().unwrap(),
-        network: NetworkMode::None,
-        extra_hosts: Vec::new(),
-        binds: Vec::new(),
-        tmpfs: Vec::new(),
-        capabilities: BTreeSet::new(),
-        limits: crate::engine::Limits::new(Bytes::new(64 << 20), PidLimit::new(64)),
-        stop_grace: Seconds::new(5),
-    };
+    let spec = ContainerSpec::least(name.clone(), IMAGE);
     let id = engine.create(&spec).unwrap().id;
     engine.start(&ContainerRef::Id(id.clone())).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -58,20 +58,9 @@ mod tests {
                 connections: *connections,
             }
         };
-        RouteStatus {
-            id: RouteId { instance: "alice".parse().unwrap(), endpoint: "ssh".parse().unwrap() },
-            address: "*:2222".parse().unwrap(),
-            state: RouteState::Held,
-            open: 0,
-            live: live.iter().map(&mut live_with).collect(),
-            limit: 1,
-            accepted: 0,
-            refused: 0,
-            failed: 0,
-            bytes_from_clients: 0,
-            bytes_to_clients: 0,
-            last_error: None,
-        }
+        let id = RouteId { instance: "alice".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
+        let live = live.iter().map(&mut live_with).collect();
+        RouteStatus { live, ..RouteStatus::unused(id, "*:2222".parse().unwrap(), RouteState::Held, 1) }
     }
 
     #[test]

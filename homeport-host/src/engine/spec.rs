@@ -103,6 +103,31 @@ pub struct ContainerSpec {
 }
 
 impl ContainerSpec {
+    /// As little as a container can be, for tests of what is done with one.
+    #[cfg(test)]
+    pub(crate) fn least(name: ContainerName, image: Digest) -> Self {
+        use super::limit::PidLimit;
+        use homeport_core::unit::Bytes;
+
+        Self {
+            name,
+            image,
+            entrypoint: Entrypoint::OfImage,
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            user: ContainerUser::ROOT,
+            labels: Labels::new(),
+            hostname: "x".parse().unwrap(),
+            network: NetworkMode::None,
+            extra_hosts: Vec::new(),
+            binds: Vec::new(),
+            tmpfs: Vec::new(),
+            capabilities: BTreeSet::new(),
+            limits: Limits::new(Bytes::new(64 << 20), PidLimit::new(64)),
+            stop_grace: Seconds::new(5),
+        }
+    }
+
     /// What is wrong with this description by itself; empty where nothing is. No engine makes a container of one with
     /// faults: Docker 20.10 takes a directory and a tmpfs at the same place, and one of them hides the other (measured).
     ///

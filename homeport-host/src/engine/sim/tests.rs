@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use homeport_core::digest::Digest;
-use homeport_core::unit::{Bytes, Seconds};
+use homeport_core::unit::Seconds;
 use proptest::prelude::*;
 
 use super::*;
@@ -31,21 +31,10 @@ fn name(index: usize) -> ContainerName {
 
 fn spec(index: usize, program: &str) -> ContainerSpec {
     ContainerSpec {
-        name: name(index),
-        image: IMAGE,
-        entrypoint: Entrypoint::OfImage,
         args: vec![program.to_owned()],
-        env: BTreeMap::new(),
-        user: ContainerUser::ROOT,
-        labels: Labels::new(),
-        hostname: "x".parse().unwrap(),
-        network: NetworkMode::None,
-        extra_hosts: Vec::new(),
-        binds: Vec::new(),
-        tmpfs: Vec::new(),
         capabilities: BTreeSet::from([Capability::KILL]),
-        limits: Limits::new(Bytes::new(64 << 20), PidLimit::new(64)),
         stop_grace: GRACE,
+        ..ContainerSpec::least(name(index), IMAGE)
     }
 }
 

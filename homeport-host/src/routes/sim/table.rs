@@ -183,20 +183,8 @@ impl Table {
             live.entry(generation).or_insert(fresh).connections += 1;
         }
         let open = live.values().map(|live| live.connections).sum();
-        RouteStatus {
-            id: id.clone(),
-            address: route.address,
-            state,
-            open,
-            live: live.into_values().collect(),
-            limit: 512,
-            accepted: 0,
-            refused: 0,
-            failed: 0,
-            bytes_from_clients: 0,
-            bytes_to_clients: 0,
-            last_error: None,
-        }
+        let live = live.into_values().collect();
+        RouteStatus { open, live, ..RouteStatus::unused(id.clone(), route.address, state, 512) }
     }
 
     fn lead(&mut self, id: &RouteId, lead: SimLead) {
