@@ -13,7 +13,7 @@ use crate::ledger::{
     StepRecord, StepState,
 };
 use crate::oplock::ProcessId;
-use crate::plan::{Course, Kind, Plan, Step, put_away};
+use crate::plan::{Clients, Course, Kind, Plan, Step, put_away};
 use crate::progress::Event;
 
 /// What was left when steps were taken back.
@@ -347,11 +347,12 @@ pub(super) fn begun(steps: &[StepRecord]) -> Result<Vec<(usize, Step)>, serde_js
         .collect()
 }
 
-/// The slot in which the operation of a journal made things; `None` where that is the one of the ledger.
-pub(super) fn taken_slot(steps: &[StepRecord]) -> Result<Option<Slot>, serde_json::Error> {
+/// The slot in which the operation of a journal made things, and what becomes of clients meanwhile; `None` where the slot is
+/// the one of the ledger.
+pub(super) fn taken_slot(steps: &[StepRecord]) -> Result<Option<(Slot, Clients)>, serde_json::Error> {
     for record in steps.iter().rev().filter(|record| record.state != StepState::Planned) {
-        if let Step::TakeSlot { slot, .. } = serde_json::from_str(&record.detail)? {
-            return Ok(Some(slot));
+        if let Step::TakeSlot { slot, clients } = serde_json::from_str(&record.detail)? {
+            return Ok(Some((slot, clients)));
         }
     }
     Ok(None)

@@ -38,6 +38,7 @@ mod task;
 mod trash;
 mod undo;
 mod version;
+mod written;
 
 pub use error::{KeptVolume, RunError, StepError};
 pub use evidence::{Evidence, exit_meaning};

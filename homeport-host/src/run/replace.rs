@@ -180,6 +180,9 @@ impl Session<'_, '_> {
         if let Some(returned) = returned
             && self.writer.trash_of(returned)?.is_empty()
         {
+            if self.kind.is_change_of_version() {
+                self.tell_copy_of_tried(&record, bundle)?;
+            }
             let since = self.writer.not_before_known(&self.host.now())?;
             self.writer.put_trash(&TrashRecord {
                 tx: returned,

@@ -66,7 +66,9 @@ fn bring_to_end(
     match kind.course() {
         Course::Back => {
             // What was made is in the slot that the operation had taken, also where that step is taken back already.
-            session.slot = taken_slot(steps).map_err(|error| unread(error.to_string()))?;
+            if let Some((slot, clients)) = taken_slot(steps).map_err(|error| unread(error.to_string()))? {
+                (session.slot, session.clients) = (Some(slot), clients);
+            }
             let taken = begun(steps).map_err(|error| unread(error.to_string()))?;
             // At once: those who wait have done so since before the process died.
             if taken.iter().any(|(_, step)| *step == Step::HoldRoutes) {

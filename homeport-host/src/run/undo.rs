@@ -29,7 +29,7 @@ impl Session<'_, '_> {
             Step::PointRoute { endpoint } if self.kind.is_change_of_version() => self.lead_back(endpoint)?,
             Step::PointRoute { endpoint } => self.close_route(endpoint)?,
             Step::HoldRoutes => self.unhold_routes()?,
-            Step::UseVolumes => self.release_volumes()?,
+            Step::UseVolumes => self.unuse_volumes()?,
             Step::PrepareRunDir => {
                 self.notify = None;
                 self.run_dir()?.remove()?;
@@ -97,6 +97,12 @@ impl Session<'_, '_> {
             }
         }
         Ok(None)
+    }
+
+    /// Lets go of the volumes; a version that is taken back may have written to them.
+    fn unuse_volumes(&mut self) -> Result<(), StepError> {
+        self.release_volumes()?;
+        if self.kind.is_change_of_version() { self.tell_writes_of_tried() } else { Ok(()) }
     }
 
     /// Gives an address up that only the other version has.

@@ -6,17 +6,14 @@ use std::time::{Duration, Instant};
 use homeport_core::entrypoint::Condition;
 use homeport_core::name::{EndpointName, VolumeName};
 use homeport_core::unit::Seconds;
-use homeport_volumes::restore::{RestoreError, gone_from_top, newest_change};
 use homeport_volumes::{TxId, VolumeUuid};
 
 use super::error::StepError;
 use super::evidence::exit_meaning;
-use super::journal::with_causes;
 use super::session::Session;
 use crate::engine::{ContainerId, ContainerRef, ContainerState, MemoryEnd};
 use crate::host::Probing;
-use crate::ledger::{EventRecord, Slot, TrashReason};
-use crate::progress::Event;
+use crate::ledger::Slot;
 use crate::request::DeviceNodes;
 use crate::rundir::RunDir;
 
@@ -84,18 +81,7 @@ impl Session<'_, '_> {
         }
         self.forget_freeze(container)?;
         RunDir::new(self.host.layout.instance_run_dir(&self.instance, slot)).remove()?;
-        match self.tell_late_writes(bundle) {
-            // The container has ended whatever can be said of its data, which is in the trash.
-            Err(error) if !error.is_death() => {
-                let text = format!(
-                    "whether the version from before wrote to its data after that was copied cannot be said ({}); the data is \
-                     in the trash, as {bundle}",
-                    with_causes(&error)
-                );
-                self.tell(text)?;
-            }
-            told => told?,
-        }
+        self.tell_late_writes(bundle)?;
         self.writer.remove_retiring(container)?;
         Ok(())
     }
@@ -108,49 +94,5 @@ impl Session<'_, '_> {
             former.into_iter().flat_map(|former| former.routes).map(|route| route.endpoint).collect();
         left.retain(|endpoint| !own.iter().any(|route| route.endpoint == *endpoint));
         Ok(left)
-    }
-
-    /// A copy was migrated while the version from before still had the original: what that wrote since the snapshot is not
-    /// in the copy. It is not lost, and somebody has to know.
-    fn tell_late_writes(&mut self, bundle: TxId) -> Result<(), StepError> {
-        let trees: Vec<_> =
-            self.writer.trash_of(bundle)?.into_iter().filter(|tree| tree.reason == TrashReason::Upgrade).collect();
-        if trees.is_empty() {
-            return Ok(());
-        }
-        let Some(store) = crate::store::open(self.writer)? else { return Ok(()) };
-        let catalog = store.catalog()?;
-        for tree in trees {
-            let Some(head) = tree.snapshot.and_then(|snapshot| catalog.find(&snapshot)) else { continue };
-            let home = tree.path.join(".homeport");
-            let places = ["staging", "trash"].map(|area| home.join(area).join(tree.tx.to_string()).join("data"));
-            let Some(data) = places.iter().find_map(|place| std::fs::File::open(place).ok()) else { continue };
-            let mut is_late = newest_change(&data).map_err(RestoreError::Tree)? > head.body.taken;
-            if let Some(part) = head.body.volumes.iter().find(|part| !is_late && part.name == tree.name) {
-                is_late = gone_from_top(&data, store.entries(&part.entries)?)?.is_some();
-            }
-            if is_late {
-                let text = format!(
-                    "volume `{}` was written to by the version from before after its data was copied; what was written \
-                     since is only in the trash, as {}",
-                    tree.name, tree.bundle
-                );
-                self.tell(text)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Says something now, and in the history.
-    fn tell(&mut self, text: String) -> Result<(), StepError> {
-        self.host.progress.event(&Event::Warning { text: text.clone() });
-        self.writer.append_event(&EventRecord {
-            time: self.host.now(),
-            instance: Some(self.instance.clone()),
-            operation: None,
-            kind: self.kind.word().to_owned(),
-            text,
-        })?;
-        Ok(())
     }
 }

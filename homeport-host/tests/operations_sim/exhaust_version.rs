@@ -42,7 +42,7 @@ pub(crate) const REPLACE: &[&str] = &[
 ];
 
 /// The same where both run for a while.
-const OVERLAP: &[&str] = &[
+pub(crate) const OVERLAP: &[&str] = &[
     BEFORE[0],
     BEFORE[1],
     MIGRATE[0],

@@ -35,6 +35,7 @@ mod unbegun;
 mod version;
 mod version_back;
 mod view;
+mod written;
 
 use exhaust::{Course, Subject, Succeeds};
 use stage::{Command, Stage};

@@ -459,35 +459,6 @@ fn a_copy_for_which_there_is_no_room_is_refused() {
     assert_eq!(stage.settled("no room"), Now::running("hello"));
 }
 
-/// While two versions run, the old one can write to the tree that a migrated copy was made of: nothing of it is lost, and it
-/// is told.
-#[test]
-fn what_the_old_version_writes_after_the_copy_is_told() {
-    let ground = Ground::new();
-    let is_kept = |entry: &std::fs::DirEntry| entry.file_type().unwrap().is_file();
-    for late in ["", "written", "deleted"] {
-        let stage = two_that_share(&ground);
-        let old = stage.ledger().instance(&alice()).unwrap().unwrap().container.unwrap();
-        let changed = stage.does(upgrade);
-        let trash = stage.volume("hostkeys").join(".homeport/trash").join(changed.trash.unwrap().to_string());
-        let tree_of = |dir: &std::path::Path| std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
-        let kept = if trash.exists() { trash } else { tree_of(trash.parent().unwrap()) };
-        let data = kept.join("data");
-        match late {
-            "written" => std::fs::write(data.join("late"), "a client's last word").unwrap(),
-            "deleted" => {
-                let file = std::fs::read_dir(&data).unwrap().map(Result::unwrap).find(is_kept).unwrap();
-                std::fs::remove_file(file.path()).unwrap();
-            }
-            _ => {}
-        }
-        stage.does(|host| operation::retire(host, &alice(), std::slice::from_ref(&old)));
-        let told = stage.does(|host| operation::history(host, &alice(), None));
-        let is_told = told.iter().any(|line| line.text.contains("was written to by the version from before"));
-        assert_eq!(is_told, !late.is_empty(), "{late}: {told:?}");
-    }
-}
-
 #[test]
 fn a_new_endpoint_gets_an_address_only_where_one_is_asked_for() {
     let ground = Ground::new();
