@@ -10,7 +10,7 @@ use super::lifecycle::{Running, running, start_in, still_answers};
 use super::survey::{Survey, Surveyor};
 use crate::host::Host;
 use crate::image::{PortImage, find};
-use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId};
+use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId, VolumeRecord};
 use crate::plan::{self, Kind, Plan};
 use crate::request::{DeployRequest, PortChoice, RouteWish};
 use crate::run::{Session, records};
@@ -182,7 +182,9 @@ fn differences(
     }
     faults.extend(other_routes(ledger, request, name)?);
     for (volume, path) in &request.volumes {
-        let stored = ledger.volumes(name)?.into_iter().find(|record| record.name == *volume);
+        // Another port may have left a volume of the same name.
+        let own = |known: &VolumeRecord| known.name == *volume && known.port == record.port;
+        let stored = ledger.volumes(name)?.into_iter().find(own);
         if stored.as_ref().is_none_or(|record| record.path != *path) {
             faults.push(
                 Fault::new(

@@ -288,7 +288,7 @@ pub(super) fn as_faults(volume: &VolumeName, error: VolumeError) -> Vec<Fault> {
     }
 }
 
-/// That a volume of this name is known of the instance.
+/// The volume of this name that is known of the instance: that of its present port, where another port left one too.
 pub(super) fn volume_of(
     ledger: &Ledger,
     instance: &InstanceName,
@@ -296,7 +296,10 @@ pub(super) fn volume_of(
 ) -> Result<VolumeRecord, OperationError> {
     let records = ledger.volumes(instance)?;
     let known = records.iter().map(|record| record.name.to_string()).collect();
-    let found = records.into_iter().find(|record| record.name == *volume);
+    let port = ledger.instance(instance)?.map(|record| record.port);
+    let mut named: Vec<VolumeRecord> = records.into_iter().filter(|record| record.name == *volume).collect();
+    named.sort_by_key(|record| port.as_ref().is_some_and(|port| record.port != *port));
+    let found = named.into_iter().next();
     let missing = || DataError::UnknownVolume { instance: instance.clone(), volume: volume.clone(), known };
     Ok(found.ok_or_else(missing)?)
 }

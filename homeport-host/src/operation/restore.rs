@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::name::{InstanceName, VolumeName};
-use homeport_core::unit::Bytes;
+use homeport_core::unit::{Bytes, Format};
 use homeport_volumes::TxId;
 use homeport_volumes::restore::{Devices, Reading, Room, Stored, hold_for_restore, survey};
 use homeport_volumes::store::{Objects, SnapshotHead, SnapshotUuid, Store, VolumePart};
@@ -203,26 +203,8 @@ fn look(
     devices: DeviceNodes,
 ) -> Result<Vec<Fault>, OperationError> {
     let mut faults = Vec::new();
-    if let Some(record) = record
-        && let Some(declared) = recorded_image(record)?.manifest.volumes.get(&volume.name)
-        && !(declared.min_format..=declared.format).contains(&part.format)
-    {
-        faults.push(
-            Fault::new(
-                "HP-DAT-009",
-                format!("volumes.{}", volume.name),
-                format!(
-                    "version {} of the port does not work with what the snapshot has of `{}`",
-                    record.version, volume.name
-                ),
-            )
-            .actual(format!("format {}", part.format))
-            .expected(format!("format {} to {}", declared.min_format, declared.format))
-            .remedy(format!(
-                "`homeport remove {}` keeps its data; restore, and deploy a version that works with it",
-                record.name
-            )),
-        );
+    if let Some(record) = record {
+        faults.extend(other_format(record, &volume.name, part.format, "the snapshot")?);
     }
     let source = Stored::new(store, objects, part.entries);
     let meter = Meter::new(&*host.progress, format!("look at `{}` in the snapshot", volume.name));
@@ -248,6 +230,28 @@ fn look(
         Err(error) => faults.extend(as_faults(&volume.name, error)),
     }
     Ok(faults)
+}
+
+/// That the version that is deployed does not work with data of this format, which somebody wants to put back from there.
+pub(super) fn other_format(
+    record: &InstanceRecord,
+    volume: &VolumeName,
+    found: Format,
+    place: &str,
+) -> Result<Option<Fault>, OperationError> {
+    let image = recorded_image(record)?;
+    let declared = image.manifest.volumes.get(volume);
+    let declared = declared.filter(|declared| !(declared.min_format..=declared.format).contains(&found));
+    Ok(declared.map(|declared| {
+        let (name, version) = (&record.name, &record.version);
+        let message = format!("version {version} of the port does not work with what {place} has of `{volume}`");
+        Fault::new("HP-DAT-009", format!("volumes.{volume}"), message)
+            .actual(format!("format {found}"))
+            .expected(format!("format {} to {}", declared.min_format, declared.format))
+            .remedy(format!(
+                "`homeport remove {name}` keeps its data; restore, and deploy a version that works with it"
+            ))
+    }))
 }
 
 fn replacing(volume: &VolumeRecord, snapshot: SnapshotUuid, devices: DeviceNodes) -> Result<Replacing, OperationError> {

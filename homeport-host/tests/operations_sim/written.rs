@@ -1,13 +1,16 @@
 //! What is told of data that one of two versions wrote and the other has not, or has all the same; and what of it can be put
 //! back.
 
+use homeport_core::fault::Advice as _;
 use homeport_host::hazard::{Hazard, Moment, Point};
-use homeport_host::operation;
+use homeport_host::operation::{self, Execution};
+use homeport_host::request::TrashRestoreRequest;
 
 use crate::exhaust_version::{OVERLAP, REPLACE};
 use crate::port::{Migrating, tree};
 use crate::stage::{Ground, Stage, Trouble, alice};
 use crate::version::{two_that_share, two_versions, upgrade};
+use crate::view::Now;
 
 /// What the history says of writes of a version that was taken back.
 fn told_of_tried(stage: &Stage) -> Vec<String> {
@@ -94,4 +97,21 @@ fn what_the_old_version_writes_after_the_copy_is_told() {
         let is_told = told.iter().any(|line| line.text.contains("was written to by the version from before"));
         assert_eq!(is_told, !late.is_empty(), "{late}: {told:?}");
     }
+}
+
+/// What an upgrade took out has the format of the version from before: that the present one does not work with it is said
+/// before anything is stopped.
+#[test]
+fn what_the_present_version_does_not_work_with_is_not_put_back_from_the_trash() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    let trash = stage.does(upgrade).trash.unwrap();
+    for execution in [Execution::DryRun, Execution::Real] {
+        let request = TrashRestoreRequest { what: trash.to_string().parse().unwrap(), approve: None, execution };
+        let ran = stage.with(&Trouble::default(), |host| operation::trash_restore(host, &request)).0;
+        let Err(error) = &ran.result else { panic!("put back") };
+        let faults: Vec<_> = error.faults().iter().map(|fault| (fault.code, fault.actual.as_str())).collect();
+        assert_eq!(faults, [("HP-DAT-009", "format 1")], "{}", ran.text());
+    }
+    assert_eq!(stage.settled("refused"), Now::running("hello@1.1.0"));
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use homeport_core::fault::Fault;
 use homeport_core::name::{InstanceName, PortId, VolumeName};
-use homeport_core::unit::Bytes;
+use homeport_core::unit::{Bytes, Format};
 use homeport_volumes::store::SnapshotUuid;
 use homeport_volumes::trash::{Listing, TrashKind, TrashNote, TrashPlace, TrashState, Trashed, list};
 use homeport_volumes::{TxId, UnixSeconds, VolumePath};
@@ -58,6 +58,8 @@ pub struct TreeView {
     pub uuid: String,
     /// Where it was.
     pub path: PathBuf,
+    /// How the data is laid out, where its note is there to say so.
+    pub format: Option<Format>,
     /// How many entries it has with those of `inner`, where they were counted. What would be deleted, and was, is counted
     /// on the disk; HomePort's own files beside a volume's data are among that.
     pub entries: Option<u64>,
@@ -107,6 +109,7 @@ impl TrashView {
             volume: record.name.clone(),
             uuid: record.volume.to_string(),
             path: record.path.clone(),
+            format: None,
             entries: Some(record.entries),
             bytes: Some(record.bytes),
             inner: Vec::new(),
@@ -201,6 +204,7 @@ impl Look {
             volume: note.volume.clone(),
             uuid: note.uuid.to_string(),
             path,
+            format: Some(note.format),
             entries,
             bytes,
             inner,

@@ -17,6 +17,7 @@ use crate::operation::enter::{enter, ready, resume_all};
 use crate::operation::lifecycle::Running;
 use crate::operation::remove::Execution;
 use crate::operation::replace::{Surroundings, volume_of};
+use crate::operation::restore::other_format;
 use crate::operation::{OperationError, Outcome};
 use crate::plan::{self, Kind, Plan, Replacing, Step, TrashedTree};
 use crate::request::{TrashRef, TrashRestoreRequest};
@@ -88,14 +89,13 @@ pub fn trash_restore(
         let what = wanted(writer, pick(&look, &request.what)?, &request.what)?;
         let trees = trees(&look, &what)?;
         refuse(&what, partial(&look, &trees))?;
-        match kind {
-            Kind::PutBack => {
-                refuse(&what, taken(writer, &what, &trees)?)?;
-                refuse(&what, unfit(&look, &trees))?;
-                put_back(host, writer, root, request, what, &trees)
-            }
-            _ => undo(host, writer, root, request, what, &trees),
+        if kind == Kind::PutBack {
+            refuse(&what, taken(writer, &what, &trees)?)?;
+            refuse(&what, unfit(&look, &trees))?;
+            return put_back(host, writer, root, request, what, &trees);
         }
+        refuse(&what, of_other_format(writer, &what)?)?;
+        undo(host, writer, root, request, what, &trees)
     })
 }
 
@@ -176,6 +176,20 @@ fn unfit(look: &Look, trees: &[TrashedTree]) -> Vec<Fault> {
         can_put_back(place, tree.tx).err().map(|error| fault(tree, &error))
     };
     trees.iter().filter_map(unfit).collect()
+}
+
+/// Everything that the version that is deployed does not work with: what an upgrade took out, for example.
+fn of_other_format(ledger: &Ledger, what: &TrashView) -> Result<Vec<Fault>, OperationError> {
+    let Some(record) = ledger.instance(&what.instance)?.filter(|record| record.port == what.port) else {
+        return Ok(Vec::new());
+    };
+    let mut faults = Vec::new();
+    for tree in &what.trees {
+        if let Some(format) = tree.format {
+            faults.extend(other_format(&record, &tree.volume, format, "the trash")?);
+        }
+    }
+    Ok(faults)
 }
 
 fn fault(tree: &TrashedTree, error: &TrashError) -> Fault {
@@ -267,7 +281,9 @@ fn undo(
     let mut volumes = Vec::new();
     let mut replacing = Vec::new();
     for tree in trees {
-        volumes.push(volume_of(writer, &instance, &tree.volume)?);
+        // By its identity: another port may have left a volume of the same name.
+        let known = writer.volume_by_uuid(&tree.uuid.to_string())?.filter(|known| known.instance == instance);
+        volumes.push(known.map_or_else(|| volume_of(writer, &instance, &tree.volume), Ok)?);
         let tx = TxId::random();
         let (volume, uuid, trashed) = (tree.volume.clone(), tree.uuid, tree.tx);
         let stage = Step::StageTrashed { volume: volume.clone(), uuid, tx, trashed };
