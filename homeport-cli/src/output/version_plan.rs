@@ -6,11 +6,13 @@ use std::time::Duration;
 use homeport_core::name::VolumeName;
 use homeport_core::unit::Seconds;
 use homeport_core::upgrade::Direction;
-use homeport_host::operation::{ChangeView, ClientsView, MigrationView, MigrationWay, VersionPlan, WayBackView};
+use homeport_host::operation::{
+    ChangeView, ClientsView, MigrationView, MigrationWay, SetBackView, VersionPlan, WayBackView,
+};
 use homeport_host::plan::Kind;
 
 use super::Render;
-use super::amount::{count, extent, size, span};
+use super::amount::{count, extent, moment, size, span};
 use super::consent::{steps, warnings};
 use super::page::Page;
 
@@ -30,7 +32,7 @@ impl Render for VersionPlan {
         list("what becomes of the configuration", &self.configuration, page);
         if !self.migrations.is_empty() {
             page.line("data that becomes another, in a copy that takes its place");
-            self.migrations.iter().for_each(|one| migration(one, page));
+            self.migrations.iter().for_each(|one| migration(one, self.set_back.as_ref(), page));
         }
         if self.snapshot.is_empty() {
             page.line("no snapshot is made before: there is nothing to make one of");
@@ -107,11 +109,17 @@ fn list(head: &str, lines: &[String], page: &mut Page) {
     }
 }
 
-fn migration(one: &MigrationView, page: &mut Page) {
-    let way = match one.way {
-        MigrationWay::StepsOfNext => "by steps of the version that is to be",
-        MigrationWay::StepsOfPresent => "by steps of the version that there is",
-        MigrationWay::Snapshot => "set back to what it was in a snapshot",
+fn migration(one: &MigrationView, set_back: Option<&SetBackView>, page: &mut Page) {
+    let way = match (one.way, set_back) {
+        (MigrationWay::StepsOfNext, _) => "by steps of the version that is to be".to_owned(),
+        (MigrationWay::StepsOfPresent, _) => "by steps of the version that there is".to_owned(),
+        (MigrationWay::Snapshot, Some(snapshot)) => format!(
+            "set back to snapshot {:#}, of {} and version {}",
+            snapshot.sequence,
+            moment(&snapshot.taken),
+            snapshot.version
+        ),
+        (MigrationWay::Snapshot, None) => "set back to what it was in a snapshot".to_owned(),
     };
     page.line(format_args!("  volume `{}`: from format {} to {}, {way}", one.volume, one.from, one.to));
     let within = match one.way {
@@ -120,8 +128,13 @@ fn migration(one: &MigrationView, page: &mut Page) {
         }
         MigrationWay::Snapshot => String::new(),
     };
-    let (extent, needs) = (extent(one.entries, one.bytes), size(one.needs));
-    page.line(format_args!("    {extent}; it needs {needs} of room beside the volume{within}"));
+    let needs = size(one.needs);
+    let copied = extent(one.entries, one.bytes);
+    page.line(format_args!("    {copied}; it needs {needs} of room beside the volume{within}"));
+    if one.way == MigrationWay::Snapshot {
+        let there = extent(one.present_entries, one.present_bytes);
+        page.line(format_args!("    what is there now, {there}, is kept in another snapshot and in the trash"));
+    }
 }
 
 /// What going back would lose.

@@ -9,7 +9,7 @@ use homeport_core::upgrade::Direction;
 use homeport_host::approval::{Facts, Issued, Token};
 use homeport_host::operation::{
     ChangeView, ClientsView, HistoryLine, MigrationView, MigrationWay, OperationError, Outcome, Repaired, Running,
-    VersionChanged, VersionPlan, WayBackView,
+    SetBackView, VersionChanged, VersionPlan, WayBackView,
 };
 use homeport_host::plan::{Kind, Plan, Step};
 
@@ -50,9 +50,12 @@ fn plan() -> VersionPlan {
             way: MigrationWay::StepsOfNext,
             bytes: Bytes::new(2_100),
             entries: 4,
+            present_bytes: Bytes::new(2_100),
+            present_entries: 4,
             needs: Bytes::new(4_200),
             within: Seconds::new(60),
         }],
+        set_back: None,
         snapshot: vec!["home".parse().unwrap(), "hostkeys".parse().unwrap()],
         clients: ClientsView::Overlap { linger: Seconds::new(86_400) },
         way_back: WayBackView::Reversible,
@@ -187,9 +190,17 @@ fn a_plan_for_which_somebody_has_to_consent_tells_what_would_be_lost_and_the_who
             way: MigrationWay::Snapshot,
             bytes: Bytes::new(5_000_000),
             entries: 1,
+            present_bytes: Bytes::new(6_100_000),
+            present_entries: 12,
             needs: Bytes::new(5_000_000),
             within: Seconds::new(0),
         }],
+        set_back: Some(SetBackView {
+            sequence: homeport_volumes::store::Sequence::new(12).unwrap(),
+            uuid: "8f26b100-39e8-47c6-a6ee-cb9a58b63eb1".parse().unwrap(),
+            taken: "2026-01-01T10:00:00.000Z".parse().unwrap(),
+            version: "1.0.0".to_owned(),
+        }),
         clients: ClientsView::None,
         way_back: WayBackView::Snapshot {
             volumes: vec!["home".parse().unwrap()],
@@ -210,8 +221,9 @@ fn a_plan_for_which_somebody_has_to_consent_tells_what_would_be_lost_and_the_who
       `config.banner`: a key was added (minor)
       and 2 small changes, which `--json` names
     data that becomes another, in a copy that takes its place
-      volume `home`: from format 2 to 1, set back to what it was in a snapshot
+      volume `home`: from format 2 to 1, set back to snapshot 12, of 2026-01-01 10:00:00 UTC and version 1.0.0
         1 entry, 5.0 MB; it needs 5.0 MB of room beside the volume
+        what is there now, 12 entries, 6.1 MB, is kept in another snapshot and in the trash
     a snapshot is made before, of `home`, `hostkeys`
     no client notices: it is stopped, and stays so
     the way back: homeport rollback alice

@@ -20,4 +20,6 @@ mod view;
 pub use change::{rollback, upgrade};
 pub use history::{HistoryLine, history};
 pub use repair::{Repaired, repair};
-pub use view::{ChangeView, ClientsView, MigrationView, MigrationWay, VersionChanged, VersionPlan, WayBackView};
+pub use view::{
+    ChangeView, ClientsView, MigrationView, MigrationWay, SetBackView, VersionChanged, VersionPlan, WayBackView,
+};

@@ -9,16 +9,17 @@ use homeport_core::name::{EndpointName, InstanceName, VolumeName};
 use homeport_core::unit::{Format, Seconds};
 use homeport_core::upgrade::{Change, Loss, WayBack};
 use homeport_volumes::TxId;
+use homeport_volumes::store::SnapshotHead;
 
 use super::change::{Prepared, what};
 use super::judge::{Case, Judged};
 use super::room::measured;
-use super::view::{ChangeView, ClientsView, MigrationView, VersionPlan, WayBackView};
+use super::view::{ChangeView, ClientsView, MigrationView, SetBackView, VersionPlan, WayBackView};
 use super::{configuration, facts};
 use crate::container::stop_grace;
 use crate::host::Host;
 use crate::image::PortImage;
-use crate::ledger::{Desired, FormerRecord, InstanceRecord, Ledger, RetiringRecord, RootId, VolumeRecord};
+use crate::ledger::{Desired, FormerRecord, InstanceRecord, Ledger, RetiringRecord, RootId, Time, VolumeRecord};
 use crate::operation::OperationError;
 use crate::operation::consent::Question;
 use crate::operation::enter::known;
@@ -123,6 +124,7 @@ pub(super) fn prepare(
         notes: next.manifest.upgrade_notes.clone(),
         configuration: said,
         migrations,
+        set_back: judged.set_back.as_ref().map(set_back),
         snapshot: going.present.clone(),
         clients: clients(&going.manner),
         way_back: way_back(&judged),
@@ -186,6 +188,15 @@ fn in_snapshot(instance: &Instance, migrating: &[Migrating]) -> Vec<VolumeName> 
 
 fn change_view(change: &Change) -> ChangeView {
     ChangeView { rule: change.rule.id, asks_for: change.rule.bump.word(), text: change.to_string() }
+}
+
+fn set_back(head: &SnapshotHead) -> SetBackView {
+    SetBackView {
+        sequence: head.sequence,
+        uuid: head.body.uuid,
+        taken: Time::of_unix(head.body.taken.seconds(), head.body.taken.nanos()),
+        version: head.body.version.clone(),
+    }
 }
 
 const fn clients(manner: &Manner) -> ClientsView {

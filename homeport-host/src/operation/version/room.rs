@@ -71,14 +71,17 @@ fn view(
             let to = steps.last().map_or(record.format, |step| step.to);
             let (needs, within) = (way.space(bytes), way.within());
             let way = if from < to { MigrationWay::StepsOfNext } else { MigrationWay::StepsOfPresent };
-            Some(MigrationView { volume, from, to, way, bytes, entries, needs, within })
+            let (present_bytes, present_entries) = (bytes, entries);
+            Some(MigrationView { volume, from, to, way, bytes, entries, present_bytes, present_entries, needs, within })
         }
         Move::Restore { found, to } => {
+            let (present_entries, present_bytes) = count(host, record)?;
             let part = judged.set_back.as_ref().and_then(|head| head.body.volume(&record.name));
             let bytes = Bytes::new(part.map_or(0, |part| part.bytes));
             let (entries, way) = (part.map_or(0, |part| part.count), MigrationWay::Snapshot);
             let (from, to, within) = (*found, *to, Seconds::new(0));
-            Some(MigrationView { volume, from, to, way, bytes, entries, needs: bytes, within })
+            let needs = bytes;
+            Some(MigrationView { volume, from, to, way, bytes, entries, present_bytes, present_entries, needs, within })
         }
         Move::Create(_) | Move::Stay(_) | Move::SetAside(_) => None,
     })

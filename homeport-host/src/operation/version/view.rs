@@ -5,7 +5,7 @@ use homeport_core::name::{InstanceName, PortId, VolumeName};
 use homeport_core::unit::{Bytes, Format, Seconds};
 use homeport_core::upgrade::Direction;
 use homeport_volumes::TxId;
-use homeport_volumes::store::SnapshotUuid;
+use homeport_volumes::store::{Sequence, SnapshotUuid};
 
 use crate::ledger::Time;
 use crate::operation::lifecycle::Running;
@@ -34,6 +34,8 @@ pub struct VersionPlan {
     pub configuration: Vec<String>,
     /// The volumes whose data becomes another.
     pub migrations: Vec<MigrationView>,
+    /// The snapshot that data is set back to, where any is.
+    pub set_back: Option<SetBackView>,
     /// The volumes of which a snapshot is made before.
     pub snapshot: Vec<VolumeName>,
     /// What clients notice.
@@ -76,10 +78,27 @@ pub struct MigrationView {
     pub bytes: Bytes,
     /// How many entries that is.
     pub entries: u64,
+    /// What is there now: what was written to it since a snapshot that it is set back to is not in the copy.
+    pub present_bytes: Bytes,
+    /// How many entries that is.
+    pub present_entries: u64,
     /// The room that it needs on the volume's disk, beside what is there.
     pub needs: Bytes,
     /// How long its steps may take at most, beside the copying.
     pub within: Seconds,
+}
+
+/// The snapshot that data is set back to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SetBackView {
+    /// The how manieth of its store.
+    pub sequence: Sequence,
+    /// Its identity.
+    pub uuid: SnapshotUuid,
+    /// When it was made: what was written later is not in it.
+    pub taken: Time,
+    /// The version of the port that had written what is in it.
+    pub version: String,
 }
 
 /// How data becomes that of another version.
