@@ -7,7 +7,7 @@ use std::path::Path;
 use homeport_core::entrypoint::{ENV_INSTANCE, ENV_PHASE, ENV_PROTOCOL, ENV_SNAPSHOT, Phase, RUN_DIR};
 use homeport_core::manifest::{Manifest, RootFs};
 use homeport_core::name::{InstanceName, VolumeName};
-use homeport_core::unit::{Gid, Seconds, Uid};
+use homeport_core::unit::{Bytes, Gid, Mode, Seconds, Uid};
 use homeport_core::version::PROTOCOL;
 use homeport_volumes::store::SnapshotUuid;
 
@@ -92,7 +92,11 @@ pub fn container_spec(parts: &ContainerParts<'_>) -> Result<ContainerSpec, Conta
             binds.push(bind(source, &volume.path, parts.access)?);
         }
     }
-    let tmpfs = privileges.tmpfs.iter().map(tmpfs).collect::<Result<_, MountPathError>>()?;
+    let mut tmpfs = privileges.tmpfs.iter().map(tmpfs).collect::<Result<Vec<_>, MountPathError>>()?;
+    if matches!(parts.phase, Phase::Migrate { .. }) {
+        let others = manifest.volumes.iter().filter(|(name, _)| !parts.volumes.contains_key(*name));
+        tmpfs.extend(others.map(|(_, volume)| stand_in(&volume.path)).collect::<Result<Vec<_>, _>>()?);
+    }
     let capabilities = privileges.capabilities.iter().map(|name| name.parse::<Capability>());
     let resources = &manifest.resources;
     let mut limits = Limits::new(resources.memory_limit, PidLimit::new(resources.pids_max));
@@ -145,6 +149,19 @@ fn bind(source: &Path, target: &str, access: engine::Access) -> Result<BindMount
     Ok(BindMount { source: MountPath::try_from(source)?, target: target.parse()?, access })
 }
 
+/// Next to nothing where a migration does not see a volume: an image may want one of the engine there, which would be made and
+/// stay. [spec: UPG-45]
+fn stand_in(target: &str) -> Result<TmpfsMount, MountPathError> {
+    Ok(TmpfsMount {
+        target: target.parse()?,
+        size: Bytes::new(64 << 10),
+        mode: Mode::new(0o755),
+        uid: Uid::new(0),
+        gid: Gid::new(0),
+        exec: Exec::Refused,
+    })
+}
+
 fn tmpfs(tmpfs: &homeport_core::manifest::Tmpfs) -> Result<TmpfsMount, MountPathError> {
     Ok(TmpfsMount {
         target: tmpfs.path.parse()?,
@@ -172,6 +189,11 @@ mod tests {
     }
 
     fn spec(manifest: &Manifest) -> Result<ContainerSpec, ContainerError> {
+        spec_for(manifest, &Phase::Run, &["home"])
+    }
+
+    fn spec_for(manifest: &Manifest, phase: &Phase, volumes: &[&str]) -> Result<ContainerSpec, ContainerError> {
+        let given = |name: &&str| (name.parse().unwrap(), "/run/homeport/mnt/u".into());
         container_spec(&ContainerParts {
             root: &"0a1b2c3d".parse().unwrap(),
             instance: &"alice".parse().unwrap(),
@@ -182,9 +204,9 @@ mod tests {
             access: engine::Access::ReadWrite,
             snapshot: None,
             run_dir: Path::new("/run/homeport/instances/alice/port"),
-            volumes: &BTreeMap::from([("home".parse().unwrap(), "/run/homeport/mnt/u".into())]),
+            volumes: &volumes.iter().map(given).collect(),
             open_files_hard: 4096,
-            phase: &Phase::Run,
+            phase,
         })
     }
 
@@ -207,6 +229,26 @@ mod tests {
         assert_eq!(binds, [own, home]);
         let tmpfs: Vec<_> = spec.tmpfs.iter().map(|tmpfs| (tmpfs.target.to_string(), tmpfs.size.get())).collect();
         assert_eq!(tmpfs, [("/tmp".to_owned(), 65536)]);
+    }
+
+    /// The image may declare a volume of the engine wherever the port has one. Elsewhere a volume that is missing is a fault,
+    /// and nothing takes its place.
+    #[test]
+    fn a_migration_has_memory_in_the_place_of_the_volumes_that_it_does_not_see() {
+        let text = r#"{"protocol":"1.0","port":{"id":"test","version":"1.0.0","title":"T"},"volumes":{
+            "home":{"path":"/data","format":2,"uid":7,"gid":8,"mode":"0700"},
+            "keys":{"path":"/keys","format":1,"uid":0,"gid":0,"mode":"0700"}},
+            "migrations":[{"volume":"home","from":1,"to":2,"down":false}]}"#;
+        let manifest = homeport_core::manifest::parse(text.as_bytes()).unwrap();
+        let declared = ["/data".to_owned(), "/keys/".to_owned()];
+        let (from, to) = (homeport_core::unit::Format::new(1), homeport_core::unit::Format::new(2));
+        let migrate = Phase::Migrate { volume: "home".parse().unwrap(), from, to };
+        let spec = spec_for(&manifest, &migrate, &["home"]).unwrap();
+        assert_eq!(spec.check(&declared), []);
+        let targets: Vec<_> = spec.tmpfs.iter().map(|tmpfs| tmpfs.target.to_string()).collect();
+        assert_eq!(targets, ["/keys"]);
+        let spec = spec_for(&manifest, &Phase::Run, &["home"]).unwrap();
+        assert_eq!(spec.check(&declared).iter().map(|fault| fault.code).collect::<Vec<_>>(), ["HP-ENG-204"]);
     }
 
     #[test]

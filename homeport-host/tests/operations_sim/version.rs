@@ -152,6 +152,19 @@ fn one_that_declares_volumes(ground: &Ground) -> Stage {
     stage
 }
 
+/// A migration sees one volume, and its image may want one of the engine in the place of each.
+#[test]
+fn an_image_that_declares_the_ports_volumes_is_migrated_as_any_other() {
+    let ground = Ground::new();
+    let stage = one_that_declares_volumes(&ground);
+    let image = stage.port.image(&stage.engine, &second());
+    stage.engine.put_image(image.volume("/home/user").volume("/var/lib/hostkeys"));
+    stage.does(upgrade);
+    assert_eq!(stage.settled("upgraded"), Now::running("hello@1.1.0"));
+    stage.does(rollback);
+    assert_eq!(stage.settled("rolled back"), Now::running("hello"));
+}
+
 /// In each of its calls that make a container, while the engine is still at it, the process dies or waits no longer.
 fn cut_off_while_a_container_is_made(
     prepare: fn(&Ground) -> Stage,
