@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
+use crate::announce::Announcement;
 use crate::connect::{Reached, Unreached, reach};
 use crate::flows::FlowTicket;
 use crate::pump::pump;
@@ -15,12 +16,16 @@ use crate::severed::{PROBE_CLIENT_AFTER, PROBE_TARGET_AFTER, Severed};
 /// Serves the client to its end; cancelled at any point, both sides are reset.
 pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, seat: Seat) {
     let mut client = Severed::new(client, PROBE_CLIENT_AFTER);
-    if let Some((mut target, ticket)) = attach(&route, dial).await {
+    if let Some(Attached { mut target, ticket, announcement }) = attach(&route, dial).await {
         let traffic = &route.traffic;
+        let carried = async {
+            introduce(announcement, client.stream(), target.stream()).await?;
+            pump(client.stream(), target.stream(), &traffic.from_clients, &traffic.to_clients).await
+        };
         let ended_by_themselves = tokio::select! {
             biased;
             () = ticket.ended() => false,
-            pumped = pump(client.stream(), target.stream(), &traffic.from_clients, &traffic.to_clients) => pumped.is_ok(),
+            carried = carried => carried.is_ok(),
         };
         if ended_by_themselves {
             client.let_go();
@@ -31,8 +36,33 @@ pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, seat: Seat) {
     drop(seat);
 }
 
+/// A connection with the route's target, counted among the live ones.
+struct Attached<'a> {
+    target: Severed,
+    ticket: FlowTicket<'a>,
+    announcement: Announcement,
+}
+
+/// Tells the container who its client is, where it is to be told.
+async fn introduce(announcement: Announcement, client: &TcpStream, target: &TcpStream) -> io::Result<()> {
+    if announcement.is_none() {
+        return Ok(());
+    }
+    let header = announcement.header(client.peer_addr()?, client.local_addr()?);
+    let mut rest = header.as_slice();
+    while !rest.is_empty() {
+        target.writable().await?;
+        match target.try_write(rest) {
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Connects with the target that the route has at this moment; `None`, and counted, if the client has to be reset.
-async fn attach<F>(route: &Route, dial: impl Fn(SocketAddr) -> F) -> Option<(Severed, FlowTicket<'_>)>
+async fn attach<F>(route: &Route, dial: impl Fn(SocketAddr) -> F) -> Option<Attached<'_>>
 where
     F: Future<Output = io::Result<TcpStream>>,
 {
@@ -46,7 +76,7 @@ where
                 let ticket = route.flows.enter(generation, &target.container);
                 if route.gate.borrow().runs(generation) {
                     route.reached(&target);
-                    return Some((stream, ticket));
+                    return Some(Attached { target: stream, ticket, announcement: target.announcement });
                 }
             }
             Err(Unreached::Refused) => {
@@ -97,7 +127,7 @@ mod tests {
 
     async fn container(name: &str) -> (TcpListener, Target) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = Target { container: name.parse().unwrap(), address: listener.local_addr().unwrap() };
+        let target = Target::new(name.parse().unwrap(), listener.local_addr().unwrap());
         (listener, target)
     }
 
@@ -115,8 +145,8 @@ mod tests {
         let (route, (_old, a), (_new, b)) = (route(), container("a").await, container("b").await);
         route.let_happen(GateEvent::Point(a));
         let event = Cell::new(Some(GateEvent::Point(b.clone())));
-        let (mut stream, _ticket) = attach(&route, |address| dial_then(&route, &event, address)).await.unwrap();
-        assert_eq!(stream.stream().peer_addr().unwrap(), b.address);
+        let mut attached = attach(&route, |address| dial_then(&route, &event, address)).await.unwrap();
+        assert_eq!(attached.target.stream().peer_addr().unwrap(), b.address);
         let live: Vec<_> = route.flows.live().into_iter().map(|live| (live.container, live.connections)).collect();
         assert_eq!(live, [(b.container, 1)]);
     }
@@ -130,8 +160,8 @@ mod tests {
         assert!(timeout(Duration::from_millis(300), &mut attached).await.is_err());
         assert_eq!(route.flows.live(), [], "it is not among the live connections of the held route");
         route.let_happen(GateEvent::Point(b.clone()));
-        let (mut stream, _ticket) = attached.await.unwrap();
-        assert_eq!(stream.stream().peer_addr().unwrap(), b.address);
+        let mut attached = attached.await.unwrap();
+        assert_eq!(attached.target.stream().peer_addr().unwrap(), b.address);
     }
 
     #[tokio::test]

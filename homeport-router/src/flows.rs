@@ -109,7 +109,7 @@ mod tests {
     fn generation(of: u64) -> Generation {
         let mut gate = Gate::fresh();
         for n in 0..of {
-            let target = Target { container: container(&format!("c{n}")), address: "127.0.0.1:1".parse().unwrap() };
+            let target = Target::new(container(&format!("c{n}")), "127.0.0.1:1".parse().unwrap());
             gate.apply(GateEvent::Point(target));
         }
         let Admission::Forward(generation, _) = gate.admission() else { panic!("not pointed") };

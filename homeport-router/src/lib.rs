@@ -7,8 +7,9 @@
 //! 4. The route's target of that moment is dialled. A failure is tried again within ten seconds, each time with the
 //!    target that the route has by then; no byte has been read from the client yet, so nothing can be lost or doubled.
 //! 5. Just before the first byte moves it is checked that the target is still the route's; if not, back to 4.
-//! 6. Bytes move both ways. The end of one direction is passed on, and the other goes on (half-close).
-//! 7. Both directions ended: both sockets are closed. Anything else (a reset, a container that is ended, the release of
+//! 6. A container that asks for it is told who its client is, before the client's first byte ([`Announcement`]).
+//! 7. Bytes move both ways. The end of one direction is passed on, and the other goes on (half-close).
+//! 8. Both directions ended: both sockets are closed. Anything else (a reset, a container that is ended, the release of
 //!    the route) resets both sides, so that a cut connection never looks like a complete one.
 //!
 //! # What is promised
@@ -26,6 +27,7 @@
 mod acceptor;
 mod address;
 mod backoff;
+mod announce;
 mod connect;
 mod connection;
 mod descriptors;
@@ -52,6 +54,7 @@ pub use descriptors::DescriptorLimit;
 pub use error::{NoSuchRoute, ReserveError, TooFewDescriptors};
 pub use gate::{Change, Generation};
 pub use holder::Holder;
+pub use announce::Announcement;
 pub use limits::Limits;
 pub use random_port::{NoPortLeft, PortRange, random_ports};
 pub use report::Report;

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_status_crosses_the_control_socket_unchanged() {
-        let target = Target { container: "c1".parse().unwrap(), address: "172.17.0.2:22".parse().unwrap() };
+        let target = Target::new("c1".parse().unwrap(), "172.17.0.2:22".parse().unwrap());
         let mut gate = Gate::fresh();
         gate.apply(GateEvent::Point(target.clone()));
         let Admission::Forward(generation, _) = gate.admission() else { panic!("not pointed") };

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use homeport_core::fault::Advice;
 
+use crate::announce::Announcement;
+
 /// Names a container for as long as it exists; never used again for another one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -76,6 +78,22 @@ pub struct Target {
     pub container: ContainerId,
     /// The container's own address and port, reachable from the host.
     pub address: SocketAddr,
+    /// How the container is told the addresses of its clients.
+    #[serde(default, skip_serializing_if = "Announcement::is_none")]
+    pub announcement: Announcement,
+}
+
+impl Target {
+    /// A container that is not told who its clients are.
+    pub const fn new(container: ContainerId, address: SocketAddr) -> Self {
+        Self { container, address, announcement: Announcement::None }
+    }
+
+    /// The same container, which is told so.
+    #[must_use]
+    pub fn announcing(self, announcement: Announcement) -> Self {
+        Self { announcement, ..self }
+    }
 }
 
 impl fmt::Display for Target {
@@ -100,10 +118,16 @@ mod tests {
 
     #[test]
     fn a_target_crosses_a_document_unchanged() {
-        let target = Target { container: "c1".parse().unwrap(), address: "[fd00::2]:22".parse().unwrap() };
-        let json = serde_json::to_string(&target).unwrap();
-        assert_eq!(json, r#"{"container":"c1","address":"[fd00::2]:22"}"#);
-        assert_eq!(serde_json::from_str::<Target>(&json).unwrap(), target);
+        let plain = Target::new("c1".parse().unwrap(), "[fd00::2]:22".parse().unwrap());
+        let told = plain.clone().announcing(Announcement::ProxyV2);
+        for (target, wanted) in [
+            (plain, r#"{"container":"c1","address":"[fd00::2]:22"}"#),
+            (told, r#"{"container":"c1","address":"[fd00::2]:22","announcement":"proxy_v2"}"#),
+        ] {
+            let json = serde_json::to_string(&target).unwrap();
+            assert_eq!(json, wanted);
+            assert_eq!(serde_json::from_str::<Target>(&json).unwrap(), target);
+        }
         assert!(serde_json::from_str::<Target>(r#"{"container":"-","address":"1.2.3.4:5"}"#).is_err());
         assert!(serde_json::from_str::<Target>(r#"{"container":"c","address":"1.2.3.4:5","x":1}"#).is_err());
     }

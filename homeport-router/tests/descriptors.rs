@@ -56,7 +56,7 @@ mod tests {
         router.reserve(&id, address).unwrap();
 
         let listener = TcpListener::bind(own_ip(2)).await.unwrap();
-        let target = Target { container: "c1".parse().unwrap(), address: listener.local_addr().unwrap() };
+        let target = Target::new("c1".parse().unwrap(), listener.local_addr().unwrap());
         let mut backend = JoinSet::new();
         backend.spawn(async move {
             let mut served = JoinSet::new();

@@ -159,7 +159,7 @@ impl Stage {
 
     /// A client that is connected with this container, to which its route leads from now on.
     fn client_of(&self, container: &Container) -> TcpStream {
-        let target = Target { container: container.id.as_str().parse().unwrap(), address: container.address };
+        let target = Target::new(container.id.as_str().parse().unwrap(), container.address);
         self.router.point(&id(), target).unwrap();
         let client = TcpStream::connect(self.address).unwrap();
         let is_live = || {

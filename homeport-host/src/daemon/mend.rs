@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use homeport_core::entrypoint::LABEL_MANIFEST;
+use homeport_core::manifest::{self, ProxyProtocol, Transport};
 use homeport_core::name::InstanceName;
 use homeport_core::unit::PortNumber;
 use homeport_router::{
-    ContainerId as RouterContainer, ListenAddress, RouteId, RouteState, RouteStatus, Router, Target,
+    Announcement, ContainerId as RouterContainer, ListenAddress, RouteId, RouteState, RouteStatus, Router, Target,
 };
 
-use crate::engine::{ContainerId, ContainerRef};
+use crate::engine::{ContainerId, ContainerRef, Labels};
 use crate::host::Host;
 use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerError, RouteRecord};
 use crate::plan::Kind;
@@ -117,7 +119,19 @@ pub(super) fn target(host: &Host, container: &ContainerId, port: PortNumber) -> 
     let address = facts.addresses.values().next().ok_or("the container has no address")?;
     let container: RouterContainer =
         container.as_str().parse().map_err(|error: homeport_router::ContainerIdError| error.to_string())?;
-    Ok(Target { container, address: SocketAddr::new(*address, port.get()) })
+    Ok(Target::new(container, SocketAddr::new(*address, port.get())).announcing(announcement(&facts.labels, port)))
+}
+
+/// How the container expects to be told who its clients are: its own manifest says so. [spec: END-6]
+fn announcement(labels: &Labels, port: PortNumber) -> Announcement {
+    let manifest = labels.get(LABEL_MANIFEST).and_then(|text| manifest::parse(text.as_bytes()).ok());
+    let endpoints = manifest.iter().flat_map(|manifest| manifest.endpoints.values());
+    let mut tcp = endpoints.filter(|endpoint| endpoint.transport == Transport::Tcp);
+    match tcp.find(|endpoint| endpoint.port == port).map(|endpoint| endpoint.proxy_protocol) {
+        Some(ProxyProtocol::V1) => Announcement::ProxyV1,
+        Some(ProxyProtocol::V2) => Announcement::ProxyV2,
+        Some(ProxyProtocol::None) | None => Announcement::None,
+    }
 }
 
 #[cfg(test)]

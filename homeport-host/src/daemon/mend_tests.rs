@@ -83,3 +83,29 @@ fn the_router_is_brought_to_what_the_ledger_has() {
         assert_eq!(compare(&[route()], &records, &busy, &status), wanted, "{what}");
     }
 }
+
+/// What a container expects stands in its own manifest, which its image has as a label: an older version beside a newer one is
+/// told in its own way.
+#[test]
+fn a_container_is_told_of_its_clients_as_its_own_manifest_says() {
+    let manifest = |says: &str| {
+        format!(
+            r#"{{"protocol":"1.0","port":{{"id":"mail","version":"1.0.0","title":"Mail"}},"endpoints":{{
+            "smtp":{{"port":25,"protocol":"smtp"{says}}},"dns":{{"port":53,"transport":"udp","protocol":"dns"}}}}}}"#
+        )
+    };
+    let port = PortNumber::new;
+    for (says, asked, wanted) in [
+        ("", 25, Announcement::None),
+        (r#","proxy_protocol":"none""#, 25, Announcement::None),
+        (r#","proxy_protocol":"v1""#, 25, Announcement::ProxyV1),
+        (r#","proxy_protocol":"v2""#, 25, Announcement::ProxyV2),
+        (r#","proxy_protocol":"v2""#, 26, Announcement::None),
+    ] {
+        let text = manifest(says);
+        assert!(manifest::parse(text.as_bytes()).is_ok(), "{text}");
+        assert_eq!(announcement(&Labels::new().with(LABEL_MANIFEST, &text), port(asked)), wanted, "{says} {asked}");
+    }
+    assert_eq!(announcement(&Labels::new(), port(25)), Announcement::None);
+    assert_eq!(announcement(&Labels::new().with(LABEL_MANIFEST, "{"), port(25)), Announcement::None);
+}

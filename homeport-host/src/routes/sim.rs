@@ -141,7 +141,7 @@ impl SimRoutes {
         let address = address.ok_or_else(|| refused(format!("container `{}` does not run", container.as_str())))?;
         let container = container.as_str().parse();
         let container = container.map_err(|error: homeport_router::ContainerIdError| refused(error.to_string()))?;
-        Ok(Target { container, address: SocketAddr::new(*address, port.get()) })
+        Ok(Target::new(container, SocketAddr::new(*address, port.get())))
     }
 
     fn mend(&self, state: &mut State, mend: Mend) {

@@ -13,7 +13,7 @@ const A: &str = "10.0.0.1:22";
 const B: &str = "10.0.0.2:22";
 
 fn target(address: &str) -> Target {
-    Target { container: "c".parse().unwrap(), address: address.parse().unwrap() }
+    Target::new("c".parse().unwrap(), address.parse().unwrap())
 }
 
 fn gate(events: impl IntoIterator<Item = GateEvent>) -> watch::Sender<Gate> {

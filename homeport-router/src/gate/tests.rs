@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn target(name: &str) -> Target {
-    Target { container: name.parse().unwrap(), address: "127.0.0.1:22".parse().unwrap() }
+    Target::new(name.parse().unwrap(), "127.0.0.1:22".parse().unwrap())
 }
 
 fn point(name: &str) -> GateEvent {

@@ -160,7 +160,7 @@ impl Backend {
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
         let listener = listen(address);
-        let target = Target { container: name.parse().unwrap(), address: listener.local_addr().unwrap() };
+        let target = Target::new(name.parse().unwrap(), listener.local_addr().unwrap());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();

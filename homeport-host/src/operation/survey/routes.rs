@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use homeport_core::fault::{Advice as _, Fault};
-use homeport_core::manifest::{DefaultPublic, Endpoint, Exposure, ProxyProtocol, Tls, Transport};
+use homeport_core::manifest::{DefaultPublic, Endpoint, Exposure, Tls, Transport};
 use homeport_core::name::EndpointName;
 use homeport_core::unit::PortNumber;
 use homeport_router::{ListenHost, PortRange, random_ports};
@@ -59,19 +59,15 @@ impl Surveyor<'_> {
                 RouteWish::None => continue,
                 RouteWish::On { host, port } => (host, port),
             };
-            if endpoint.tls == Tls::Terminated || endpoint.proxy_protocol != ProxyProtocol::None {
+            if endpoint.tls == Tls::Terminated {
                 self.faults.push(
                     Fault::new(
                         "HP-REQ-014",
                         format!("endpoints.{name}"),
                         format!("`{name}` wants what the router cannot do yet"),
                     )
-                    .actual(format!(
-                        "tls `{}`, proxy_protocol `{}`",
-                        endpoint.tls.word(),
-                        endpoint.proxy_protocol.word()
-                    ))
-                    .expected("tls other than `terminated`, and no PROXY protocol")
+                    .actual(format!("tls `{}`", endpoint.tls.word()))
+                    .expected("tls other than `terminated`")
                     .remedy(format!("do without a public address: `--route {name}=none`")),
                 );
                 continue;
