@@ -1,9 +1,11 @@
 //! Owns what a person can ask of the host, as values. Never looks anything up.
 
+mod route;
 mod snapshot;
 mod version;
 mod volume;
 
+pub use route::{RouteSetRequest, RuleWish};
 pub use snapshot::{
     BeginStoreRequest, Depth, DeviceNodes, DiffRequest, ExportRequest, FilesRequest, GiveUpRequest, PruneRequest,
     PruneWish, RestoreRequest, SnapshotChoice, SnapshotRef, SnapshotRefError, SnapshotRequest, TakeOutRequest,

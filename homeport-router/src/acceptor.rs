@@ -1,7 +1,7 @@
 //! Owns a public socket and the tasks of its connections. Never decides by itself who may connect: the gate says so.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -127,7 +127,7 @@ impl Acceptor {
             tokio::select! {
                 changed = self.gate.changed() => return drop(changed),
                 accepted = accept(&self.listener, self.paused_until) => match accepted {
-                    Some(Ok((client, _))) => self.admit(client),
+                    Some(Ok((client, from))) => self.admit(client, from.ip()),
                     Some(Err(error)) => self.note(&error),
                     None => self.paused_until = None,
                 },
@@ -136,21 +136,23 @@ impl Acceptor {
         }
     }
 
-    fn admit(&mut self, client: TcpStream) {
+    fn admit(&mut self, client: TcpStream, from: IpAddr) {
         self.backoff.reset();
         if self.trouble == Trouble::Said {
             self.trouble = Trouble::None;
             self.route.reports.say(&Report::AcceptResumed { route: self.route.id.clone() });
         }
         let seat = match self.route.gate.borrow().admission() {
-            Admission::Forward(..) | Admission::Wait(_) => self.route.take_seat(),
-            Admission::Refuse | Admission::Gone => None,
+            Admission::Forward(..) | Admission::Wait(_) => self.route.take_seat(from),
+            Admission::Refuse | Admission::Gone => {
+                self.route.traffic.refused.closed.add(1);
+                None
+            }
         };
         if let Some(seat) = seat {
             self.route.traffic.accepted.add(1);
             self.connections.spawn(serve(Arc::clone(&self.route), client, seat));
         } else {
-            self.route.traffic.refused.add(1);
             reset(client);
         }
     }

@@ -80,7 +80,7 @@ where
                 }
             }
             Err(Unreached::Refused) => {
-                route.traffic.refused.add(1);
+                route.traffic.refused.closed.add(1);
                 return None;
             }
             Err(Unreached::TooLong { target, cause }) => {
@@ -170,7 +170,7 @@ mod tests {
         route.let_happen(GateEvent::Point(a));
         let event = Cell::new(Some(GateEvent::Close));
         assert!(attach(&route, |address| dial_then(&route, &event, address)).await.is_none());
-        assert_eq!(route.traffic.refused.get(), 1);
+        assert_eq!(route.traffic.refused.closed.get(), 1);
         assert_eq!(route.flows.live(), []);
     }
 }

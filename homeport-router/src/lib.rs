@@ -3,7 +3,8 @@
 //! # The life of a connection
 //! 1. The kernel completes the client's connection on a socket that [`Router::reserve`] bound.
 //! 2. While the route is held, the client waits in the kernel's queue; while it is closed, it is reset.
-//! 3. Once the route runs, it takes one of the route's seats; without a free one it is reset and counted.
+//! 3. Once the route runs, it takes one of the route's seats, as the route's [`RouteRules`] allow; without one it is reset
+//!    and counted.
 //! 4. The route's target of that moment is dialled. A failure is tried again within ten seconds, each time with the
 //!    target that the route has by then; no byte has been read from the client yet, so nothing can be lost or doubled.
 //! 5. Just before the first byte moves it is checked that the target is still the route's; if not, back to 4.
@@ -26,23 +27,26 @@
 
 mod acceptor;
 mod address;
-mod backoff;
 mod announce;
+mod backoff;
 mod connect;
 mod connection;
 mod descriptors;
+mod entrance;
 mod error;
 mod flows;
 mod gate;
 mod holder;
 mod limits;
 mod listen;
+mod occasion;
 mod pump;
 mod random_port;
 mod report;
 mod route;
 mod route_id;
 mod router;
+mod rules;
 mod severed;
 mod socket_table;
 mod status;
@@ -50,15 +54,16 @@ mod target;
 mod traffic;
 
 pub use address::{AddressError, ListenAddress, ListenHost};
+pub use announce::Announcement;
 pub use descriptors::DescriptorLimit;
 pub use error::{NoSuchRoute, ReserveError, TooFewDescriptors};
 pub use gate::{Change, Generation};
 pub use holder::Holder;
-pub use announce::Announcement;
 pub use limits::Limits;
 pub use random_port::{NoPortLeft, PortRange, random_ports};
 pub use report::Report;
 pub use route_id::RouteId;
 pub use router::{Reserved, Router};
+pub use rules::{RefusedBecause, RouteRules};
 pub use status::{LiveConnections, RouteState, RouteStatus};
 pub use target::{ContainerId, ContainerIdError, Target};

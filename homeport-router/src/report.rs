@@ -39,6 +39,22 @@ pub enum Report {
         /// The connections of all routes.
         connections: usize,
     },
+    /// A source has as many connections as one may; further clients from there are reset. Said at most every ten minutes.
+    SourceAtLimit {
+        /// The route.
+        route: RouteId,
+        /// The first such source.
+        source: String,
+        /// Its connections.
+        connections: usize,
+    },
+    /// More clients came in a second than may; those too many are reset. Said at most every ten minutes.
+    TooFast {
+        /// The route.
+        route: RouteId,
+        /// How many may come.
+        a_second: u32,
+    },
     /// The target cannot be reached; clients wait for it up to the connect limit.
     Unreachable {
         /// The route.
@@ -74,6 +90,12 @@ impl fmt::Display for Report {
             }
             Self::RouterAtLimit { route, connections } => {
                 write!(f, "route `{route}` resets new clients: all routes together have {connections} connections")
+            }
+            Self::SourceAtLimit { route, source, connections } => {
+                write!(f, "route `{route}` resets new clients from {source}: it has {connections} connections already")
+            }
+            Self::TooFast { route, a_second } => {
+                write!(f, "route `{route}` resets new clients: more than {a_second} came in a second")
             }
             Self::Unreachable { route, target, cause } => {
                 write!(f, "route `{route}` does not reach {target}: {cause}")

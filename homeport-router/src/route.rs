@@ -1,17 +1,22 @@
 //! Owns what the parts of one route share: its gate, its counters and its seats. Never awaits.
 
 use std::io;
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 
 use crate::address::ListenAddress;
+use crate::entrance::{Barred, Entrance, Source};
 use crate::flows::Flows;
 use crate::gate::{Admission, Change, Gate, GateEvent, HoldNumber};
 use crate::limits::Limits;
+use crate::occasion::Occasion;
 use crate::report::{Report, Reports};
 use crate::route_id::RouteId;
+use crate::rules::RouteRules;
 use crate::status::{RouteState, RouteStatus};
 use crate::target::Target;
 use crate::traffic::Traffic;
@@ -26,17 +31,30 @@ pub(crate) struct Route {
     pub(crate) flows: Flows,
     pub(crate) traffic: Traffic,
     pub(crate) reports: Reports,
-    seats: Arc<Semaphore>,
+    entrance: Arc<Mutex<Entrance>>,
     all_seats: Arc<Semaphore>,
     is_unreachable: AtomicBool,
     is_full: AtomicBool,
+    source_full: Occasion,
+    too_fast: Occasion,
 }
 
 /// The right to be one of the open connections, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    _of_route: OwnedSemaphorePermit,
+    entrance: Arc<Mutex<Entrance>>,
+    source: Source,
     _of_router: OwnedSemaphorePermit,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        locked(&self.entrance).leave(self.source);
+    }
+}
+
+fn locked(entrance: &Mutex<Entrance>) -> MutexGuard<'_, Entrance> {
+    entrance.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Route {
@@ -56,10 +74,12 @@ impl Route {
             flows: Flows::default(),
             traffic: Traffic::default(),
             reports,
-            seats: Arc::new(Semaphore::new(limits.connections_per_route)),
+            entrance: Arc::new(Mutex::new(Entrance::new(limits.connections_per_route, limits.connections / 2))),
             all_seats,
             is_unreachable: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
+            source_full: Occasion::default(),
+            too_fast: Occasion::default(),
         }
     }
 
@@ -86,24 +106,66 @@ impl Route {
         }
     }
 
-    /// A seat for one more connection; `None` when the route or the router is full.
-    pub(crate) fn take_seat(&self) -> Option<Seat> {
-        let route = || self.id.clone();
-        let Ok(of_route) = Arc::clone(&self.seats).try_acquire_owned() else {
-            self.is_at_limit(&Report::AtLimit { route: route(), connections: self.limits.connections_per_route });
-            return None;
+    /// What the route lets in from now on; who is connected stays.
+    pub(crate) fn set_rules(&self, rules: RouteRules) -> Change {
+        let mut entrance = locked(&self.entrance);
+        if *entrance.rules() == rules {
+            return Change::Unchanged;
+        }
+        entrance.set(rules);
+        Change::Changed
+    }
+
+    /// A seat for one more connection; `None`, and counted by why, when there is none for this client.
+    pub(crate) fn take_seat(&self, client: IpAddr) -> Option<Seat> {
+        let (came, limit) = {
+            let mut entrance = locked(&self.entrance);
+            (entrance.come(client, Instant::now()), entrance.limit())
         };
+        let source = came.map_err(|barred| self.barred(barred)).ok()?;
         let Ok(of_router) = Arc::clone(&self.all_seats).try_acquire_owned() else {
-            self.is_at_limit(&Report::RouterAtLimit { route: route(), connections: self.limits.connections });
+            locked(&self.entrance).leave(source);
+            self.traffic.refused.full.add(1);
+            let connections = self.limits.connections;
+            self.is_at_limit(&Report::RouterAtLimit { route: self.id.clone(), connections });
             return None;
         };
         // Being full is news again only after a clear relief, not whenever one of many connections ends.
-        let is_half_empty = self.open() <= self.limits.connections_per_route / 2
-            && self.all_seats.available_permits() >= self.limits.connections / 2;
+        let is_half_empty =
+            self.open() <= limit / 2 && self.all_seats.available_permits() >= self.limits.connections / 2;
         if is_half_empty {
             self.is_full.store(false, Ordering::Relaxed);
         }
-        Some(Seat { _of_route: of_route, _of_router: of_router })
+        Some(Seat { entrance: Arc::clone(&self.entrance), source, _of_router: of_router })
+    }
+
+    /// Counts a client that does not come in, and says why where that is news.
+    fn barred(&self, barred: Barred) {
+        let (refused, route) = (&self.traffic.refused, self.id.clone());
+        match barred {
+            // Who may not come is no news: whoever scans ports is not told of once more.
+            Barred::NotAllowed => refused.not_allowed.add(1),
+            Barred::Full(connections) => {
+                refused.full.add(1);
+                self.is_at_limit(&Report::AtLimit { route, connections });
+            }
+            Barred::SourceFull(source, connections) => {
+                refused.source_full.add(1);
+                let (source, connections) = (source.to_string(), connections as usize);
+                self.is_news(&self.source_full, &Report::SourceAtLimit { route, source, connections });
+            }
+            Barred::TooFast(a_second) => {
+                refused.too_fast.add(1);
+                self.is_news(&self.too_fast, &Report::TooFast { route, a_second });
+            }
+        }
+    }
+
+    fn is_news(&self, occasion: &Occasion, report: &Report) {
+        self.traffic.went_wrong(report.to_string());
+        if occasion.is_news(Instant::now()) {
+            self.reports.say(report);
+        }
     }
 
     fn is_at_limit(&self, report: &Report) {
@@ -131,7 +193,7 @@ impl Route {
 
     /// The connections that are open now.
     fn open(&self) -> usize {
-        self.limits.connections_per_route.saturating_sub(self.seats.available_permits())
+        locked(&self.entrance).open()
     }
 
     /// The route as it is now; `None` once it was released.
@@ -142,15 +204,21 @@ impl Route {
             Admission::Refuse => RouteState::Closed,
             Admission::Gone => return None,
         };
+        let (limit, rules) = {
+            let entrance = locked(&self.entrance);
+            (entrance.limit(), entrance.rules().clone())
+        };
         Some(RouteStatus {
             id: self.id.clone(),
             address: self.address,
             state,
             open: self.open(),
             live: self.flows.live(),
-            limit: self.limits.connections_per_route,
+            limit,
+            rules,
             accepted: self.traffic.accepted.get(),
-            refused: self.traffic.refused.get(),
+            refused: self.traffic.refused.sum(),
+            refused_because: self.traffic.refused.because(),
             failed: self.traffic.failed.get(),
             bytes_from_clients: self.traffic.from_clients.get(),
             bytes_to_clients: self.traffic.to_clients.get(),

@@ -21,6 +21,7 @@ use crate::listen::{is_in_use, listen, refusal};
 use crate::report::{Report, Reports};
 use crate::route::Route;
 use crate::route_id::RouteId;
+use crate::rules::RouteRules;
 use crate::status::RouteStatus;
 use crate::target::{ContainerId, Target};
 
@@ -219,6 +220,11 @@ impl Router {
     /// the route first.
     pub fn end_connections(&self, id: &RouteId, container: &ContainerId) -> Result<usize, NoSuchRoute> {
         Ok(self.route(id)?.flows.end(container))
+    }
+
+    /// Lets in what these rules say from now on. Clients that are connected stay, also where the rules would not let them in.
+    pub fn set_rules(&self, id: &RouteId, rules: RouteRules) -> Result<Change, NoSuchRoute> {
+        Ok(self.route(id)?.set_rules(rules))
     }
 
     /// Gives the route up: resets its connections and those that wait, and closes its socket. A route that does not

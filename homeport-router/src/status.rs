@@ -3,6 +3,7 @@
 use crate::address::ListenAddress;
 use crate::gate::Generation;
 use crate::route_id::RouteId;
+use crate::rules::{RefusedBecause, RouteRules};
 use crate::target::{ContainerId, Target};
 
 /// What happens to the clients of a route.
@@ -48,10 +49,17 @@ pub struct RouteStatus {
     pub live: Vec<LiveConnections>,
     /// How many may be open at once.
     pub limit: usize,
+    /// What an operator allows.
+    #[serde(default, skip_serializing_if = "RouteRules::are_usual")]
+    pub rules: RouteRules,
     /// Clients accepted to be forwarded.
     pub accepted: u64,
-    /// Clients reset because the route was closed, or closed while they waited, or was at its limit.
+    /// Clients reset because the route was closed, or closed while they waited, or had no room for them, or because they may
+    /// not come.
     pub refused: u64,
+    /// Those by why.
+    #[serde(default)]
+    pub refused_because: RefusedBecause,
     /// Clients reset because the target could not be reached within the limit.
     pub failed: u64,
     /// Bytes that targets were given.
@@ -72,8 +80,10 @@ impl RouteStatus {
             open: 0,
             live: Vec::new(),
             limit,
+            rules: RouteRules::default(),
             accepted: 0,
             refused: 0,
+            refused_because: RefusedBecause::default(),
             failed: 0,
             bytes_from_clients: 0,
             bytes_to_clients: 0,
@@ -100,8 +110,10 @@ mod tests {
             open: 3,
             live: vec![LiveConnections { generation, container: target.container, connections: 2 }],
             limit: 512,
+            rules: RouteRules::default(),
             accepted: 10,
             refused: 1,
+            refused_because: RefusedBecause { too_fast: 1, ..RefusedBecause::default() },
             failed: 0,
             bytes_from_clients: 5,
             bytes_to_clients: u64::MAX,
@@ -123,6 +135,7 @@ mod tests {
                 "limit": 512,
                 "accepted": 10,
                 "refused": 1,
+                "refused_because": {"closed": 0, "full": 0, "source_full": 0, "too_fast": 1, "not_allowed": 0},
                 "failed": 0,
                 "bytes_from_clients": 5,
                 "bytes_to_clients": u64::MAX,

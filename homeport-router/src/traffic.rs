@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::rules::RefusedBecause;
+
 /// A number that only rises.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
@@ -17,11 +19,38 @@ impl Counter {
     }
 }
 
+/// Clients that were reset before they reached a container, by why.
+#[derive(Debug, Default)]
+pub(crate) struct Refused {
+    pub(crate) closed: Counter,
+    pub(crate) full: Counter,
+    pub(crate) source_full: Counter,
+    pub(crate) too_fast: Counter,
+    pub(crate) not_allowed: Counter,
+}
+
+impl Refused {
+    pub(crate) fn because(&self) -> RefusedBecause {
+        RefusedBecause {
+            closed: self.closed.get(),
+            full: self.full.get(),
+            source_full: self.source_full.get(),
+            too_fast: self.too_fast.get(),
+            not_allowed: self.not_allowed.get(),
+        }
+    }
+
+    pub(crate) fn sum(&self) -> u64 {
+        let all = [&self.closed, &self.full, &self.source_full, &self.too_fast, &self.not_allowed];
+        all.iter().map(|counter| counter.get()).fold(0, u64::saturating_add)
+    }
+}
+
 /// What a route has seen since its reservation.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     pub(crate) accepted: Counter,
-    pub(crate) refused: Counter,
+    pub(crate) refused: Refused,
     pub(crate) failed: Counter,
     pub(crate) from_clients: Counter,
     pub(crate) to_clients: Counter,

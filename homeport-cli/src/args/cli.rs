@@ -11,6 +11,7 @@ use homeport_host::engine::ContainerUser;
 use homeport_host::request::{PortRef, RouteWish};
 
 use super::keep::{PurgeArgs, ScheduleAction, SnapshotAction, TrashAction, VolumeAction};
+use super::route::RouteAction;
 use super::value::FileValue;
 use super::version::{HistoryArgs, RollbackArgs, UpgradeArgs};
 
@@ -239,12 +240,6 @@ pub(crate) enum ConfigAction {
         #[arg(value_name = "KEY", required = true)]
         keys: Vec<String>,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum RouteAction {
-    /// List public addresses and what happens on them
-    List,
 }
 
 #[derive(Debug, Subcommand)]

@@ -323,7 +323,11 @@ fn the_whole_help() {
     Usage: homeport route [OPTIONS] <COMMAND>
 
     Commands:
-      list  List public addresses and what happens on them
+      list     List public addresses and what happens on them
+      show     Show everything that is known of an instance's public addresses
+      set      Change who may come to a public address, and how many; clients that are connected stay
+      top      Show what goes over public addresses now, again and again
+      metrics  Print the counters of all public addresses, for Prometheus
 
     Options:
       -h, --help  Print help
@@ -332,6 +336,53 @@ fn the_whole_help() {
     List public addresses and what happens on them
 
     Usage: homeport route list [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport route show
+    Show everything that is known of an instance's public addresses
+
+    Usage: homeport route show [OPTIONS] <NAME> [ENDPOINT]
+
+    Arguments:
+      <NAME>      The instance
+      [ENDPOINT]  Only this endpoint
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport route set
+    Change who may come to a public address, and how many; clients that are connected stay
+
+    Usage: homeport route set [OPTIONS] <NAME> <ENDPOINT>
+
+    Arguments:
+      <NAME>      The instance
+      <ENDPOINT>  The endpoint
+
+    Options:
+          --connections <NUMBER>     Let so many be connected at once, or `usual`
+          --per-source <NUMBER>      Let so many be connected from one address (IPv6: /64), or `usual`
+          --new-per-second <NUMBER>  Let so many come in a second, or `usual`
+          --allow <NETWORKS>         Let clients come from these networks only (A,B), or `usual`
+          --deny <NETWORKS>          Let no client come from these networks (A,B), or `usual`
+      -h, --help                     Print help
+
+    ==== homeport route top
+    Show what goes over public addresses now, again and again
+
+    Usage: homeport route top [OPTIONS]
+
+    Options:
+          --every <SECONDS>  Look again after so many seconds [default: 2]
+      -n, --times <TIMES>    End after so many looks
+      -h, --help             Print help
+
+    ==== homeport route metrics
+    Print the counters of all public addresses, for Prometheus
+
+    Usage: homeport route metrics [OPTIONS]
 
     Options:
       -h, --help  Print help
@@ -1026,6 +1077,11 @@ fn a_version_is_named_by_its_beginning_or_as_an_image_and_a_change_is_planned_or
         "upgrade alice --to 1.1 --dry-run",
         "upgrade alice --to homeport/shell:1.1.0 --set banner=Hello --set-file key=- --approve TOKEN",
         "rollback alice --dry-run",
+        "route set alice ssh --connections usual --per-source 4 --new-per-second 20 --allow 10.0.0.0/8,::1 --deny usual",
+        "route show alice",
+        "route show alice ssh",
+        "route top --every 1 -n 3",
+        "route metrics",
         "rollback alice --approve TOKEN",
         "rollback alice --route web=8080",
         "history alice -n 20",
@@ -1041,6 +1097,10 @@ fn a_version_is_named_by_its_beginning_or_as_an_image_and_a_change_is_planned_or
         ("upgrade alice --to v1.1", "`v1.1` is no version: wanted `1.1.0`, `1.1`, `1`, or an image"),
         ("upgrade alice --dry-run --approve TOKEN", "cannot be used with"),
         ("rollback alice --to 1.0", "unexpected argument"),
+        ("route set alice ssh", "required arguments were not provided"),
+        ("route set alice ssh --per-source 0", "wanted a number from 1, or `usual`"),
+        ("route set alice ssh --allow 10.0.0.0/33", "`10.0.0.0/33` is no network: wanted `192.0.2.0/24`"),
+        ("route top -n 0", "0 is not in 1.."),
         ("rollback alice --approve yes", "invalid value"),
         ("history", "<NAME>"),
         ("history alice -n 0", "0 is not in 1.."),

@@ -1,6 +1,7 @@
 //! Owns reading the values of options that have two parts. Never looks anything up: whether a key or a volume exists is
 //! the host's question.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use homeport_core::config::{Given, Source};
@@ -8,6 +9,9 @@ use homeport_core::name::{EndpointName, VolumeName};
 use homeport_core::unit::{Gid, Uid};
 use homeport_host::engine::ContainerUser;
 use homeport_host::request::RouteWish;
+use ipnet::IpNet;
+
+use super::route::{Networks, Rule};
 
 /// Where the value of a key is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +73,29 @@ pub(crate) fn parse_user(text: &str) -> Result<ContainerUser, String> {
     let (uid, gid) = text.split_once(':').unwrap_or((text, text));
     let number = |part: &str| part.parse::<u32>().map_err(|_| "wanted UID or UID:GID, both numbers".to_owned());
     Ok(ContainerUser { uid: Uid::new(number(uid)?), gid: Gid::new(number(gid)?) })
+}
+
+/// Reads a number from 1, or `usual`.
+pub(crate) fn parse_number(text: &str) -> Result<Rule<NonZeroU32>, String> {
+    match text {
+        "usual" => Ok(Rule::Usual),
+        _ => text.parse().map(Rule::Is).map_err(|_| "wanted a number from 1, or `usual`".to_owned()),
+    }
+}
+
+/// Reads `NETWORK,NETWORK`, where a bare address is the network of it alone, or `usual`.
+pub(crate) fn parse_networks(text: &str) -> Result<Rule<Networks>, String> {
+    if text == "usual" {
+        return Ok(Rule::Usual);
+    }
+    let network = |text: &str| {
+        let alone = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+        let network = text.parse::<IpNet>().or_else(|_| alone());
+        let wrong =
+            || format!("`{text}` is no network: wanted `192.0.2.0/24`, `2001:db8::/32`, an address, or `usual`");
+        network.map(|network| network.trunc()).map_err(|_| wrong())
+    };
+    text.split(',').map(network).collect::<Result<_, _>>().map(|networks| Rule::Is(Networks(networks)))
 }
 
 #[cfg(test)]

@@ -1,14 +1,90 @@
 //! `homeport route`.
 
-use homeport_host::operation::routes;
+use std::io::{self, IsTerminal as _};
+use std::time::{Duration, Instant};
 
+use homeport_core::name::{EndpointName, InstanceName};
+use homeport_host::operation::{rates, route_set, routes, routes_of};
+use homeport_host::request::{RouteSetRequest, RuleWish};
+use ipnet::IpNet;
+
+use crate::args::{Networks, RouteSetArgs, Rule, TopArgs};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::RoutesReport;
+use crate::output::{
+    Format, MetricsReport, RatesReport, RouteDetails, RouteSetReport, RoutesReport, render, write_out,
+};
 
 pub(super) fn list(context: &Context) -> Result<Exit, Failure> {
     let routes = routes(&context.host()?)?;
     context.print(&RoutesReport { routes })?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn show(context: &Context, name: &InstanceName, endpoint: Option<&EndpointName>) -> Result<Exit, Failure> {
+    let routes = routes_of(&context.host()?, name, endpoint)?;
+    context.print(&RouteDetails { instance: name.clone(), routes })?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn set(context: &Context, args: RouteSetArgs) -> Result<Exit, Failure> {
+    let request = RouteSetRequest {
+        instance: args.name,
+        endpoint: args.endpoint,
+        connections: wish(args.connections),
+        per_source: wish(args.per_source),
+        new_per_second: wish(args.new_per_second),
+        allow: networks(args.allow),
+        deny: networks(args.deny),
+    };
+    context.print(&RouteSetReport(route_set(&context.host()?, &request)?))?;
+    Ok(Exit::Done)
+}
+
+fn wish<T>(rule: Option<Rule<T>>) -> RuleWish<T> {
+    match rule {
+        None => RuleWish::Keep,
+        Some(Rule::Usual) => RuleWish::Usual,
+        Some(Rule::Is(value)) => RuleWish::Is(value),
+    }
+}
+
+fn networks(rule: Option<Rule<Networks>>) -> RuleWish<Vec<IpNet>> {
+    match wish(rule) {
+        RuleWish::Keep => RuleWish::Keep,
+        RuleWish::Usual => RuleWish::Usual,
+        RuleWish::Is(Networks(networks)) => RuleWish::Is(networks),
+    }
+}
+
+pub(super) fn metrics(context: &Context) -> Result<Exit, Failure> {
+    let routes = routes(&context.host()?)?;
+    context.print(&MetricsReport { routes })?;
+    Ok(Exit::Done)
+}
+
+/// Shows what goes over public addresses, again and again. On a terminal each look takes the place of the one before; JSON is
+/// one line a look.
+pub(super) fn top(context: &Context, args: &TopArgs) -> Result<Exit, Failure> {
+    let host = context.host()?;
+    let every = Duration::from_secs(args.every.into());
+    let clears = context.format() == Format::Text && io::stdout().is_terminal();
+    let (mut before, mut since) = (routes(&host)?, Instant::now());
+    let mut shown = 0_u32;
+    while args.times.is_none_or(|times| shown < times) {
+        std::thread::sleep(every);
+        let (after, now) = (routes(&host)?, Instant::now());
+        let between = now.duration_since(since);
+        let report = RatesReport { seconds: between.as_secs_f64(), routes: rates(&before, &after, between) };
+        let text = match context.format() {
+            Format::Text => render(Format::Text, &report),
+            Format::Json => serde_json::to_string(&report).map(|line| line + "\n").map_err(io::Error::from),
+        };
+        let text = text.map_err(Failure::Output)?;
+        let text = if clears { format!("\u{1b}[H\u{1b}[J{text}") } else { text };
+        write_out(text.as_bytes()).map_err(Failure::Output)?;
+        (before, since, shown) = (after, now, shown.saturating_add(1));
+    }
     Ok(Exit::Done)
 }

@@ -394,6 +394,13 @@ fn the_daemon() {
           "limit": 10,
           "accepted": 3,
           "refused": 0,
+          "refused_because": {
+            "closed": 0,
+            "full": 0,
+            "source_full": 0,
+            "too_fast": 0,
+            "not_allowed": 0
+          },
           "failed": 1,
           "bytes_from_clients": 5,
           "bytes_to_clients": 7,

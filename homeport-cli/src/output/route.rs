@@ -1,10 +1,14 @@
-//! Owns how public addresses are shown. Never asks the daemon.
+//! Owns how public addresses are shown: all of them in a table, one with everything that is known, and what goes over them.
+//! Never asks the daemon.
 
-use homeport_host::operation::RouteView;
+use homeport_core::name::InstanceName;
+use homeport_core::unit::Bytes;
+use homeport_host::operation::{InForce, LifecycleOutcome, RouteRate, RouteSet, RouteView, in_words};
+use homeport_host::routes::{RouteState, RouteStatus};
 
 use super::page::Page;
 use super::table::Table;
-use super::{Render, daemon};
+use super::{Render, daemon, size};
 
 /// Every route.
 #[derive(Debug, serde::Serialize)]
@@ -20,7 +24,7 @@ impl Render for RoutesReport {
         }
         let mut table = Table::new(&["INSTANCE", "ENDPOINT", "ADDRESS", "STATE", "OPEN"]);
         for route in &self.routes {
-            let state = route.live.as_ref().map_or_else(|| "not held by the daemon".to_owned(), daemon::state);
+            let state = route.live.as_ref().map_or_else(|| NOT_HELD.to_owned(), daemon::state);
             table.row([
                 route.instance.to_string(),
                 route.endpoint.to_string(),
@@ -30,5 +34,187 @@ impl Render for RoutesReport {
             ]);
         }
         table.write(page, "");
+    }
+}
+
+const NOT_HELD: &str = "not held by the daemon";
+
+/// Some routes, with everything that is known of each.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct RouteDetails {
+    pub(crate) instance: InstanceName,
+    pub(crate) routes: Vec<RouteView>,
+}
+
+impl Render for RouteDetails {
+    fn text(&self, page: &mut Page) {
+        if self.routes.is_empty() {
+            page.line(format_args!("`{}` has no public address", self.instance));
+        }
+        for (number, route) in self.routes.iter().enumerate() {
+            if number > 0 {
+                page.gap();
+            }
+            page.line(format_args!("`{}/{}` on {}", route.instance, route.endpoint, route.address));
+            match &route.live {
+                Some(live) => details(live, page),
+                None => page.line(format_args!("  {NOT_HELD}: `homeport daemon status` says whether that runs")),
+            }
+        }
+    }
+}
+
+fn details(live: &RouteStatus, page: &mut Page) {
+    match &live.state {
+        RouteState::Running { target, .. } => page.line(format_args!("  leads to {target}")),
+        RouteState::Held | RouteState::Closed => page.line(format_args!("  {}", daemon::state(live))),
+    }
+    page.line(format_args!("  lets in: {}", in_words(&live.rules)));
+    page.line(format_args!("  open: {}, of {} at most", live.open, live.limit));
+    for one in &live.live {
+        page.line(format_args!("    {} with container {}", one.connections, one.container));
+    }
+    page.line(format_args!(
+        "  since the address was bound: {} accepted, {} refused, {} failed (container not reached)",
+        live.accepted, live.refused, live.failed
+    ));
+    let why = live.refused_because;
+    let refused = [
+        (why.closed, "because it was closed"),
+        (why.full, "because it was full"),
+        (why.source_full, "because of too many from one source"),
+        (why.too_fast, "because of too many in a second"),
+        (why.not_allowed, "because they may not come"),
+    ];
+    for (number, why) in refused.iter().filter(|(number, _)| *number > 0) {
+        page.line(format_args!("    {number} refused {why}"));
+    }
+    let (from, to) = (size(Bytes::new(live.bytes_from_clients)), size(Bytes::new(live.bytes_to_clients)));
+    page.line(format_args!("  {from} came from clients, {to} went to them"));
+    if let Some(error) = &live.last_error {
+        page.line(format_args!("  last error: {error}"));
+    }
+}
+
+/// What is allowed on a public address now.
+#[derive(Debug, serde::Serialize)]
+#[serde(transparent)]
+pub(crate) struct RouteSetReport(pub(crate) RouteSet);
+
+impl Render for RouteSetReport {
+    fn text(&self, page: &mut Page) {
+        let set = &self.0;
+        let unchanged = if set.outcome == LifecycleOutcome::Unchanged { ", as before" } else { "" };
+        page.line(format_args!("`{}/{}` lets in: {}{unchanged}", set.instance, set.endpoint, in_words(&set.rules)));
+        if set.in_force == InForce::Later {
+            page.line("  the daemon holds no such address now; it goes by this as soon as it does");
+        }
+    }
+}
+
+/// What goes over each route now.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct RatesReport {
+    /// The time that the rates are the average of.
+    pub(crate) seconds: f64,
+    pub(crate) routes: Vec<RouteRate>,
+}
+
+impl Render for RatesReport {
+    fn text(&self, page: &mut Page) {
+        if self.routes.is_empty() {
+            page.line("the daemon holds no public address");
+            return;
+        }
+        let mut table =
+            Table::new(&["INSTANCE", "ENDPOINT", "ADDRESS", "OPEN", "WAIT", "NEW/S", "RESET/S", "IN/S", "OUT/S"]);
+        for route in &self.routes {
+            table.row([
+                route.instance.to_string(),
+                route.endpoint.to_string(),
+                route.address.to_string(),
+                route.connected.to_string(),
+                route.waiting.to_string(),
+                format!("{:.1}", route.accepted),
+                format!("{:.1}", route.reset),
+                bytes(route.bytes_from_clients),
+                bytes(route.bytes_to_clients),
+            ]);
+        }
+        table.write(page, "");
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is neither negative nor near 2^64")]
+fn bytes(rate: f64) -> String {
+    size(Bytes::new(rate as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use homeport_host::routes::RouteStatus;
+
+    use super::super::{Format, render};
+    use super::*;
+
+    fn live() -> RouteStatus {
+        let text = r#"{"id":{"instance":"alice","endpoint":"ssh"},"address":"*:2222","state":{"kind":"running",
+            "generation":3,"target":{"container":"4fa6e0","address":"172.18.0.2:2222"}},"open":4,"live":[
+            {"generation":2,"container":"0c1d22","connections":1},{"generation":3,"container":"4fa6e0","connections":2}],
+            "limit":512,"rules":{"per_source":4,"deny":["192.0.2.0/24"]},"accepted":1200,"refused":3,"refused_because":{
+            "closed":0,"full":2,"source_full":0,"too_fast":0,"not_allowed":1},"failed":1,"bytes_from_clients":52000,"bytes_to_clients":7400000,
+            "last_error":"a client was reset: 172.18.0.2:2222 in container 4fa6e0 was not reached in 10 s"}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn view(live: Option<RouteStatus>) -> RouteView {
+        let (instance, endpoint) = ("alice".parse().unwrap(), "ssh".parse().unwrap());
+        RouteView { instance, endpoint, address: "*:2222".parse().unwrap(), live }
+    }
+
+    #[test]
+    fn everything_that_is_known_of_a_route() {
+        let instance: InstanceName = "alice".parse().unwrap();
+        let none = RouteDetails { instance: instance.clone(), routes: Vec::new() };
+        assert_eq!(render(Format::Text, &none).unwrap(), "`alice` has no public address\n");
+        let report = RouteDetails { instance, routes: vec![view(Some(live())), view(None)] };
+        insta::assert_snapshot!(render(Format::Text, &report).unwrap(), @r"
+        `alice/ssh` on *:2222
+          leads to 172.18.0.2:2222 in container 4fa6e0
+          lets in: everybody, but 192.0.2.0/24, 4 from one source at once
+          open: 4, of 512 at most
+            1 with container 0c1d22
+            2 with container 4fa6e0
+          since the address was bound: 1200 accepted, 3 refused, 1 failed (container not reached)
+            2 refused because it was full
+            1 refused because they may not come
+          52.0 kB came from clients, 7.4 MB went to them
+          last error: a client was reset: 172.18.0.2:2222 in container 4fa6e0 was not reached in 10 s
+
+        `alice/ssh` on *:2222
+          not held by the daemon: `homeport daemon status` says whether that runs
+        ");
+    }
+
+    #[test]
+    fn what_goes_over_a_route_now() {
+        let rate = RouteRate {
+            instance: "alice".parse().unwrap(),
+            endpoint: "ssh".parse().unwrap(),
+            address: "*:2222".parse().unwrap(),
+            connected: 12,
+            waiting: 1,
+            accepted: 2.25,
+            reset: 0.0,
+            bytes_from_clients: 1_500.9,
+            bytes_to_clients: 2_000_000.0,
+        };
+        let report = RatesReport { seconds: 2.0, routes: vec![rate] };
+        insta::assert_snapshot!(render(Format::Text, &report).unwrap(), @r"
+        INSTANCE  ENDPOINT  ADDRESS  OPEN  WAIT  NEW/S  RESET/S  IN/S    OUT/S
+        alice     ssh       *:2222   12    1     2.2    0.0      1.5 kB  2.0 MB
+        ");
+        let json: serde_json::Value = serde_json::from_str(&render(Format::Json, &report).unwrap()).unwrap();
+        assert_eq!((json["seconds"].as_f64(), json["routes"][0]["accepted"].as_f64()), (Some(2.0), Some(2.25)));
     }
 }

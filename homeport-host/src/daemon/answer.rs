@@ -14,7 +14,7 @@ use super::mend;
 use super::serve::say;
 use super::sever;
 use crate::host::Host;
-use crate::ledger::{NEWEST_SCHEMA, Time};
+use crate::ledger::{Ledger, NEWEST_SCHEMA, Time};
 
 /// What the daemon has in its hands.
 pub(super) struct Daemon {
@@ -101,7 +101,18 @@ impl Daemon {
         .await
     }
 
+    /// Binds an address, and has it let in only what the ledger says. Where that cannot be read, the next round of the keeper
+    /// sees to it.
     fn bind(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Answer {
+        let answer = self.bind_any(id, host, ports);
+        let rules = Ledger::open(&self.host.layout).and_then(|ledger| ledger.route_rules());
+        if let (Answer::Reserved { .. }, Ok(mut rules)) = (&answer, rules) {
+            self.router.set_rules(id, rules.remove(id).unwrap_or_default()).ok();
+        }
+        answer
+    }
+
+    fn bind_any(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Answer {
         match self.router.reserve_random(id, host, ports.iter().copied()) {
             Ok(reserved) => Answer::Reserved { port: reserved.address().port() },
             // Where only one would do, who holds it is worth more than how many were tried.
@@ -134,6 +145,10 @@ impl Daemon {
                 sever::end_others(&self.router, &id, &staying);
                 Answer::Done
             }
+            Request::SetRules { id, rules } => match self.router.set_rules(&id, rules) {
+                Ok(_) => Answer::Done,
+                Err(error) => refusal(&error),
+            },
             Request::Status | Request::Reserve { .. } | Request::Release { .. } | Request::Stop => {
                 refused("HP-DMN-007", "the request is answered elsewhere".to_owned(), None)
             }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use homeport_core::unit::PortNumber;
-use homeport_router::{ListenHost, RouteId, RouteStatus};
+use homeport_router::{ListenHost, RouteId, RouteRules, RouteStatus};
 
 use super::control::{Answer, DaemonStatus, LINE_LIMIT, Request};
 use super::spawn;
@@ -152,6 +152,10 @@ impl Routes for DaemonClient {
 
     fn close(&self, id: &RouteId, staying: &[ContainerId]) -> Result<(), RoutesError> {
         self.done_if_running(&Request::Close { id: id.clone(), staying: staying.to_vec() })
+    }
+
+    fn set_rules(&self, id: &RouteId, rules: &RouteRules) -> Result<(), RoutesError> {
+        self.done(&Request::SetRules { id: id.clone(), rules: rules.clone() })
     }
 
     fn release(&self, id: &RouteId) -> Result<(), RoutesError> {

@@ -2,7 +2,7 @@
 //! Only root may connect; nothing here is meant for other programs, and it may change with every version.
 
 use homeport_core::unit::PortNumber;
-use homeport_router::{RouteId, RouteStatus};
+use homeport_router::{RouteId, RouteRules, RouteStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::ContainerId;
@@ -48,6 +48,13 @@ pub enum Request {
         /// The containers whose clients stay connected.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         staying: Vec<ContainerId>,
+    },
+    /// Let in what these rules say.
+    SetRules {
+        /// The route.
+        id: RouteId,
+        /// The rules.
+        rules: RouteRules,
     },
     /// Give the address up.
     Release {

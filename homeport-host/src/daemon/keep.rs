@@ -310,7 +310,7 @@ impl Keeper {
     fn can_be_done(&self, mend: &mend::Mend) -> bool {
         match mend {
             mend::Mend::Point(_, container, port) => mend::target(&self.host, container, *port).is_ok(),
-            mend::Mend::Reserve(..) | mend::Mend::Close(_) => true,
+            mend::Mend::Reserve(..) | mend::Mend::Close(_) | mend::Mend::SetRules(..) => true,
         }
     }
 

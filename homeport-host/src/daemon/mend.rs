@@ -9,7 +9,8 @@ use homeport_core::manifest::{self, ProxyProtocol, Transport};
 use homeport_core::name::InstanceName;
 use homeport_core::unit::PortNumber;
 use homeport_router::{
-    Announcement, ContainerId as RouterContainer, ListenAddress, RouteId, RouteState, RouteStatus, Router, Target,
+    Announcement, ContainerId as RouterContainer, ListenAddress, RouteId, RouteRules, RouteState, RouteStatus, Router,
+    Target,
 };
 
 use crate::engine::{ContainerId, ContainerRef, Labels};
@@ -25,6 +26,8 @@ pub(crate) enum Mend {
     Reserve(RouteId, ListenAddress),
     /// The instance was stopped: clients are turned away.
     Close(RouteId),
+    /// It lets in other clients than it should.
+    SetRules(RouteId, RouteRules),
     /// The instance should run, and the route does not lead to its container.
     Point(RouteId, ContainerId, PortNumber),
 }
@@ -43,7 +46,7 @@ pub(super) fn busy(ledger: &Ledger) -> Result<Busy, LedgerError> {
 pub(crate) fn plan(ledger: &Ledger, status: &[RouteStatus]) -> Result<Vec<Mend>, LedgerError> {
     ledger.at_one_moment(|ledger| {
         let records = ledger.instances()?.into_iter().map(|record| (record.name.clone(), record)).collect();
-        Ok(compare(&ledger.all_routes()?, &records, &busy(ledger)?, status))
+        Ok(compare(&ledger.all_routes()?, &records, &busy(ledger)?, &ledger.route_rules()?, status))
     })
 }
 
@@ -51,6 +54,7 @@ fn compare(
     routes: &[RouteRecord],
     records: &BTreeMap<InstanceName, InstanceRecord>,
     busy: &Busy,
+    rules: &BTreeMap<RouteId, RouteRules>,
     status: &[RouteStatus],
 ) -> Vec<Mend> {
     let mut found = Vec::new();
@@ -65,9 +69,15 @@ fn compare(
         else {
             continue;
         };
-        let state = status.iter().find(|status| status.id == id).map(|status| &status.state);
+        let status = status.iter().find(|status| status.id == id);
+        let state = status.map(|status| &status.state);
         if state.is_none() {
             found.push(Mend::Reserve(id.clone(), address));
+        }
+        // Before it leads anywhere.
+        let (usual, wanted) = (RouteRules::default(), rules.get(&id));
+        if status.map_or(&usual, |status| &status.rules) != wanted.unwrap_or(&usual) {
+            found.push(Mend::SetRules(id.clone(), wanted.cloned().unwrap_or_default()));
         }
         match (&record.container, record.desired) {
             _ if work.is_some() => {}
@@ -98,6 +108,9 @@ pub(super) fn mend(host: &Host, router: &Router, plan: Vec<Mend>) -> Vec<(RouteI
             }
             Mend::Close(id) => {
                 router.close(&id).ok();
+            }
+            Mend::SetRules(id, rules) => {
+                router.set_rules(&id, rules).ok();
             }
             Mend::Point(id, container, port) => {
                 if let Ok(target) = target(host, &container, port) {

@@ -80,8 +80,28 @@ fn the_router_is_brought_to_what_the_ledger_has() {
         let records = BTreeMap::from([(id().instance, record(desired, made.map(container)))]);
         let busy = work.map(|kind: &str| (id().instance, kind.to_owned())).into_iter().collect();
         let status: Vec<_> = state.iter().map(status).collect();
-        assert_eq!(compare(&[route()], &records, &busy, &status), wanted, "{what}");
+        assert_eq!(compare(&[route()], &records, &busy, &BTreeMap::new(), &status), wanted, "{what}");
     }
+}
+
+#[test]
+fn a_route_lets_in_what_the_ledger_says_before_it_leads_anywhere() {
+    let rules = RouteRules { deny: vec!["192.0.2.0/24".parse().unwrap()], ..RouteRules::default() };
+    let records = BTreeMap::from([(id().instance, record(Desired::Running, Some(container(1))))]);
+    let plan = |wanted: &BTreeMap<RouteId, RouteRules>, status: &[RouteStatus]| {
+        compare(&[route()], &records, &Busy::new(), wanted, status)
+    };
+    let wanted = BTreeMap::from([(id(), rules.clone())]);
+    let (reserve, point) =
+        (Mend::Reserve(id(), ADDRESS.parse().unwrap()), Mend::Point(id(), container(1), PortNumber::new(80)));
+    assert_eq!(plan(&wanted, &[]), [reserve, Mend::SetRules(id(), rules.clone()), point]);
+    let target = serde_json::json!({"container": container(1).as_str(), "address": "172.17.0.2:80"});
+    let usual = status(&serde_json::json!({"kind": "running", "generation": 1, "target": target}));
+    let as_ruled = RouteStatus { rules: rules.clone(), ..usual.clone() };
+    assert_eq!(plan(&wanted, std::slice::from_ref(&usual)), [Mend::SetRules(id(), rules)]);
+    assert_eq!(plan(&BTreeMap::new(), std::slice::from_ref(&as_ruled)), [Mend::SetRules(id(), RouteRules::default())]);
+    assert_eq!(plan(&wanted, &[as_ruled]), []);
+    assert_eq!(plan(&BTreeMap::new(), &[usual]), []);
 }
 
 /// What a container expects stands in its own manifest, which its image has as a label: an older version beside a newer one is

@@ -32,6 +32,7 @@ mod refusal;
 mod restored;
 mod retiring;
 mod route;
+mod route_rules;
 mod row;
 mod schedule;
 mod schema;

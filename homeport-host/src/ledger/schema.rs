@@ -9,7 +9,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i64 = 0x486d_5074;
 
 /// The migrations, oldest first.
-const MIGRATIONS: [&str; 3] = [FIRST, SECOND, THIRD];
+const MIGRATIONS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
 
 /// The newest schema that this build knows.
 pub(crate) const NEWEST: i64 = MIGRATIONS.len().cast_signed() as i64;
@@ -249,6 +249,16 @@ const THIRD: &str = "
         sequence INTEGER NOT NULL CHECK (sequence > 0),
         instance TEXT NOT NULL,
         taken TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// What an operator allows on a route. It has no reference to the route: an address may go and come back.
+const FOURTH: &str = "
+    CREATE TABLE route_rules (
+        instance TEXT NOT NULL REFERENCES instance (name) ON DELETE CASCADE,
+        endpoint TEXT NOT NULL,
+        rules TEXT NOT NULL,
+        PRIMARY KEY (instance, endpoint)
     ) STRICT, WITHOUT ROWID;
 ";
 

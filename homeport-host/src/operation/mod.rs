@@ -21,9 +21,11 @@ mod remove;
 mod replace;
 mod restore;
 mod retire;
+mod route_set;
 mod schedule;
 mod snapshot;
 mod survey;
+mod traffic;
 mod trash;
 mod version;
 mod volume;
@@ -39,13 +41,15 @@ pub use enter::resume_cut_off;
 pub use error::OperationError;
 pub use lifecycle::{LifecycleOutcome, Running, restart, start, start_again, stop};
 pub use observe::{
-    FormerView, InstanceView, RetiringView, RouteView, VolumeView, container_of, list, port_info, routes, status,
+    FormerView, InstanceView, RetiringView, RouteView, VolumeView, container_of, list, port_info, routes, routes_of,
+    status,
 };
 pub use outcome::Outcome;
 pub use purge::{LostVolume, PurgePlan, PurgeVolume, Purged, purge};
 pub use remove::{Execution, Removed, remove};
 pub use restore::{RestorePlan, RestoreVolume, Restored, snapshot_restore};
 pub use retire::retire;
+pub use route_set::{InForce, RouteSet, in_words, route_set};
 pub(crate) use schedule::schedule_ran;
 pub use schedule::{ScheduleList, ScheduleView, schedule_list, schedule_set, schedule_unset};
 pub use snapshot::{
@@ -57,6 +61,7 @@ pub use snapshot::{
     snapshot_take_out, snapshot_verify, store_begin,
 };
 pub(crate) use snapshot::{make, note_scrub};
+pub use traffic::{RouteRate, rates};
 pub use trash::{
     Emptied, EmptyPlan, InnerTree, PutBack, PutBackPlan, TrashList, TrashView, TreeView, trash_empty, trash_list,
     trash_restore,

@@ -11,7 +11,7 @@ use homeport_router::{ListenAddress, RouteStatus};
 use super::enter::known;
 use super::error::OperationError;
 use super::schedule::ScheduleView;
-use super::survey::recorded_image;
+use super::survey::{no_such_endpoint, recorded_image};
 use crate::container::LABEL_ROOT;
 use crate::engine::{ContainerId, ContainerRef, ContainerState, LabelFilter};
 use crate::host::Host;
@@ -134,6 +134,29 @@ pub fn routes(host: &Host) -> Result<Vec<RouteView>, OperationError> {
         Some(RouteView { instance: record.instance, endpoint: record.endpoint, address, live: live.cloned() })
     });
     Ok(routes.collect())
+}
+
+/// The public addresses of an instance, or of one endpoint of it.
+///
+/// # Errors
+/// There is no such instance; its port has no such endpoint.
+pub fn routes_of(
+    host: &Host,
+    name: &InstanceName,
+    endpoint: Option<&EndpointName>,
+) -> Result<Vec<RouteView>, OperationError> {
+    let record = known(&Ledger::open(&host.layout)?, name)?;
+    if let Some(endpoint) = endpoint {
+        let image = recorded_image(&record)?;
+        if let Some(fault) = no_such_endpoint(&image.manifest, endpoint) {
+            let fault = fault.remedy(format!("`homeport route show {name}` shows all that have a public address"));
+            let what = format!("showing `{endpoint}` of `{name}`");
+            return Err(OperationError::Refused { what, faults: vec![fault] });
+        }
+    }
+    let mut routes = routes(host)?;
+    routes.retain(|route| route.instance == *name && endpoint.is_none_or(|endpoint| route.endpoint == *endpoint));
+    Ok(routes)
 }
 
 /// The container of an instance, for logs and for running something in it.

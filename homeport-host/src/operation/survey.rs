@@ -4,6 +4,7 @@
 mod routes;
 mod version;
 
+pub(super) use routes::no_such_endpoint;
 pub(super) use version::{Configuration, Present};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,11 +5,11 @@ mod error;
 mod sim;
 
 pub use error::RoutesError;
-pub use homeport_router::{ListenAddress, ListenHost, RouteState, RouteStatus};
+pub use homeport_router::{ListenAddress, ListenHost, RefusedBecause, RouteState, RouteStatus};
 pub use sim::{SimClient, SimClientId, SimLead, SimRoutes};
 
 use homeport_core::unit::PortNumber;
-use homeport_router::RouteId;
+use homeport_router::{RouteId, RouteRules};
 
 use crate::engine::ContainerId;
 
@@ -39,6 +39,13 @@ pub trait Routes: Send + Sync + std::fmt::Debug {
     /// Turns clients away, and ends those that are connected with another container than these. A route that is not there
     /// is fine.
     fn close(&self, id: &RouteId, staying: &[ContainerId]) -> Result<(), RoutesError>;
+
+    /// Lets in what these rules say from now on; clients that are connected stay.
+    ///
+    /// # Errors
+    /// [`RoutesError::NotRunning`] where the holder does not run; [`RoutesError::is_no_such_route`] where it does not have
+    /// the route.
+    fn set_rules(&self, id: &RouteId, rules: &RouteRules) -> Result<(), RoutesError>;
 
     /// Gives the address up. A route that is not there is fine; so is a holder that does not run, which holds nothing.
     fn release(&self, id: &RouteId) -> Result<(), RoutesError>;

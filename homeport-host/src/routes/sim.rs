@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use homeport_core::fault::Advice as _;
 use homeport_core::unit::PortNumber;
-use homeport_router::{Limits, ListenAddress, ListenHost, NoSuchRoute, RouteId, RouteStatus, Target};
+use homeport_router::{Limits, ListenAddress, ListenHost, NoSuchRoute, RouteId, RouteRules, RouteStatus, Target};
 
 pub use table::{SimClient, SimClientId, SimLead};
 
@@ -152,6 +152,7 @@ impl SimRoutes {
                 }
             }
             Mend::Close(id) => state.table.close(&id, &[]),
+            Mend::SetRules(id, rules) => state.table.set_rules(&id, rules),
             Mend::Point(id, container, port) => {
                 if let Ok(target) = self.target(&container, port) {
                     state.table.point(&id, &container, port, target);
@@ -184,6 +185,9 @@ impl Routes for SimRoutes {
             let Ok(address) = ListenAddress::new(host, *port) else { continue };
             if !state.taken.contains(port) && state.table.is_free(address) {
                 state.table.bind(id, address, Instant::now());
+                // As the daemon does it: what cannot be read is seen to by the next round.
+                let rules = Ledger::open(&self.layout).and_then(|ledger| ledger.route_rules());
+                state.table.set_rules(id, rules.unwrap_or_default().remove(id).unwrap_or_default());
                 return Ok(*port);
             }
         }
@@ -212,6 +216,16 @@ impl Routes for SimRoutes {
 
     fn close(&self, id: &RouteId, staying: &[ContainerId]) -> Result<(), RoutesError> {
         self.state().table.close(id, staying);
+        Ok(())
+    }
+
+    fn set_rules(&self, id: &RouteId, rules: &RouteRules) -> Result<(), RoutesError> {
+        let mut state = self.running()?;
+        if !state.table.has(id) {
+            let error = NoSuchRoute(id.clone());
+            return Err(RoutesError::Refused { code: "HP-RTR-010", message: error.to_string(), help: error.help() });
+        }
+        state.table.set_rules(id, rules.clone());
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use homeport_core::unit::PortNumber;
-use homeport_router::{ListenHost, RouteStatus};
+use homeport_router::{ListenHost, RouteRules, RouteStatus};
 
 use super::*;
 use crate::engine::ContainerId;
@@ -57,6 +57,10 @@ impl Routes for Counting {
     }
 
     fn close(&self, _: &RouteId, _: &[ContainerId]) -> Result<(), RoutesError> {
+        unreachable!("not asked for")
+    }
+
+    fn set_rules(&self, _: &RouteId, _: &RouteRules) -> Result<(), RoutesError> {
         unreachable!("not asked for")
     }
 

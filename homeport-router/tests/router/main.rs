@@ -7,6 +7,8 @@ mod forwarding;
 #[cfg(test)]
 mod reserving;
 #[cfg(test)]
+mod ruling;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod switching;

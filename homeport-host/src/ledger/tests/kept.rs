@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
 use homeport_core::unit::{Bytes, Seconds};
+use homeport_router::{RouteId, RouteRules};
 use homeport_volumes::TxId;
 use homeport_volumes::store::{Sequence, SnapshotUuid, StoreUuid};
 use uuid::Uuid;
@@ -332,11 +333,11 @@ fn to_first_schema(root: &Root) {
     connection.pragma_update(None, "user_version", 1).unwrap();
 }
 
-/// Takes away what the third schema added.
+/// Takes away what the third schema added, and what came later.
 fn without_third_schema(connection: &rusqlite::Connection) {
     connection
         .execute_batch(
-            "DROP TABLE former; DROP TABLE retiring; DROP TABLE restored; DROP TABLE snapshot;
+            "DROP TABLE route_rules; DROP TABLE former; DROP TABLE retiring; DROP TABLE restored; DROP TABLE snapshot;
              ALTER TABLE instance DROP COLUMN slot;",
         )
         .unwrap();
@@ -366,6 +367,56 @@ fn a_ledger_of_the_second_schema_becomes_one_of_the_third_and_nothing_is_lost() 
     let upgraded = TrashRecord { reason: TrashReason::Upgrade, ..in_trash(11, None) };
     assert_eq!(writer.put_trash(&upgraded).unwrap(), Change::Changed);
     assert!(root.layout.state_dir().join("ledger.sqlite.schema-2").exists());
+}
+
+#[test]
+fn a_ledger_of_the_third_schema_becomes_one_of_the_fourth_and_nothing_is_lost() {
+    let root = Root::new();
+    {
+        let lock = root.lock();
+        let mut writer = LedgerWriter::open(&lock).unwrap();
+        writer.create_root(&now()).unwrap();
+        writer.put_instance(&instance("alice")).unwrap();
+        writer.put_route(&route("alice", "ssh", "*", 22)).unwrap();
+    }
+    let connection = rusqlite::Connection::open(root.layout.ledger_file()).unwrap();
+    connection.execute_batch("DROP TABLE route_rules;").unwrap();
+    connection.pragma_update(None, "user_version", 3).unwrap();
+    drop(connection);
+    assert_eq!(root.ledger().route_rules().unwrap().len(), 0, "it is read as it is");
+    let lock = root.lock();
+    let mut writer = LedgerWriter::open(&lock).unwrap();
+    assert_eq!(writer.all_routes().unwrap(), [route("alice", "ssh", "*", 22)]);
+    let rules = RouteRules { connections: std::num::NonZeroU32::new(7), ..RouteRules::default() };
+    assert_eq!(writer.put_route_rules(&route_id("alice", "ssh"), &rules).unwrap(), Change::Changed);
+    assert!(root.layout.state_dir().join("ledger.sqlite.schema-3").exists());
+}
+
+fn route_id(instance: &str, endpoint: &str) -> RouteId {
+    RouteId { instance: instance.parse().unwrap(), endpoint: endpoint.parse().unwrap() }
+}
+
+#[test]
+fn the_rules_of_a_route_outlive_its_address_and_go_with_its_instance() {
+    fresh!(root, writer);
+    let (id, other) = (route_id("alice", "ssh"), route_id("alice", "web"));
+    let rules = RouteRules { allow: vec!["10.0.0.0/8".parse().unwrap()], ..RouteRules::default() };
+    assert_eq!(writer.put_route_rules(&id, &rules).unwrap_err().code(), "HP-LED-026");
+    writer.put_instance(&instance("alice")).unwrap();
+    writer.put_route(&route("alice", "ssh", "*", 22)).unwrap();
+    for wanted in [Change::Changed, Change::Unchanged] {
+        assert_eq!(writer.put_route_rules(&id, &rules).unwrap(), wanted);
+    }
+    assert_eq!(writer.put_route_rules(&other, &RouteRules::default()).unwrap(), Change::Unchanged);
+    writer.remove_route(&route("alice", "ssh", "*", 22)).unwrap();
+    assert_eq!(root.ledger().route_rules().unwrap(), [(id.clone(), rules.clone())].into());
+    let more = RouteRules { per_source: std::num::NonZeroU32::new(2), ..rules };
+    writer.put_route_rules(&id, &more).unwrap();
+    writer.put_route_rules(&other, &more).unwrap();
+    assert_eq!(writer.put_route_rules(&id, &RouteRules::default()).unwrap(), Change::Changed);
+    assert_eq!(writer.route_rules().unwrap(), [(other, more)].into());
+    writer.remove_instance(&"alice".parse().unwrap()).unwrap();
+    assert_eq!(writer.route_rules().unwrap().len(), 0);
 }
 
 #[test]

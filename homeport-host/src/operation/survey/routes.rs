@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use homeport_core::fault::{Advice as _, Fault};
-use homeport_core::manifest::{DefaultPublic, Endpoint, Exposure, Tls, Transport};
+use homeport_core::manifest::{DefaultPublic, Endpoint, Exposure, Manifest, Tls, Transport};
 use homeport_core::name::EndpointName;
 use homeport_core::unit::PortNumber;
 use homeport_router::{ListenHost, PortRange, random_ports};
@@ -18,23 +18,27 @@ use crate::run::records;
 /// How many ports are tried for a random one.
 const CANDIDATES: usize = 64;
 
+/// That the port has no endpoint of this name.
+pub(in crate::operation) fn no_such_endpoint(manifest: &Manifest, name: &EndpointName) -> Option<Fault> {
+    if manifest.endpoints.contains_key(name) {
+        return None;
+    }
+    let known = manifest.endpoints.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let message = format!("`{name}` is not an endpoint of this port");
+    Some(Fault::new("HP-REQ-006", format!("endpoints.{name}"), message).expected(if known.is_empty() {
+        "no endpoint at all".to_owned()
+    } else {
+        format!("one of {known}")
+    }))
+}
+
 impl Surveyor<'_> {
     pub(super) fn routes(
         &mut self,
         wished: &BTreeMap<EndpointName, RouteWish>,
     ) -> Result<BTreeMap<EndpointName, RoutePlan>, OperationError> {
-        for name in wished.keys().filter(|name| !self.manifest.endpoints.contains_key(*name)) {
-            let known = self.manifest.endpoints.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            self.faults.push(
-                Fault::new(
-                    "HP-REQ-006",
-                    format!("endpoints.{name}"),
-                    format!("`{name}` is not an endpoint of this port"),
-                )
-                .expected(if known.is_empty() { "no endpoint at all".to_owned() } else { format!("one of {known}") })
-                .remedy("correct the name after `--route`"),
-            );
-        }
+        let unknown = wished.keys().filter_map(|name| no_such_endpoint(self.manifest, name));
+        self.faults.extend(unknown.map(|fault| fault.remedy("correct the name after `--route`")));
         let mut leased = self.ledger.leased_ports()?;
         let mut plans = BTreeMap::new();
         let manifest = self.manifest;

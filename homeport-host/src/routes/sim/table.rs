@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use homeport_core::unit::PortNumber;
-use homeport_router::{Generation, ListenAddress, LiveConnections, RouteId, RouteState, RouteStatus, Target};
+use homeport_router::{
+    Generation, ListenAddress, LiveConnections, RouteId, RouteRules, RouteState, RouteStatus, Target,
+};
 
 use crate::engine::ContainerId;
 
@@ -44,6 +46,7 @@ struct Route {
     /// Its target, counted.
     target: Option<(Generation, Target)>,
     targets: u64,
+    rules: RouteRules,
 }
 
 #[derive(Debug)]
@@ -91,8 +94,16 @@ impl Table {
 
     /// Binds the address. Clients wait.
     pub(super) fn bind(&mut self, id: &RouteId, address: ListenAddress, now: Instant) {
-        let route = Route { address, lead: SimLead::Held, since: now, target: None, targets: 0 };
+        let route =
+            Route { address, lead: SimLead::Held, since: now, target: None, targets: 0, rules: RouteRules::default() };
         self.routes.insert(id.clone(), route);
+    }
+
+    /// Notes what a route that is there lets in.
+    pub(super) fn set_rules(&mut self, id: &RouteId, rules: RouteRules) {
+        if let Some(route) = self.routes.get_mut(id) {
+            route.rules = rules;
+        }
     }
 
     /// Leads a route that is there to the target, and whoever waits for it. The same target again changes nothing.
@@ -184,7 +195,8 @@ impl Table {
         }
         let open = live.values().map(|live| live.connections).sum();
         let live = live.into_values().collect();
-        RouteStatus { open, live, ..RouteStatus::unused(id.clone(), route.address, state, 512) }
+        let rules = route.rules.clone();
+        RouteStatus { open, live, rules, ..RouteStatus::unused(id.clone(), route.address, state, 512) }
     }
 
     fn lead(&mut self, id: &RouteId, lead: SimLead) {

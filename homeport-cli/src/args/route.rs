@@ -1,0 +1,78 @@
+//! What can be typed after `homeport route`.
+
+use std::num::NonZeroU32;
+
+use clap::{Args, Subcommand};
+use homeport_core::name::{EndpointName, InstanceName};
+use ipnet::IpNet;
+
+use super::value::{parse_networks, parse_number};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RouteAction {
+    /// List public addresses and what happens on them
+    List,
+    /// Show everything that is known of an instance's public addresses
+    Show {
+        /// The instance
+        name: InstanceName,
+        /// Only this endpoint
+        endpoint: Option<EndpointName>,
+    },
+    /// Change who may come to a public address, and how many; clients that are connected stay
+    Set(RouteSetArgs),
+    /// Show what goes over public addresses now, again and again
+    Top(TopArgs),
+    /// Print the counters of all public addresses, for Prometheus
+    Metrics,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// Look again after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) every: u32,
+    /// End after so many looks
+    #[arg(short = 'n', long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) times: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    group = clap::ArgGroup::new("rule").required(true).multiple(true),
+    override_usage = "homeport route set [OPTIONS] <NAME> <ENDPOINT>"
+)]
+pub(crate) struct RouteSetArgs {
+    /// The instance
+    pub(crate) name: InstanceName,
+    /// The endpoint
+    pub(crate) endpoint: EndpointName,
+    /// Let so many be connected at once, or `usual`
+    #[arg(long, value_name = "NUMBER", group = "rule", value_parser = parse_number)]
+    pub(crate) connections: Option<Rule<NonZeroU32>>,
+    /// Let so many be connected from one address (IPv6: /64), or `usual`
+    #[arg(long, value_name = "NUMBER", group = "rule", value_parser = parse_number)]
+    pub(crate) per_source: Option<Rule<NonZeroU32>>,
+    /// Let so many come in a second, or `usual`
+    #[arg(long, value_name = "NUMBER", group = "rule", value_parser = parse_number)]
+    pub(crate) new_per_second: Option<Rule<NonZeroU32>>,
+    /// Let clients come from these networks only (A,B), or `usual`
+    #[arg(long, value_name = "NETWORKS", group = "rule", value_parser = parse_networks)]
+    pub(crate) allow: Option<Rule<Networks>>,
+    /// Let no client come from these networks (A,B), or `usual`
+    #[arg(long, value_name = "NETWORKS", group = "rule", value_parser = parse_networks)]
+    pub(crate) deny: Option<Rule<Networks>>,
+}
+
+/// A rule as it is typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rule<T> {
+    /// As if nobody had ever said anything.
+    Usual,
+    /// This.
+    Is(T),
+}
+
+/// Networks as they are typed, in one word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Networks(pub(crate) Vec<IpNet>);

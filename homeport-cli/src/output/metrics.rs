@@ -1,0 +1,193 @@
+//! Owns the counters of public addresses in the text format that Prometheus and its kin read. Never asks the daemon.
+
+use homeport_host::operation::RouteView;
+use homeport_host::routes::{RefusedBecause, RouteState, RouteStatus};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::Render;
+use super::page::Page;
+
+/// The counters of every public address.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct MetricsReport {
+    pub(crate) routes: Vec<RouteView>,
+}
+
+/// Which public address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    instance: String,
+    endpoint: String,
+    address: String,
+}
+
+/// Which state of a public address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    instance: String,
+    endpoint: String,
+    address: String,
+    state: &'static str,
+}
+
+/// Which clients that were reset.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedLabels {
+    instance: String,
+    endpoint: String,
+    address: String,
+    why: &'static str,
+}
+
+const fn reasons(refused: &RefusedBecause) -> [(&'static str, u64); 5] {
+    [
+        ("closed", refused.closed),
+        ("full", refused.full),
+        ("source-full", refused.source_full),
+        ("too-fast", refused.too_fast),
+        ("not-allowed", refused.not_allowed),
+    ]
+}
+
+/// Every state that a route can be in.
+const STATES: [&str; 4] = ["held", "running", "closed", "lost"];
+
+/// The state that a route is in; `lost` is one that the daemon does not hold.
+const fn state_of(route: &RouteView) -> &'static str {
+    match &route.live {
+        None => "lost",
+        Some(live) => match live.state {
+            RouteState::Held => "held",
+            RouteState::Running { .. } => "running",
+            RouteState::Closed => "closed",
+        },
+    }
+}
+
+impl Render for MetricsReport {
+    fn text(&self, page: &mut Page) {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        encode(&mut text, &self.registry()).ok();
+        text.lines().for_each(|line| page.line(line));
+    }
+}
+
+impl MetricsReport {
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::with_prefix("homeport_route");
+        let mut gauge = |name: &str, help: &str, value: fn(&RouteStatus) -> i64| {
+            let family = Family::<Labels, Gauge>::default();
+            for (labels, live) in self.held() {
+                family.get_or_create(&labels).set(value(live));
+            }
+            registry.register(name, help, family);
+        };
+        gauge("open", "Clients that are accepted and not ended", |live| saturated(live.open));
+        gauge("connected", "Clients that are connected with a container", |live| {
+            saturated(live.live.iter().map(|one| one.connections).sum())
+        });
+        gauge("limit", "How many clients may be open at once", |live| saturated(live.limit));
+        let states = Family::<StateLabels, Gauge>::default();
+        for route in &self.routes {
+            let Labels { instance, endpoint, address } = labels(route);
+            for state in STATES {
+                let value = i64::from(state == state_of(route));
+                let (instance, endpoint, address) = (instance.clone(), endpoint.clone(), address.clone());
+                states.get_or_create(&StateLabels { instance, endpoint, address, state }).set(value);
+            }
+        }
+        registry.register("state", "Whether the address is in the state, 1 or 0", states);
+        let mut counter = |name: &str, help: &str, unit: Option<Unit>, value: fn(&RouteStatus) -> u64| {
+            let family = Family::<Labels, Counter>::default();
+            for (labels, live) in self.held() {
+                family.get_or_create(&labels).inc_by(value(live));
+            }
+            match unit {
+                Some(unit) => registry.register_with_unit(name, help, unit, family),
+                None => registry.register(name, help, family),
+            }
+        };
+        counter("accepted", "Clients that were accepted", None, |live| live.accepted);
+        let refused = Family::<RefusedLabels, Counter>::default();
+        for (labels, live) in self.held() {
+            for (why, number) in reasons(&live.refused_because) {
+                let Labels { instance, endpoint, address } = labels.clone();
+                refused.get_or_create(&RefusedLabels { instance, endpoint, address, why }).inc_by(number);
+            }
+        }
+        counter("failed", "Clients that were reset because the container was not reached", None, |live| live.failed);
+        counter("received", "What came from clients", Some(Unit::Bytes), |live| live.bytes_from_clients);
+        counter("sent", "What went to clients", Some(Unit::Bytes), |live| live.bytes_to_clients);
+        registry.register("refused", "Clients that were reset before they reached a container, by why", refused);
+        registry
+    }
+
+    fn held(&self) -> impl Iterator<Item = (Labels, &RouteStatus)> {
+        self.routes.iter().filter_map(|route| Some((labels(route), route.live.as_ref()?)))
+    }
+}
+
+fn labels(route: &RouteView) -> Labels {
+    Labels {
+        instance: route.instance.to_string(),
+        endpoint: route.endpoint.to_string(),
+        address: route.address.to_string(),
+    }
+}
+
+fn saturated(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Format, render};
+    use super::*;
+
+    #[test]
+    fn each_address_has_its_counters_and_exactly_one_state() {
+        let text = r#"{"id":{"instance":"alice","endpoint":"ssh"},"address":"*:2222","state":{"kind":"held"},"open":4,
+            "live":[{"generation":2,"container":"0c1d22","connections":1}],"limit":512,"accepted":1200,"refused":3,
+            "refused_because":{"closed":2,"full":0,"source_full":0,"too_fast":0,"not_allowed":1},"failed":1,"bytes_from_clients":52000,"bytes_to_clients":7400000,"last_error":null}"#;
+        let view = |instance: &str, live| RouteView {
+            instance: instance.parse().unwrap(),
+            endpoint: "ssh".parse().unwrap(),
+            address: "*:2222".parse().unwrap(),
+            live,
+        };
+        let live = Some(serde_json::from_str(text).unwrap());
+        let report = MetricsReport { routes: vec![view("alice", live), view("bob", None)] };
+        let text = render(Format::Text, &report).unwrap();
+        let labels = |name: &str| format!(r#"instance="{name}",endpoint="ssh",address="*:2222""#);
+        for (metric, value) in [
+            ("open", 4),
+            ("connected", 1),
+            ("limit", 512),
+            ("accepted_total", 1_200),
+            ("failed_total", 1),
+            ("received_bytes_total", 52_000),
+            ("sent_bytes_total", 7_400_000),
+        ] {
+            let wanted = format!("homeport_route_{metric}{{{}}} {value}", labels("alice"));
+            assert!(text.lines().any(|line| line == wanted), "{wanted}\n{text}");
+        }
+        for (why, value) in [("closed", 2), ("full", 0), ("not-allowed", 1)] {
+            let wanted = format!("homeport_route_refused_total{{{},why=\"{why}\"}} {value}", labels("alice"));
+            assert!(text.lines().any(|line| line == wanted), "{wanted}\n{text}");
+        }
+        for (name, now) in [("alice", "held"), ("bob", "lost")] {
+            for state in STATES {
+                let value = i32::from(state == now);
+                let wanted = format!("homeport_route_state{{{},state=\"{state}\"}} {value}", labels(name));
+                assert!(text.lines().any(|line| line == wanted), "{wanted}\n{text}");
+            }
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

@@ -1,0 +1,144 @@
+//! Owns changing what an operator allows on a public address, live: first the ledger, then the daemon. Never decides who comes
+//! in.
+
+use std::num::NonZeroU32;
+
+use homeport_core::name::{EndpointName, InstanceName};
+use homeport_router::{RouteId, RouteRules};
+use ipnet::IpNet;
+
+use super::enter::{as_root, known, locked};
+use super::error::OperationError;
+use super::lifecycle::LifecycleOutcome;
+use super::survey::{no_such_endpoint, recorded_image};
+use crate::host::Host;
+use crate::ledger::{Change, EventRecord};
+use crate::request::{RouteSetRequest, RuleWish};
+use crate::routes::RoutesError;
+
+/// Whether the daemon goes by the rules already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InForce {
+    /// It does, for every client from now on.
+    Now,
+    /// It will: it does not run, or the endpoint has no public address now.
+    Later,
+}
+
+/// What is allowed on a public address now.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct RouteSet {
+    /// Whether anything was changed.
+    pub outcome: LifecycleOutcome,
+    /// The instance.
+    pub instance: InstanceName,
+    /// The endpoint.
+    pub endpoint: EndpointName,
+    /// What is allowed from now on.
+    pub rules: RouteRules,
+    /// Whether that is in force.
+    pub in_force: InForce,
+}
+
+/// Changes what is allowed on one endpoint's public address. Clients that are connected stay. It is kept with the instance,
+/// over restarts and other versions, until it is changed again.
+///
+/// # Errors
+/// There is no such instance or endpoint. Where the daemon cannot be told, it is written down all the same, and the daemon goes by
+/// it when it next looks.
+pub fn route_set(host: &Host, request: &RouteSetRequest) -> Result<RouteSet, OperationError> {
+    as_root()?;
+    let (instance, endpoint) = (&request.instance, &request.endpoint);
+    locked(host, &format!("route set {instance}"), |writer, _| {
+        let record = known(writer, instance)?;
+        if let Some(fault) = no_such_endpoint(&recorded_image(&record)?.manifest, endpoint) {
+            let fault = fault.remedy(format!("`homeport route show {instance}` shows all that have a public address"));
+            let what = format!("rules for `{endpoint}` of `{instance}`");
+            return Err(OperationError::Refused { what, faults: vec![fault] });
+        }
+        let id = RouteId { instance: instance.clone(), endpoint: endpoint.clone() };
+        let rules = wished(writer.route_rules()?.remove(&id).unwrap_or_default(), request);
+        let outcome = match writer.put_route_rules(&id, &rules)? {
+            Change::Changed => {
+                writer.append_event(&EventRecord {
+                    time: host.now(),
+                    instance: Some(instance.clone()),
+                    operation: None,
+                    kind: "route".to_owned(),
+                    text: format!("`{endpoint}` lets in: {}", in_words(&rules)),
+                })?;
+                LifecycleOutcome::Changed
+            }
+            Change::Unchanged => LifecycleOutcome::Unchanged,
+        };
+        let in_force = match host.routes.set_rules(&id, &rules) {
+            Ok(()) => InForce::Now,
+            Err(RoutesError::NotRunning { .. }) => InForce::Later,
+            Err(error) if error.is_no_such_route() => InForce::Later,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(RouteSet { outcome, instance: instance.clone(), endpoint: endpoint.clone(), rules, in_force })
+    })
+}
+
+fn wished(now: RouteRules, request: &RouteSetRequest) -> RouteRules {
+    let number = |wish: RuleWish<NonZeroU32>, now| match wish {
+        RuleWish::Keep => now,
+        RuleWish::Usual => None,
+        RuleWish::Is(number) => Some(number),
+    };
+    let networks = |wish: &RuleWish<Vec<IpNet>>, now| match wish {
+        RuleWish::Keep => now,
+        RuleWish::Usual => Vec::new(),
+        RuleWish::Is(networks) => networks.clone(),
+    };
+    RouteRules {
+        connections: number(request.connections, now.connections),
+        per_source: number(request.per_source, now.per_source),
+        new_per_second: number(request.new_per_second, now.new_per_second),
+        allow: networks(&request.allow, now.allow),
+        deny: networks(&request.deny, now.deny),
+    }
+}
+
+/// The rules in words, for people: `everybody, 40 at once, 4 from one source`.
+pub fn in_words(rules: &RouteRules) -> String {
+    let list = |networks: &[IpNet]| networks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", ");
+    let who = if rules.allow.is_empty() { "everybody".to_owned() } else { list(&rules.allow) };
+    let parts = [
+        Some(who),
+        (!rules.deny.is_empty()).then(|| format!("but {}", list(&rules.deny))),
+        rules.connections.map(|number| format!("{number} at once")),
+        rules.per_source.map(|number| format!("{number} from one source at once")),
+        rules.new_per_second.map(|number| format!("{number} new ones a second")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_wished_for_stays_and_what_is_usual_goes() {
+        let now = RouteRules {
+            connections: NonZeroU32::new(9),
+            per_source: NonZeroU32::new(3),
+            allow: vec!["10.0.0.0/8".parse().unwrap()],
+            ..RouteRules::default()
+        };
+        let request = RouteSetRequest {
+            instance: "alice".parse().unwrap(),
+            endpoint: "ssh".parse().unwrap(),
+            connections: RuleWish::Keep,
+            per_source: RuleWish::Usual,
+            new_per_second: RuleWish::Is(NonZeroU32::new(5).unwrap()),
+            allow: RuleWish::Usual,
+            deny: RuleWish::Is(vec!["192.0.2.0/24".parse().unwrap()]),
+        };
+        let rules = wished(now, &request);
+        assert_eq!(in_words(&rules), "everybody, but 192.0.2.0/24, 9 at once, 5 new ones a second");
+        assert_eq!(in_words(&RouteRules::default()), "everybody");
+    }
+}

@@ -1,0 +1,124 @@
+//! Owns the decision whether one more client comes in: a state machine of counts and one clock, which its caller reads. Pure:
+//! never touches a socket, and never waits.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::rules::RouteRules;
+
+/// Where a client comes from, for counting: an IPv4 address, or the network part of an IPv6 one, of which a single client
+/// has all the others too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Source(IpAddr);
+
+impl Source {
+    pub(crate) fn of(client: IpAddr) -> Self {
+        match client.to_canonical() {
+            IpAddr::V6(ip) => Self(IpAddr::V6((u128::from(ip) >> 64 << 64).into())),
+            ip @ IpAddr::V4(_) => Self(ip),
+        }
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            IpAddr::V4(ip) => write!(f, "{ip}"),
+            IpAddr::V6(ip) => write!(f, "{ip}/64"),
+        }
+    }
+}
+
+/// Why a client does not come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Barred {
+    /// It may not come from there.
+    NotAllowed,
+    /// So many are in already, which is as many as may be.
+    Full(usize),
+    /// So many of its source are in already, which is as many as may be.
+    SourceFull(Source, u32),
+    /// So many may come in a second, and did.
+    TooFast(u32),
+}
+
+/// Who is in, and what may come.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    rules: RouteRules,
+    /// The most that the router gives a route, and the most that rules can ask for.
+    usual: usize,
+    most: usize,
+    open: usize,
+    sources: HashMap<Source, u32>,
+    /// Until when the clients that came use up the rate.
+    paid: Option<Instant>,
+}
+
+impl Entrance {
+    /// With the usual rules, and nobody in.
+    pub(crate) fn new(usual: usize, most: usize) -> Self {
+        Self { rules: RouteRules::default(), usual, most, open: 0, sources: HashMap::new(), paid: None }
+    }
+
+    /// The rules from now on; who is in stays.
+    pub(crate) fn set(&mut self, rules: RouteRules) {
+        self.rules = rules;
+    }
+
+    pub(crate) const fn rules(&self) -> &RouteRules {
+        &self.rules
+    }
+
+    /// How many may be in at once.
+    pub(crate) fn limit(&self) -> usize {
+        let asked = self.rules.connections.map(|asked| usize::try_from(asked.get()).unwrap_or(usize::MAX));
+        asked.map_or(self.usual, |asked| asked.min(self.most))
+    }
+
+    /// How many are in.
+    pub(crate) const fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Lets a client in, or says why not. One that does not come in counts for nothing. `now` never goes back.
+    pub(crate) fn come(&mut self, client: IpAddr, now: Instant) -> Result<Source, Barred> {
+        if !self.rules.allow(client) {
+            return Err(Barred::NotAllowed);
+        }
+        if self.open >= self.limit() {
+            return Err(Barred::Full(self.open));
+        }
+        let source = Source::of(client);
+        let of_source = self.sources.get(&source).copied().unwrap_or(0);
+        if self.rules.per_source.is_some_and(|most| of_source >= most.get()) {
+            return Err(Barred::SourceFull(source, of_source));
+        }
+        if let Some(rate) = self.rules.new_per_second {
+            let paid = self.paid.unwrap_or(now).max(now) + Duration::from_secs(1) / rate.get();
+            if paid > now + Duration::from_secs(1) {
+                return Err(Barred::TooFast(rate.get()));
+            }
+            self.paid = Some(paid);
+        }
+        self.open += 1;
+        self.sources.insert(source, of_source + 1);
+        Ok(source)
+    }
+
+    /// Lets a client out that came in.
+    pub(crate) fn leave(&mut self, source: Source) {
+        self.open = self.open.saturating_sub(1);
+        match self.sources.get_mut(&source) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.sources.remove(&source)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "entrance_tests.rs"]
+mod tests;

@@ -1,0 +1,105 @@
+//! Owns what an operator allows on one route: who may come, and how many at once and a second. A value, never a decision.
+
+use std::num::NonZeroU32;
+
+use ipnet::IpNet;
+
+/// What a route lets in. The usual rules let everybody in, up to the router's own bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteRules {
+    /// Connections at once; the router's own bound where it is not said. Never more than half of what the router can have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<NonZeroU32>,
+    /// Connections at once from one source: an IPv4 address, or the 64 bits of an IPv6 network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_source: Option<NonZeroU32>,
+    /// New connections a second; a second's worth may come at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_per_second: Option<NonZeroU32>,
+    /// The networks from which clients may come; everybody may where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<IpNet>,
+    /// The networks from which none may come, whatever `allow` says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<IpNet>,
+}
+
+impl RouteRules {
+    /// Whether these are the usual rules.
+    pub fn are_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether clients may come from this address, which is told as IPv4 where it is one.
+    pub(crate) fn allow(&self, client: std::net::IpAddr) -> bool {
+        let client = client.to_canonical();
+        let is_in = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&client));
+        !is_in(&self.deny) && (self.allow.is_empty() || is_in(&self.allow))
+    }
+}
+
+/// Clients that were reset, by why. [`RouteStatus::refused`](crate::RouteStatus::refused) is their sum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RefusedBecause {
+    /// The route was closed, or closed while they waited.
+    pub closed: u64,
+    /// The route, or the whole router, had as many connections as it may.
+    pub full: u64,
+    /// Their source had as many connections as it may.
+    pub source_full: u64,
+    /// More came in a second than may.
+    pub too_fast: u64,
+    /// Their source may not come.
+    pub not_allowed: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nets(texts: &[&str]) -> Vec<IpNet> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_denied_network_is_denied_within_an_allowed_one_and_mapped_addresses_are_ipv4() {
+        let rules = RouteRules {
+            allow: nets(&["192.0.2.0/24", "2001:db8::/32"]),
+            deny: nets(&["192.0.2.128/25"]),
+            ..RouteRules::default()
+        };
+        for (client, wanted) in [
+            ("192.0.2.7", true),
+            ("::ffff:192.0.2.7", true),
+            ("192.0.2.200", false),
+            ("198.51.100.1", false),
+            ("2001:db8::1", true),
+            ("2001:db9::1", false),
+        ] {
+            assert_eq!(rules.allow(client.parse().unwrap()), wanted, "{client}");
+            assert!(RouteRules::default().allow(client.parse().unwrap()));
+        }
+        let only_deny = RouteRules { allow: Vec::new(), ..rules };
+        assert!(only_deny.allow("198.51.100.1".parse().unwrap()));
+        assert!(!only_deny.allow("192.0.2.200".parse().unwrap()));
+    }
+
+    #[test]
+    fn rules_cross_a_document_unchanged_and_the_usual_ones_are_empty() {
+        assert_eq!(serde_json::to_string(&RouteRules::default()).unwrap(), "{}");
+        let rules = RouteRules {
+            connections: NonZeroU32::new(40),
+            per_source: NonZeroU32::new(4),
+            new_per_second: NonZeroU32::new(10),
+            allow: nets(&["10.0.0.0/8"]),
+            deny: nets(&["::/0"]),
+        };
+        let json = serde_json::to_string(&rules).unwrap();
+        let wanted = r#"{"connections":40,"per_source":4,"new_per_second":10,"allow":["10.0.0.0/8"],"deny":["::/0"]}"#;
+        assert_eq!(json, wanted);
+        assert_eq!(serde_json::from_str::<RouteRules>(&json).unwrap(), rules);
+        assert!(serde_json::from_str::<RouteRules>(r#"{"connections":0}"#).is_err());
+        assert!(serde_json::from_str::<RouteRules>(r#"{"conections":1}"#).is_err());
+    }
+}
