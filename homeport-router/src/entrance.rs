@@ -2,11 +2,12 @@
 //! never touches a socket, and never waits.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::address::ListenHost;
 use crate::rules::RouteRules;
 
 /// Where a client comes from, for counting: an IPv4 address, or the network part of an IPv6 one, of which a single client
@@ -29,6 +30,25 @@ impl std::fmt::Display for Source {
             IpAddr::V4(ip) => write!(f, "{ip}"),
             IpAddr::V6(ip) => write!(f, "{ip}/64"),
         }
+    }
+}
+
+/// Whether a client is this machine itself, which has to be able to prove that an address answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It comes from the address that it came to, or from `127.0.0.1` or `::1`.
+    ThisMachine,
+    Elsewhere,
+}
+
+impl Origin {
+    /// Of a client of a route with this address.
+    pub(crate) fn of(client: IpAddr, host: ListenHost) -> Self {
+        let client = client.to_canonical();
+        let is_own = client == IpAddr::V4(Ipv4Addr::LOCALHOST)
+            || client == IpAddr::V6(Ipv6Addr::LOCALHOST)
+            || matches!(host, ListenHost::Ip(ip) if ip.to_canonical() == client);
+        if is_own { Self::ThisMachine } else { Self::Elsewhere }
     }
 }
 
@@ -84,9 +104,11 @@ impl Entrance {
         self.open
     }
 
-    /// Lets a client in, or says why not. One that does not come in counts for nothing. `now` never goes back.
-    pub(crate) fn come(&mut self, client: IpAddr, now: Instant) -> Result<Source, Barred> {
-        if !self.rules.allow(client) {
+    /// Lets a client in, or says why not. One that does not come in counts for nothing. This machine itself always comes in
+    /// where there is room. `now` never goes back.
+    pub(crate) fn come(&mut self, client: IpAddr, origin: Origin, now: Instant) -> Result<Source, Barred> {
+        let is_bound = origin == Origin::Elsewhere;
+        if is_bound && !self.rules.allow(client) {
             return Err(Barred::NotAllowed);
         }
         if self.open >= self.limit() {
@@ -94,19 +116,27 @@ impl Entrance {
         }
         let source = Source::of(client);
         let of_source = self.sources.get(&source).copied().unwrap_or(0);
-        if self.rules.per_source.is_some_and(|most| of_source >= most.get()) {
-            return Err(Barred::SourceFull(source, of_source));
-        }
-        if let Some(rate) = self.rules.new_per_second {
-            let paid = self.paid.unwrap_or(now).max(now) + Duration::from_secs(1) / rate.get();
-            if paid > now + Duration::from_secs(1) {
-                return Err(Barred::TooFast(rate.get()));
+        if is_bound {
+            if self.rules.per_source.is_some_and(|most| of_source >= most.get()) {
+                return Err(Barred::SourceFull(source, of_source));
             }
-            self.paid = Some(paid);
+            self.pay(now)?;
         }
         self.open += 1;
         self.sources.insert(source, of_source + 1);
         Ok(source)
+    }
+
+    /// Uses up a part of the rate, where there is any.
+    fn pay(&mut self, now: Instant) -> Result<(), Barred> {
+        let Some(rate) = self.rules.new_per_second else { return Ok(()) };
+        let second = Duration::from_secs(1);
+        let paid = self.paid.unwrap_or(now).max(now) + second / rate.get();
+        if paid > now + second {
+            return Err(Barred::TooFast(rate.get()));
+        }
+        self.paid = Some(paid);
+        Ok(())
     }
 
     /// Lets a client out that came in.

@@ -80,7 +80,7 @@ proptest! {
                     } else {
                         Ok(())
                     };
-                    let found = entrance.come(address(client), now);
+                    let found = entrance.come(address(client), Origin::Elsewhere, now);
                     match (&found, wanted) {
                         (Ok(source), Ok(())) => {
                             inside.push((client, *source));
@@ -113,11 +113,40 @@ fn a_seconds_worth_may_come_at_once_and_after_that_one_for_each_part_of_a_second
     let mut entrance = Entrance::new(100, 100);
     entrance.set(RouteRules { new_per_second: NonZeroU32::new(4), ..RouteRules::default() });
     let start = Instant::now();
-    let mut come = |after: u64| entrance.come(address(1), start + Duration::from_millis(after)).is_ok();
+    let mut come =
+        |after: u64| entrance.come(address(1), Origin::Elsewhere, start + Duration::from_millis(after)).is_ok();
     assert_eq!(
         [0, 0, 0, 0, 0, 249, 250, 250, 1_999].map(&mut come),
         [true, true, true, true, false, false, true, false, true]
     );
+}
+
+/// An operation proves over the public address that it answers: rules for others must not make it fail.
+#[test]
+fn this_machine_comes_in_whatever_the_rules_say_where_there_is_room() {
+    let host: ListenHost = ListenHost::Ip("192.0.2.9".parse().unwrap());
+    for (client, host, wanted) in [
+        ("127.0.0.1", ListenHost::Any, Origin::ThisMachine),
+        ("::ffff:127.0.0.1", ListenHost::Any, Origin::ThisMachine),
+        ("::1", ListenHost::Any, Origin::ThisMachine),
+        ("192.0.2.9", host, Origin::ThisMachine),
+        ("192.0.2.9", ListenHost::Any, Origin::Elsewhere),
+        ("127.0.0.2", host, Origin::Elsewhere),
+        ("172.17.0.2", ListenHost::Any, Origin::Elsewhere),
+    ] {
+        assert_eq!(Origin::of(client.parse().unwrap(), host), wanted, "{client}");
+    }
+    let mut entrance = Entrance::new(3, 3);
+    entrance.set(RouteRules {
+        new_per_second: NonZeroU32::new(1),
+        per_source: NonZeroU32::new(1),
+        deny: vec!["0.0.0.0/0".parse().unwrap()],
+        ..RouteRules::default()
+    });
+    let (own, now) = ("127.0.0.1".parse().unwrap(), Instant::now());
+    let came = [(); 4].map(|()| entrance.come(own, Origin::ThisMachine, now).is_ok());
+    assert_eq!(came, [true, true, true, false]);
+    assert_eq!(entrance.come(own, Origin::ThisMachine, now), Err(Barred::Full(3)));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::address::ListenAddress;
-use crate::entrance::{Barred, Entrance, Source};
+use crate::entrance::{Barred, Entrance, Origin, Source};
 use crate::flows::Flows;
 use crate::gate::{Admission, Change, Gate, GateEvent, HoldNumber};
 use crate::limits::Limits;
@@ -120,7 +120,8 @@ impl Route {
     pub(crate) fn take_seat(&self, client: IpAddr) -> Option<Seat> {
         let (came, limit) = {
             let mut entrance = locked(&self.entrance);
-            (entrance.come(client, Instant::now()), entrance.limit())
+            let origin = Origin::of(client, self.address.host());
+            (entrance.come(client, origin, Instant::now()), entrance.limit())
         };
         let source = came.map_err(|barred| self.barred(barred)).ok()?;
         let Ok(of_router) = Arc::clone(&self.all_seats).try_acquire_owned() else {

@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 
 use ipnet::IpNet;
 
-/// What a route lets in. The usual rules let everybody in, up to the router's own bound.
+/// What a route lets in. The usual rules let everybody in, up to the router's own bound. This machine itself may always come, as
+/// often as it likes: an operation proves over the public address that it answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteRules {

@@ -55,7 +55,7 @@ impl Session<'_, '_> {
     /// A version that is taken back had volumes as they are, without a copy: what it wrote to them stays, because it has the
     /// format of the version from before and clients may have been told that it is kept. Somebody has to know, and how what
     /// was there before is had again. Where the version from before wrote to them as well, nobody can tell whose it is.
-    /// [spec: UPG-48]
+    /// [spec: UPG-54]
     pub(super) fn tell_writes_of_tried(&mut self) -> Result<(), StepError> {
         if self.clients == Clients::Served {
             return Ok(());

@@ -103,7 +103,7 @@ async fn those_too_many_in_a_second_are_reset_and_said_once() {
     stage.router.set_rules(&stage.id, rules).unwrap();
     let (mut refused, begun) = (0, std::time::Instant::now());
     for _ in 0..60 {
-        let mut stream = stage.connect().await;
+        let mut stream = from(&stage, [127, 9, 0, 4]).await;
         let end = stream.write_all(b"?").await.and(stream.shutdown().await);
         let mut answer = Vec::new();
         refused += u64::from(end.is_err() || stream.read_to_end(&mut answer).await.is_err());
