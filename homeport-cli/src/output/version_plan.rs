@@ -121,7 +121,12 @@ fn migration(one: &MigrationView, set_back: Option<&SetBackView>, page: &mut Pag
         ),
         (MigrationWay::Snapshot, None) => "set back to what it was in a snapshot".to_owned(),
     };
-    page.line(format_args!("  volume `{}`: from format {} to {}, {way}", one.volume, one.from, one.to));
+    let formats = if one.from == one.to {
+        format!("in format {}", one.to)
+    } else {
+        format!("from format {} to {}", one.from, one.to)
+    };
+    page.line(format_args!("  volume `{}`: {formats}, {way}", one.volume));
     let within = match one.way {
         MigrationWay::StepsOfNext | MigrationWay::StepsOfPresent => {
             format!(", and beside the copying at most {}", seconds(one.within))

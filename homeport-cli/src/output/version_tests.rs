@@ -242,6 +242,20 @@ fn a_plan_for_which_somebody_has_to_consent_tells_what_would_be_lost_and_the_who
 }
 
 #[test]
+fn data_that_is_set_back_without_a_change_of_its_format_is_not_said_to_change_it() {
+    let set_back = MigrationView {
+        volume: "home".parse().unwrap(),
+        from: DataFormat::new(1),
+        to: DataFormat::new(1),
+        way: MigrationWay::Snapshot,
+        ..plan().migrations.remove(0)
+    };
+    let told = text(&planned(VersionPlan { migrations: vec![set_back], ..plan() }, None, "homeport rollback alice"));
+    assert!(told.contains("  volume `home`: in format 1, set back to what it was in a snapshot\n"), "{told}");
+    assert!(!told.contains("from format"), "{told}");
+}
+
+#[test]
 fn a_change_that_is_done_says_how_to_reach_it_and_how_to_get_back() {
     let report = done(changed());
     insta::assert_snapshot!(text(&report), @r#"
