@@ -178,10 +178,11 @@ impl InstanceReport {
             page.line(format_args!("  container: {}", &container.as_str()[..12]));
         }
         if let Some(former) = &view.former {
-            let until = moment(&former.until);
             page.line(format_args!(
-                "  version before: {}, until {until} (homeport rollback {})",
-                former.version, view.name
+                "  had version {} before, and left it at {}; to go back: homeport rollback {}",
+                former.version,
+                moment(&former.until),
+                view.name
             ));
         }
         for retiring in &view.retiring {

@@ -244,10 +244,9 @@ fn an_instance_whose_version_was_changed_says_what_it_had_and_what_still_runs() 
         ..view()
     };
     let told = both(&StatusReport::one(instance, &public()));
-    assert!(
-        told.contains("  version before: 0.9.0, until 2026-01-02 03:04:05 UTC (homeport rollback alice)\n"),
-        "{told}"
-    );
+    let had =
+        "  had version 0.9.0 before, and left it at 2026-01-02 03:04:05 UTC; to go back: homeport rollback alice\n";
+    assert!(told.contains(had), "{told}");
     let retires =
         "  still serves clients that were connected before: version 0.9.0, until 2026-01-03 03:04:05 UTC at the";
     assert!(told.contains(retires), "{told}");
