@@ -254,7 +254,10 @@ fn no_way_down(name: &VolumeName, volume: &Volume, found: Format, at: Format) ->
     Fault::new("HP-UPG-009", subject(name), message)
         .actual(format!("format {found}, and no step from {} to {at}", at.get().saturating_add(1)))
         .expected(formats_of(volume))
-        .remedy("name a snapshot that was taken before the upgrade; what was written since would be lost")
+        .remedy(format!(
+            "stay with the installed version, or give the store a snapshot that has `{name}` in such a format: one that was \
+             exported comes back with `homeport snapshot import FILE`; what was written since it was taken would be lost"
+        ))
         .clause("UPG-24")
 }
 

@@ -183,6 +183,22 @@ fn every_reason_says_what_to_do_and_names_its_clause() {
     }
 }
 
+/// A snapshot that leads down is found by the host, and named by nobody: an operator can only see to it that there is one.
+#[test]
+fn what_leads_down_without_steps_is_a_snapshot_in_the_store() {
+    let mut told = 0;
+    for path in files("vectors/upgrade/refused", "json") {
+        let case = Case::read(&serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap());
+        let (_, reasons) = split(verdict(&case.proposal()));
+        for fault in reasons.iter().filter(|fault| fault.code == "HP-UPG-009") {
+            assert!(fault.remedy.contains("`homeport snapshot import FILE`"), "{fault:?}");
+            assert!(!fault.remedy.contains("name a snapshot"), "{fault:?}");
+            told += 1;
+        }
+    }
+    assert!(told >= 3, "{told}");
+}
+
 /// The versions that are a patch, a minor and a major version above 1.0.0.
 const ABOVE: [(Bump, &str); 3] = [(Bump::Patch, "1.0.1"), (Bump::Minor, "1.1.0"), (Bump::Major, "2.0.0")];
 
