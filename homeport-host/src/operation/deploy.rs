@@ -2,6 +2,7 @@
 
 use homeport_core::fault::Fault;
 use homeport_core::name::{EndpointName, InstanceName};
+use homeport_core::upgrade::is_same_version;
 use homeport_router::ListenAddress;
 
 use super::enter::{enter, ready};
@@ -159,7 +160,7 @@ fn differences(
             Fault::new("HP-REQ-011", "image", there("another image"))
                 .actual(format!("version {} ({})", record.version, short(record.image)))
                 .expected(format!("version {} ({})", image.manifest.port.version, short(image.id)))
-                .remedy(format!("`homeport remove {name}` keeps its data; deploy it again afterwards")),
+                .remedy(way_to_another_image(record, image)),
         );
     }
     match homeport_core::config::parse_given(&image.manifest.config, &request.given) {
@@ -199,6 +200,18 @@ fn differences(
         }
     }
     Ok(faults)
+}
+
+/// How an instance that is there gets the image that was asked for. Two images of one version are none that can follow each
+/// other: the instance is made anew, with its data.
+fn way_to_another_image(record: &InstanceRecord, image: &PortImage) -> String {
+    let (name, wanted) = (&record.name, &image.reference);
+    if is_same_version(&record.version, &image.manifest.port.version) {
+        return format!("`homeport remove {name}` keeps its data; deploy it again afterwards");
+    }
+    format!(
+        "`homeport upgrade {name} --to {wanted}` takes it there with its data; `--dry-run` shows first what that does"
+    )
 }
 
 /// Routes that were asked for and are others.

@@ -30,6 +30,7 @@ mod script;
 mod stage;
 mod store_rules;
 mod stuck;
+mod told;
 mod trash_rules;
 mod unbegun;
 mod version;

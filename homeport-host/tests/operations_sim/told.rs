@@ -1,0 +1,38 @@
+//! What people are told around changes of version and what is stuck: the way on, and nothing that is not so.
+
+use homeport_core::digest::Digest;
+use homeport_core::fault::Advice as _;
+use homeport_host::operation;
+
+use crate::data_rules::refusal;
+use crate::port::MANIFEST;
+use crate::stage::{Command, Ground, Stage, alice};
+use crate::version::two_versions;
+
+/// Puts another image with this manifest into the engine, which takes the name of the one before.
+fn put_twin(stage: &Stage, manifest: &str, id: u8) {
+    let mut image = stage.port.image(&stage.engine, manifest);
+    image.facts.id = Digest::new([id; 32]);
+    stage.engine.put_image(image);
+}
+
+#[test]
+fn a_deploy_of_another_version_names_the_upgrade_to_it() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    let again = |stage: &Stage| refusal(stage, |host| operation::deploy(host, &stage.request(&alice(), false)));
+    let told = again(&stage);
+    let fault = &told.faults()[0];
+    assert_eq!(fault.code, "HP-REQ-011");
+    assert!(fault.remedy.contains("`homeport upgrade alice --to homeport/shell:1.1.0`"), "{}", fault.remedy);
+    assert!(!fault.remedy.contains("remove"), "{}", fault.remedy);
+
+    // No version leads to another image of the same one.
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    put_twin(&stage, MANIFEST, 9);
+    let told = again(&stage);
+    let fault = &told.faults()[0];
+    assert_eq!(fault.code, "HP-REQ-011");
+    assert!(fault.remedy.contains("`homeport remove alice`") && !fault.remedy.contains("upgrade"), "{}", fault.remedy);
+}
