@@ -26,7 +26,7 @@ impl Render for SnapshotList {
                     short(&snapshot.uuid),
                     moment(&snapshot.taken),
                     snapshot.instance.to_string(),
-                    snapshot.reason.to_string(),
+                    snapshot.why().to_owned(),
                     entries.to_string(),
                     size(bytes),
                     state(snapshot),
@@ -46,10 +46,10 @@ impl Render for SnapshotList {
 impl Render for SnapshotView {
     fn text(&self, page: &mut Page) {
         page.line(format_args!("snapshot {:#} of `{}` ({})", self.sequence, self.instance, self.uuid));
-        page.line(format_args!("  taken: {} ({})", moment(&self.taken), self.reason));
+        page.line(format_args!("  taken: {} ({})", moment(&self.taken), self.why()));
         page.line(format_args!("  port: {} {}", self.port, self.version));
         page.line(format_args!("  consistency: {}", self.consistency));
-        if let Some(note) = &self.note {
+        if let Some(note) = self.note.as_deref().filter(|note| *note != self.why()) {
             page.line(format_args!("  note: {note}"));
         }
         for volume in &self.volumes {

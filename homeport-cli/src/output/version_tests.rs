@@ -9,9 +9,10 @@ use homeport_core::upgrade::Direction;
 use homeport_host::approval::{Facts, Issued, Token};
 use homeport_host::operation::{
     ChangeView, ClientsView, HistoryLine, MigrationView, MigrationWay, OperationError, Outcome, Repaired, Running,
-    SetBackView, VersionChanged, VersionPlan, WayBackView,
+    SetBackView, SnapshotList, SnapshotView, VersionChanged, VersionPlan, WayBackView,
 };
 use homeport_host::plan::{Kind, Plan, Step};
+use homeport_volumes::store::{Consistency, Reason, Sequence};
 
 use super::{Format, HistoryReport, PublicName, RepairReport, Report, VersionReport, render};
 use crate::failure::Failure;
@@ -196,7 +197,7 @@ fn a_plan_for_which_somebody_has_to_consent_tells_what_would_be_lost_and_the_who
             within: Seconds::new(0),
         }],
         set_back: Some(SetBackView {
-            sequence: homeport_volumes::store::Sequence::new(12).unwrap(),
+            sequence: Sequence::new(12).unwrap(),
             uuid: "8f26b100-39e8-47c6-a6ee-cb9a58b63eb1".parse().unwrap(),
             taken: "2026-01-01T10:00:00.000Z".parse().unwrap(),
             version: "1.0.0".to_owned(),
@@ -290,6 +291,38 @@ fn a_change_of_a_stopped_instance_says_that_it_is_stopped_still() {
       to go back: homeport rollback alice
         to the snapshot: what is written to `home` meanwhile would be kept aside, in a snapshot of its own and in the trash
     "#);
+}
+
+#[test]
+fn the_snapshot_before_a_rollback_is_not_said_to_be_for_an_upgrade() {
+    let snapshot = SnapshotView {
+        uuid: "8f26b100-39e8-47c6-a6ee-cb9a58b63eb1".parse().unwrap(),
+        sequence: Sequence::new(2).unwrap(),
+        taken: "2026-01-02T03:04:05.000Z".parse().unwrap(),
+        instance: "alice".parse().unwrap(),
+        port: "shell".parse().unwrap(),
+        version: "1.1.0".to_owned(),
+        reason: Reason::Upgrade,
+        consistency: Consistency::Stopped,
+        note: Some("before the rollback from 1.1.0 to 1.0.0".to_owned()),
+        volumes: Vec::new(),
+        alarms: Vec::new(),
+        acknowledged: None,
+        verified: None,
+        damaged: None,
+        rehearsed: None,
+        parent: None,
+    };
+    insta::assert_snapshot!(text(&snapshot), @r#"
+    snapshot 2 of `alice` (8f26b100-39e8-47c6-a6ee-cb9a58b63eb1)
+      taken: 2026-01-02 03:04:05 UTC (before the rollback from 1.1.0 to 1.0.0)
+      port: shell 1.1.0
+      consistency: stopped
+    "#);
+    let list = SnapshotList { snapshots: vec![snapshot], damaged: Vec::new(), gone: Vec::new() };
+    let told = text(&list);
+    assert!(told.contains("  before the rollback from 1.1.0 to 1.0.0  "), "{told}");
+    assert!(!told.contains("upgrade"), "{told}");
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
-use homeport_host::operation;
+use homeport_host::operation::{self, SnapshotView};
 
+use crate::data::snapshot;
 use crate::data_rules::refusal;
 use crate::port::MANIFEST;
 use crate::stage::{Command, Ground, Stage, alice};
-use crate::version::two_versions;
+use crate::version::{rollback, two_versions, upgrade};
 
 /// Puts another image with this manifest into the engine, which takes the name of the one before.
 fn put_twin(stage: &Stage, manifest: &str, id: u8) {
@@ -35,4 +36,18 @@ fn a_deploy_of_another_version_names_the_upgrade_to_it() {
     let fault = &told.faults()[0];
     assert_eq!(fault.code, "HP-REQ-011");
     assert!(fault.remedy.contains("`homeport remove alice`") && !fault.remedy.contains("upgrade"), "{}", fault.remedy);
+}
+
+/// The store has one word for every change of version; people are told which one it was.
+#[test]
+fn a_snapshot_says_before_which_change_of_version_it_was_made() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    stage.does(snapshot);
+    stage.does(upgrade);
+    stage.does(rollback);
+    let list = stage.does(|host| operation::snapshot_list(host, None)).snapshots;
+    let whys: Vec<&str> = list.iter().map(SnapshotView::why).collect();
+    assert_eq!(whys, ["manual", "before the upgrade from 1.0.0 to 1.1.0", "before the rollback from 1.1.0 to 1.0.0"]);
+    assert_eq!(SnapshotView { note: None, ..list[2].clone() }.why(), "before a change of version");
 }

@@ -26,7 +26,7 @@ pub struct SnapshotView {
     pub reason: Reason,
     /// What could write while it was made.
     pub consistency: Consistency,
-    /// What a person wrote beside it.
+    /// What a person wrote beside it; of one that was made before something else what that was.
     pub note: Option<String>,
     /// Its volumes.
     pub volumes: Vec<SnapshotVolumeView>,
@@ -123,6 +123,15 @@ impl SnapshotView {
             damaged: mark(MarkKind::Damaged),
             rehearsed: mark(MarkKind::Rehearsed),
             parent: body.parent,
+        }
+    }
+
+    /// Why it was made, in words. Before a change of version that is what was done then: the store has one word for all of them.
+    pub fn why(&self) -> &str {
+        match (self.reason, self.note.as_deref()) {
+            (Reason::Upgrade, Some(note)) => note,
+            (Reason::Upgrade, None) => "before a change of version",
+            (reason, _) => reason.as_str(),
         }
     }
 

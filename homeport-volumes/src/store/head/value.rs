@@ -131,7 +131,7 @@ words!(
     Scheduled = "scheduled",
     /// Before a restore replaced the data.
     Restore = "restore",
-    /// Before an upgrade.
+    /// Before a change of version, up, down or back; the note says which.
     Upgrade = "upgrade",
     /// Before a volume moved.
     Move = "move",
