@@ -49,5 +49,5 @@ pub use plan::{Image, MigrationPlan, Move, Step, plan};
 pub use proposal::{Direction, Formats, Past, Proposal, Release};
 pub use rule::{Rule, rules};
 pub use stored::{Kept, Origin, Parked, Replacement, Stored};
-pub use verdict::{Verdict, verdict};
+pub use verdict::{Verdict, other_port, verdict};
 pub use way_back::{Loss, WayBack};

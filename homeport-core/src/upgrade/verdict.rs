@@ -14,6 +14,7 @@ use super::rule::TOO_SMALL;
 use super::way_back::{Loss, WayBack, is_one_way, needs_snapshot, way_back};
 use crate::digest::Digest;
 use crate::fault::Fault;
+use crate::manifest::Manifest;
 use crate::name::VolumeName;
 
 /// Whether an instance may go from one version to another.
@@ -30,8 +31,12 @@ pub enum Verdict {
 /// What is forbidden for the sake of values that an operator set: they go along also where data is set back.
 const OF_VALUES: [&str; 2] = ["HP-UPG-013", "HP-UPG-014"];
 
-/// Judges a proposal. Nothing is left out because of something else that was found. [spec: UPG-7, UPG-27]
+/// Judges a proposal. Nothing is left out because of something else that was found, but for another port: of that nothing else
+/// can be said. [spec: UPG-6, UPG-7, UPG-27]
 pub fn verdict(proposal: &Proposal<'_>) -> Verdict {
+    if let Some(other) = other_port(proposal.installed.manifest, proposal.candidate.manifest) {
+        return Verdict::Refused(vec![other]);
+    }
     let mut refused = versions(proposal);
     refused.extend(protocol(proposal));
     if proposal.direction == Direction::Up {
@@ -53,19 +58,23 @@ pub fn verdict(proposal: &Proposal<'_>) -> Verdict {
     }
 }
 
-/// Another port, or a version on the wrong side. [spec: UPG-1, UPG-6]
+/// That the candidate is no version of the installed port. Whatever else differs follows from it. [spec: UPG-6, UPG-7]
+pub fn other_port(installed: &Manifest, candidate: &Manifest) -> Option<Fault> {
+    let (installed, candidate) = (&installed.port.id, &candidate.port.id);
+    let fault = || {
+        Fault::new("HP-UPG-001", "/port/id", format!("`{candidate}` is another port"))
+            .actual(format!("`{candidate}`"))
+            .expected(format!("a version of `{installed}`"))
+            .remedy("deploy it as an instance of its own")
+            .clause("UPG-6")
+    };
+    (installed != candidate).then(fault)
+}
+
+/// A version of another image, or on the wrong side. [spec: UPG-1, UPG-6]
 fn versions(proposal: &Proposal<'_>) -> Vec<Fault> {
     let (installed, candidate) = (&proposal.installed.manifest.port, &proposal.candidate.manifest.port);
     let mut faults = Vec::new();
-    if installed.id != candidate.id {
-        faults.push(
-            Fault::new("HP-UPG-001", "/port/id", format!("`{}` is another port", candidate.id))
-                .actual(format!("`{}`", candidate.id))
-                .expected(format!("a version of `{}`", installed.id))
-                .remedy("deploy it as an instance of its own")
-                .clause("UPG-6"),
-        );
-    }
     let (old, new) = (&installed.version, &candidate.version);
     let fault = |code, message: String| Fault::new(code, "/port/version", message);
     let images = [proposal.installed.image, proposal.candidate.image].map(Digest::short);

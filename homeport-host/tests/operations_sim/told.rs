@@ -8,7 +8,8 @@ use crate::data::snapshot;
 use crate::data_rules::refusal;
 use crate::port::MANIFEST;
 use crate::stage::{Command, Ground, Stage, alice};
-use crate::version::{rollback, two_versions, upgrade};
+use crate::version::{request, rollback, two_versions, upgrade};
+use crate::view::Now;
 
 /// Puts another image with this manifest into the engine, which takes the name of the one before.
 fn put_twin(stage: &Stage, manifest: &str, id: u8) {
@@ -50,4 +51,22 @@ fn a_snapshot_says_before_which_change_of_version_it_was_made() {
     let whys: Vec<&str> = list.iter().map(SnapshotView::why).collect();
     assert_eq!(whys, ["manual", "before the upgrade from 1.0.0 to 1.1.0", "before the rollback from 1.1.0 to 1.0.0"]);
     assert_eq!(SnapshotView { note: None, ..list[2].clone() }.why(), "before a change of version");
+}
+
+/// Everything else that is wrong with it follows from its being another port.
+#[test]
+fn an_image_of_another_port_is_refused_for_that_alone() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    let other = MANIFEST
+        .replace(r#""id":"shell","version":"1.0.0""#, r#""id":"site","version":"0.5.0""#)
+        .replace(r#""config":{"#, r#""config":{"name":{"type":"string","required":true},"#)
+        .replace(r#""hostkeys":{"path""#, r#""pages":{"path""#);
+    let mut image = stage.port.image(&stage.engine, &other);
+    image.facts.names = vec!["homeport/site:0.5.0".parse().unwrap()];
+    stage.engine.put_image(image);
+    let told = refusal(&stage, |host| operation::upgrade(host, &request(Some("homeport/site:0.5.0"))));
+    let codes: Vec<_> = told.faults().iter().map(|fault| fault.code).collect();
+    assert_eq!(codes, ["HP-UPG-001"], "{:?}", told.faults());
+    assert_eq!(stage.settled("refused"), Now::running("hello"));
 }

@@ -7,7 +7,7 @@ use homeport_core::config::Given;
 use homeport_core::manifest::{Access, Backup, Manifest, Writes};
 use homeport_core::name::{EndpointName, InstanceName, VolumeName};
 use homeport_core::unit::{Format, Seconds};
-use homeport_core::upgrade::{Change, Loss, WayBack};
+use homeport_core::upgrade::{Change, Loss, WayBack, other_port};
 use homeport_volumes::TxId;
 use homeport_volumes::store::SnapshotHead;
 
@@ -60,6 +60,9 @@ pub(super) fn prepare(
     next: &PortImage,
 ) -> Result<Prepared, OperationError> {
     let instance = instance(host, ledger, asked.instance)?;
+    if let Some(other) = other_port(&instance.image.manifest, &next.manifest) {
+        return Err(OperationError::Refused { what: what(asked.kind, asked.instance), faults: vec![other] });
+    }
     let catalog = find::catalog(ledger)?.map(|(_, catalog)| catalog);
     let same_version = asked.former.filter(|former| former.image == next.id);
     let case = Case {
