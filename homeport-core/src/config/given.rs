@@ -90,6 +90,15 @@ pub fn parse_given(
     if faults.is_empty() { Ok(values) } else { Err(faults) }
 }
 
+/// What is said of the rest beside faults of what was given: a key that was given is not missing, whatever is wrong with its
+/// value, and what it had before does not count.
+pub fn beside_given(given: &[Given], faults: Vec<Fault>) -> Vec<Fault> {
+    let is_given = |fault: &Fault| {
+        fault.subject.strip_prefix("config.").is_some_and(|key| given.iter().any(|one| one.key.as_str() == key))
+    };
+    faults.into_iter().filter(|fault| !is_given(fault)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +145,14 @@ mod tests {
         let faults = parse_given(&specs(), &[given("password", "hunter2", Source::Argument)]).unwrap_err();
         assert_eq!(faults[0].code, "HP-CFG-004");
         assert!(!format!("{faults:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_key_that_was_given_is_not_missing() {
+        let missing = |key: &str| Fault::new("HP-CFG-001", format!("config.{key}"), "missing");
+        let bad = [given("sftp", "maybe", Source::Argument), given("keys", "a", Source::Argument)];
+        let told = beside_given(&bad, vec![missing("keys"), missing("sftp"), missing("password")]);
+        assert_eq!(told, [missing("password")]);
     }
 
     #[test]

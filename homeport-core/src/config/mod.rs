@@ -11,7 +11,7 @@ mod spec;
 mod value;
 
 pub use effective::{Effective, effective};
-pub use given::{Given, Source, parse_given};
+pub use given::{Given, Source, beside_given, parse_given};
 pub use kind::{Kind, Limits, Pattern};
 pub use spec::{Deprecation, KeySpec, Need, Reload, Secrecy};
 pub use value::Value;

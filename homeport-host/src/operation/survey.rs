@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use homeport_core::config::{Effective, Value, effective, parse_given};
+use homeport_core::config::{Effective, Value, beside_given, effective, parse_given};
 use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::manifest::{self, Manifest};
 use homeport_core::name::{ConfigKey, EndpointName, InstanceName, VolumeName};
@@ -191,13 +191,10 @@ impl<'a> Surveyor<'a> {
         let given = match parse_given(&self.manifest.config, &request.given) {
             Ok(given) => given,
             Err(faults) => {
-                // What could be read is still looked at below, so that a missing key is said in the same breath.
-                let named: BTreeSet<&str> = request.given.iter().map(|one| one.key.as_str()).collect();
-                let known = effective(&self.manifest.config, &BTreeMap::new()).err().unwrap_or_default();
-                let is_named =
-                    |fault: &Fault| fault.subject.strip_prefix("config.").is_some_and(|key| named.contains(key));
+                // A missing key is said in the same breath.
+                let missing = effective(&self.manifest.config, &BTreeMap::new()).err().unwrap_or_default();
                 self.faults.extend(faults);
-                self.faults.extend(known.into_iter().filter(|fault| !is_named(fault)));
+                self.faults.extend(beside_given(&request.given, missing));
                 return (BTreeMap::new(), Effective::default());
             }
         };

@@ -1,8 +1,10 @@
 //! What people are told around changes of version and what is stuck: the way on, and nothing that is not so.
 
+use homeport_core::config::{Given, Source};
 use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
 use homeport_host::operation::{self, SnapshotView};
+use homeport_host::request::UpgradeRequest;
 
 use crate::data::snapshot;
 use crate::data_rules::refusal;
@@ -69,4 +71,25 @@ fn an_image_of_another_port_is_refused_for_that_alone() {
     let codes: Vec<_> = told.faults().iter().map(|fault| fault.code).collect();
     assert_eq!(codes, ["HP-UPG-001"], "{:?}", told.faults());
     assert_eq!(stage.settled("refused"), Now::running("hello"));
+}
+
+/// A key that is needed is not said to be missing because another one that was given beside it is wrong.
+#[test]
+fn a_key_that_is_given_is_not_missing_beside_one_that_is_wrong() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    let keys = r#""config":{"name":{"type":"string","required":true},"mail":{"type":"string","required":true},"#;
+    let needy = MANIFEST.replace(r#""version":"1.0.0""#, r#""version":"2.0.0""#).replace(r#""config":{"#, keys);
+    stage.put_version(&needy);
+    let given = |key: &str| Given { key: key.to_owned(), text: "x".to_owned(), source: Source::Argument };
+    let told = |keys: &[&str]| {
+        let asked = UpgradeRequest { given: keys.iter().map(|key| given(key)).collect(), ..request(None) };
+        let error = refusal(&stage, |host| operation::upgrade(host, &asked));
+        error.faults().iter().map(|fault| format!("{} {}", fault.code, fault.subject)).collect::<Vec<_>>()
+    };
+    // The secret is refused as an argument.
+    assert_eq!(told(&["name", "mail", "token"]), ["HP-CFG-004 config.token"]);
+    assert_eq!(told(&["name", "token"]), ["HP-CFG-004 config.token", "HP-CFG-001 config.mail"]);
+    assert_eq!(told(&["name"]), ["HP-CFG-001 config.mail"]);
 }

@@ -1,7 +1,7 @@
 //! Owns what becomes of an instance's configuration when its version changes, with what an operator gives beside it.
 //! Pure; never shows a value. [spec: UPG-30]
 
-use homeport_core::config::{Effective, Given, effective, parse_given};
+use homeport_core::config::{Effective, Given, beside_given, effective, parse_given};
 use homeport_core::fault::Fault;
 use homeport_core::manifest::Manifest;
 use homeport_core::upgrade::{Note, WhyNot, carry};
@@ -24,7 +24,9 @@ pub(super) fn carried(
         Err(bad) => faults.extend(bad),
     }
     let effective = effective(&next.config, &stored.in_force()).unwrap_or_else(|bad| {
-        faults.extend(bad);
+        // Where nothing that was given could be taken, it is not missing for that.
+        let rest = if faults.is_empty() { bad } else { beside_given(asked, bad) };
+        faults.extend(rest);
         Effective::default()
     });
     let said = carried.notes.iter().map(said).collect();
