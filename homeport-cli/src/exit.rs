@@ -147,6 +147,7 @@ fn of_image(error: &ImageError) -> Exit {
         ImageError::PortMissing { .. }
         | ImageError::Missing { .. }
         | ImageError::NoVersion { .. }
+        | ImageError::Ambiguous { .. }
         | ImageError::NoManifest { .. }
         | ImageError::Manifest { .. }
         | ImageError::Contract { .. } => Exit::Request,

@@ -67,6 +67,11 @@ fn what_was_asked_for_is_at_fault() {
         OperationError::Image(ImageError::PortMissing { port: image() }),
         OperationError::Image(ImageError::Missing { image: image() }),
         OperationError::Image(ImageError::NoVersion { port: image(), found: image(), wanted: image() }),
+        OperationError::Image(ImageError::Ambiguous {
+            port: "shell".parse().unwrap(),
+            version: "1.0.0".parse().unwrap(),
+            images: Vec::new(),
+        }),
         OperationError::Image(ImageError::NoManifest { image: image(), label: "x" }),
         OperationError::Image(ImageError::Manifest { image: image(), source: ManifestError::TooLarge { found: 1 } }),
         OperationError::Image(ImageError::Contract { image: image(), faults: Vec::new() }),

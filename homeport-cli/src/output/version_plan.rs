@@ -27,6 +27,12 @@ impl Render for VersionPlan {
             "`{}` ({}) would go {way} from version {} to {}",
             self.instance, self.port, self.from, self.to
         ));
+        let (image, short) = (&self.reference, self.image.short());
+        if *image == self.image.to_string() {
+            page.line(format_args!("its image would be {short}"));
+        } else {
+            page.line(format_args!("its image would be `{image}` ({short})"));
+        }
         changes(&self.changes, self.direction, page);
         list("what the port's author says", &self.notes, page);
         list("what becomes of the configuration", &self.configuration, page);

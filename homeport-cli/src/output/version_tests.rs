@@ -36,6 +36,7 @@ fn plan() -> VersionPlan {
         from: "1.0.0".parse().unwrap(),
         to: "1.1.0".parse().unwrap(),
         image: Digest::new([0xab; 32]),
+        reference: "homeport/shell:1.1.0".to_owned(),
         direction: Direction::Up,
         changes: vec![
             change("patch", "`port.title`: the title is another"),
@@ -115,6 +116,7 @@ fn a_plan_whose_versions_overlap() {
     let report = planned(plan(), None, "homeport upgrade alice --to 1.1");
     insta::assert_snapshot!(text(&report), @r#"
     `alice` (shell) would go up from version 1.0.0 to 1.1.0
+    its image would be `homeport/shell:1.1.0` (abababababab)
     what changes
       `config.banner`: a key was added (minor)
       and 2 small changes, which `--json` names
@@ -159,6 +161,7 @@ fn a_plan_that_makes_clients_wait_and_migrates_nothing() {
     };
     insta::assert_snapshot!(text(&planned(plan, None, "homeport upgrade alice")), @r#"
     `alice` (shell) would go up from version 1.0.0 to 1.1.0
+    its image would be `homeport/shell:1.1.0` (abababababab)
     what changes
       1 small change, which `--json` names
     a snapshot is made before, of `home`
@@ -218,6 +221,7 @@ fn a_plan_for_which_somebody_has_to_consent_tells_what_would_be_lost_and_the_who
     assert!(text(&report).ends_with(&format!("\n  {command}\n")));
     insta::assert_snapshot!(text(&report), @r#"
     `alice` (shell) would go back from version 1.1.0 to 1.0.0
+    its image would be `homeport/shell:1.1.0` (abababababab)
     what is taken back
       `config.banner`: a key was added (minor)
       and 2 small changes, which `--json` names
@@ -240,6 +244,13 @@ fn a_plan_for_which_somebody_has_to_consent_tells_what_would_be_lost_and_the_who
     to approve exactly this and do it, until 2026-01-02 04:04:05 UTC:
       homeport rollback alice --approve a6ds-qb2h-a6ds-qb2h
     "#);
+}
+
+#[test]
+fn a_plan_names_an_image_without_a_name_by_its_id() {
+    let plan = VersionPlan { reference: Digest::new([0xab; 32]).to_string(), ..plan() };
+    let told = text(&planned(plan, None, "homeport upgrade alice"));
+    assert!(told.contains("\nits image would be abababababab\n"), "{told}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use homeport_core::fault::{Advice, Fault};
 use homeport_core::manifest::ManifestError;
+use homeport_core::name::PortId;
 
 use crate::engine::EngineError;
 
@@ -29,6 +30,16 @@ pub enum ImageError {
         found: String,
         /// The range that was asked for.
         wanted: String,
+    },
+    /// Several images have the version, and nothing says which one is meant.
+    #[error("version {version} of port `{port}` is that of {} images: {}", .images.len(), .images.join("; "))]
+    Ambiguous {
+        /// The port.
+        port: PortId,
+        /// The version that they all have.
+        version: semver::Version,
+        /// Each with what names it on a command line.
+        images: Vec<String>,
     },
     /// The image has no manifest label: it is no port.
     #[error("image `{image}` is not a port: it has no label `{label}`")]
@@ -81,6 +92,7 @@ impl Advice for ImageError {
             Self::PortMissing { .. } => "HP-IMG-001",
             Self::Missing { .. } => "HP-IMG-002",
             Self::NoVersion { .. } => "HP-IMG-003",
+            Self::Ambiguous { .. } => "HP-IMG-007",
             Self::NoManifest { .. } => "HP-IMG-004",
             Self::Manifest { source, .. } => source.code(),
             Self::Contract { .. } => "HP-IMG-005",
@@ -98,6 +110,11 @@ impl Advice for ImageError {
                 "look for it with `docker images`, or get it with `docker pull {image}`, then deploy again"
             )),
             Self::NoVersion { .. } => Some("name one of those, or build or load the version that you want".to_owned()),
+            Self::Ambiguous { .. } => Some(
+                "say which one: `homeport upgrade NAME --to IMAGE`, or IMAGE in the place of the port; `docker image rm` takes \
+                 away one that is not needed"
+                    .to_owned(),
+            ),
             Self::NoManifest { .. } => Some("deploy a port; spec/manifest.md says how an image becomes one".to_owned()),
             Self::Manifest { source, .. } => source.help(),
             Self::Contract { .. } => Some("the image was changed after it was built: rebuild it".to_owned()),

@@ -14,7 +14,8 @@ use crate::request::PortRef;
 /// Finds the image of a port and checks that it keeps the protocol, without running it.
 ///
 /// By id it is the highest version that will do of all images whose manifest names the port; pre-releases only where the
-/// range names one. By image it is that image, and the range has to fit.
+/// range names one. Of several images with that version it is the one with the port's own name, else one with a name; where
+/// that leaves more than one, none is taken. By image it is that image, and the range has to fit.
 pub fn find(
     engine: &dyn Engine,
     port: &PortRef,
@@ -91,13 +92,7 @@ fn newest(all: Vec<ImageFacts>, id: &PortId, version: Option<&semver::VersionReq
         Some(wanted) => wanted.matches(&candidate.port.manifest.port.version),
         None => candidate.port.manifest.port.version.pre.is_empty(),
     });
-    // Of two images with the same version the one that bears the port's own name is meant, not a leftover.
-    named.sort_by_key(|candidate| {
-        let version = candidate.port.manifest.port.version.clone();
-        let tagged = candidate.facts.names.iter().any(|name| name.as_str() == format!("homeport/{id}:{version}"));
-        (version, tagged)
-    });
-    match (named.pop(), broken) {
+    match (meant(named, id)?, broken) {
         (Some(candidate), _) => Ok(candidate),
         (None, Some(error)) => Err(error),
         (None, None) if has_any => Err(ImageError::NoVersion {
@@ -108,6 +103,51 @@ fn newest(all: Vec<ImageFacts>, id: &PortId, version: Option<&semver::VersionReq
         }),
         (None, None) => Err(ImageError::PortMissing { port: id.to_string() }),
     }
+}
+
+/// How likely an image is the one that is meant of several with one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// It has no name: it may be left over from a build.
+    Nameless,
+    /// Somebody gave it a name.
+    Named,
+    /// It has the port's own name, with this version.
+    Own,
+}
+
+impl Candidate {
+    fn standing(&self, id: &PortId) -> Standing {
+        let own = format!("homeport/{id}:{}", self.port.manifest.port.version);
+        match &*self.facts.names {
+            [] => Standing::Nameless,
+            names if names.iter().any(|name| name.as_str() == own) => Standing::Own,
+            _ => Standing::Named,
+        }
+    }
+
+    /// What names it on a command line: its names with the beginning of its id, or its whole id.
+    fn words(&self) -> String {
+        let names: Vec<String> = self.facts.names.iter().map(|name| format!("`{name}`")).collect();
+        if names.is_empty() {
+            return format!("`{}`, which has no name", self.facts.id);
+        }
+        format!("{} ({})", names.join(", "), self.facts.id.short())
+    }
+}
+
+/// The image of the highest version; `None` where there is none. Of several with that version it is the one that stands out by
+/// its name, and where none does, nobody guesses: which one it is has to be said.
+fn meant(mut named: Vec<Candidate>, id: &PortId) -> Result<Option<Candidate>, ImageError> {
+    let rank = |candidate: &Candidate| (candidate.port.manifest.port.version.clone(), candidate.standing(id));
+    let Some(highest) = named.iter().map(rank).max() else { return Ok(None) };
+    named.retain(|candidate| rank(candidate) == highest);
+    if named.len() > 1 {
+        let mut images: Vec<String> = named.iter().map(Candidate::words).collect();
+        images.sort();
+        return Err(ImageError::Ambiguous { port: id.clone(), version: highest.0, images });
+    }
+    Ok(named.pop())
 }
 
 /// The part of an image's name before its tag.

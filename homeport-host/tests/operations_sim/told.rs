@@ -3,14 +3,14 @@
 use homeport_core::config::{Given, Source};
 use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
-use homeport_host::operation::{self, SnapshotView};
+use homeport_host::operation::{self, Execution, Outcome, SnapshotView};
 use homeport_host::request::UpgradeRequest;
 
 use crate::data::snapshot;
 use crate::data_rules::refusal;
 use crate::port::MANIFEST;
 use crate::stage::{Command, Ground, Stage, alice};
-use crate::version::{request, rollback, two_versions, upgrade};
+use crate::version::{request, rollback, second, two_versions, upgrade};
 use crate::view::Now;
 
 /// Puts another image with this manifest into the engine, which takes the name of the one before.
@@ -92,4 +92,61 @@ fn a_key_that_is_given_is_not_missing_beside_one_that_is_wrong() {
     assert_eq!(told(&["name", "mail", "token"]), ["HP-CFG-004 config.token"]);
     assert_eq!(told(&["name", "token"]), ["HP-CFG-004 config.token", "HP-CFG-001 config.mail"]);
     assert_eq!(told(&["name"]), ["HP-CFG-001 config.mail"]);
+}
+
+/// A stage with two images of the next version beside that which runs: one under each of these names, or without one.
+fn with_twins(ground: &Ground, names: [Option<&str>; 2]) -> Stage {
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.any_time();
+    for (id, name) in [0x21, 0x42].into_iter().zip(names) {
+        let mut image = stage.port.image(&stage.engine, &second());
+        image.facts.id = Digest::new([id; 32]);
+        image.facts.names = name.map(|name| name.parse().unwrap()).into_iter().collect();
+        stage.engine.put_image(image);
+    }
+    stage
+}
+
+#[test]
+fn of_two_images_of_a_version_the_one_with_a_name_is_taken_and_the_plan_names_it() {
+    let ground = Ground::new();
+    let dry = UpgradeRequest { execution: Execution::DryRun, ..request(Some("1.1.0")) };
+    // The port's own name goes before any other, and any name before none, whichever id is the higher one.
+    for (names, taken) in [
+        ([Some("mine/shell:1"), None], ("mine/shell:1", 0x21)),
+        ([None, Some("mine/shell:1")], ("mine/shell:1", 0x42)),
+        ([Some("homeport/shell:1.1.0"), Some("mine/shell:1")], ("homeport/shell:1.1.0", 0x21)),
+    ] {
+        let stage = with_twins(&ground, names);
+        let Outcome::Planned { plan, .. } = stage.does(|host| operation::upgrade(host, &dry)) else {
+            panic!("it was done")
+        };
+        assert_eq!((plan.reference.as_str(), plan.image), (taken.0, Digest::new([taken.1; 32])));
+    }
+}
+
+#[test]
+fn two_images_of_a_version_are_not_chosen_between() {
+    let ground = Ground::new();
+    let whole = Digest::new([0x42; 32]).to_string();
+    for (names, told) in [
+        (
+            [Some("mine/shell:1"), Some("other/shell:1")],
+            ["`mine/shell:1` (212121212121)", "`other/shell:1` (424242424242)"],
+        ),
+        ([None, None], [&*format!("`sha256:{}`", "21".repeat(32)), &*format!("`{whole}`, which has no name")]),
+    ] {
+        let stage = with_twins(&ground, names);
+        for to in [Some("1.1.0"), Some("1.1"), None] {
+            let error = refusal(&stage, |host| operation::upgrade(host, &request(to)));
+            assert_eq!(error.code(), "HP-IMG-007");
+            assert!(told.iter().all(|image| error.to_string().contains(image)), "{error}");
+            assert!(error.help().unwrap().contains("--to IMAGE"), "{error}");
+        }
+        assert_eq!(stage.settled("refused"), Now::running("hello"));
+        // What is named is taken.
+        stage.does(|host| operation::upgrade(host, &request(Some(&whole))).map(drop));
+        assert_eq!(stage.settled("named"), Now::running("hello@1.1.0"));
+    }
 }

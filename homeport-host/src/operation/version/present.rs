@@ -122,6 +122,7 @@ pub(super) fn prepare(
         from: instance.record.version.clone(),
         to: next.manifest.port.version.clone(),
         image: next.id,
+        reference: next.reference.clone(),
         direction: judged.direction,
         changes: judged.changes.iter().map(change_view).collect(),
         notes: next.manifest.upgrade_notes.clone(),

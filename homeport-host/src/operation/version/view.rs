@@ -24,6 +24,8 @@ pub struct VersionPlan {
     pub to: semver::Version,
     /// The image that is to be.
     pub image: Digest,
+    /// What that is called; its id where it was named by that, and where it has no name.
+    pub reference: String,
     /// Whether that is a newer one.
     pub direction: Direction,
     /// What the other version changes for the people who use it.
