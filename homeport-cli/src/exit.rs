@@ -71,6 +71,7 @@ pub(crate) fn of_operation(error: &OperationError) -> Exit {
             }
         }
         OperationError::Run(error) => of_run(error),
+        OperationError::NotReady { failed, .. } => of_run(failed),
         OperationError::Stuck { .. } | OperationError::NotRestored { .. } => Exit::Stuck,
     }
 }

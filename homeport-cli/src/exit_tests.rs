@@ -40,6 +40,18 @@ fn routes(code: &'static str) -> RoutesError {
     RoutesError::Refused { code, message: String::new(), help: None }
 }
 
+/// The same of an instance that had another version before.
+fn not_ready(cause: StepError) -> OperationError {
+    let OperationError::Run(failed) = undone(cause) else { panic!("not begun") };
+    let version = |text: &str| text.parse().unwrap();
+    OperationError::NotReady {
+        name: name(),
+        version: version("1.1.0"),
+        former: version("1.0.0"),
+        failed: Box::new(failed),
+    }
+}
+
 fn refused(codes: &[&'static str]) -> OperationError {
     let faults = codes.iter().map(|code| Fault::new(code, "x", "x")).collect();
     OperationError::Refused { what: String::new(), faults }
@@ -79,6 +91,7 @@ fn what_was_asked_for_is_at_fault() {
         refused(&["HP-CFG-001"]),
         refused(&["HP-ENG-101", "HP-CFG-001"]),
         undone(StepError::Ended { how: String::new() }),
+        not_ready(StepError::Ended { how: String::new() }),
         undone(StepError::OutOfMemory { limit: Bytes::new(1), how: String::new() }),
         undone(StepError::NotReady { within: Seconds::new(1), said: None }),
         undone(StepError::Unfit { how: String::new() }),

@@ -127,21 +127,30 @@ impl Report {
     /// What only errors of operations have.
     fn add_operation(&mut self, error: &OperationError, texts: &mut Vec<String>) {
         match error {
-            OperationError::Run(RunError::Undone { evidence, kept, .. }) => {
-                self.evidence = self.evidence.take().or_else(|| EvidenceView::of(evidence));
-                let kept = kept.iter().map(|kept| KeptView { volume: kept.volume.clone(), path: kept.path.clone() });
-                self.kept.extend(kept);
-            }
-            OperationError::Run(RunError::Stuck { evidence, left, .. }) => {
-                self.evidence = self.evidence.take().or_else(|| EvidenceView::of(evidence));
-                self.not_taken_back.extend(left.iter().cloned());
-            }
+            OperationError::Run(error) => self.add_run(error),
+            OperationError::NotReady { failed, .. } => self.add_run(failed),
             // Why it failed at first stands in the message only, and not among the causes.
             OperationError::NotRestored { failed, .. } => {
                 texts.extend(Failure::causes(failed.as_ref()));
                 self.add_operation(failed, texts);
             }
             _ => {}
+        }
+    }
+
+    /// What only errors of operations that were begun have.
+    fn add_run(&mut self, error: &RunError) {
+        match error {
+            RunError::Undone { evidence, kept, .. } => {
+                self.evidence = self.evidence.take().or_else(|| EvidenceView::of(evidence));
+                let kept = kept.iter().map(|kept| KeptView { volume: kept.volume.clone(), path: kept.path.clone() });
+                self.kept.extend(kept);
+            }
+            RunError::Stuck { evidence, left, .. } => {
+                self.evidence = self.evidence.take().or_else(|| EvidenceView::of(evidence));
+                self.not_taken_back.extend(left.iter().cloned());
+            }
+            RunError::Unfinished { .. } | RunError::Journal { .. } | RunError::Died { .. } => {}
         }
     }
 

@@ -115,6 +115,33 @@ fn a_failed_start_tells_what_the_port_itself_said() {
 }
 
 #[test]
+fn a_version_that_never_ran_is_told_with_the_way_back_and_everything_once() {
+    let OperationError::Run(failed) = undone() else { panic!("not begun") };
+    let error = OperationError::NotReady {
+        name: "alice".parse().unwrap(),
+        version: "1.1.0".parse().unwrap(),
+        former: "1.0.0".parse().unwrap(),
+        failed: Box::new(failed),
+    };
+    insta::assert_snapshot!(text(error), @r#"
+    error: deploy of `alice` failed: could not wait until the port is ready (at most 30 s)
+      caused by: the port ended before it was ready: exit code 78 (configuration is not valid)
+      the port reported:
+      [X-SHELL-001] config.authorized_keys: line 2 is no public key
+          found: `hello\nerror: forged`
+          wanted: a line as in `id_ed25519.pub`
+          help: correct the line
+      the port's last words:
+          preparing
+          \u{1b}[2Jgone
+      kept: volume `home` at `/srv/alice`, with what is in it
+      code: HP-OPN-004
+      help: what the port reported stands above; correct it and repeat the command; where version 1.1.0 is at fault, `homeport rollback alice` goes back to 1.0.0
+    exit 1
+    "#);
+}
+
+#[test]
 fn a_container_that_says_nothing_still_says_how_it_ended() {
     let mut silent = undone();
     if let OperationError::Run(RunError::Undone { evidence, cause, kept, .. }) = &mut silent {

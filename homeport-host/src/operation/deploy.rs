@@ -7,7 +7,7 @@ use homeport_router::ListenAddress;
 
 use super::enter::{enter, ready};
 use super::error::OperationError;
-use super::lifecycle::{Running, running, start_in, still_answers};
+use super::lifecycle::{Running, running, start_in, still_answers, with_way_back};
 use super::survey::{Survey, Surveyor};
 use crate::host::Host;
 use crate::image::{PortImage, find};
@@ -133,7 +133,7 @@ fn confirm(
         still_answers(host, writer, &name)?;
         return Ok(Deployed { outcome: DeployOutcome::Unchanged, running: running(host, writer, &name, Vec::new())? });
     }
-    let notices = start_in(host, writer, root, &name)?;
+    let notices = start_in(host, writer, root, &name).map_err(|error| with_way_back(writer, record, error))?;
     Ok(Deployed { outcome: DeployOutcome::Started, running: running(host, writer, &name, notices)? })
 }
 

@@ -99,6 +99,19 @@ pub enum OperationError {
     /// It was begun, and failed.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The port did not get ready, and the instance had another version before that one can go back to.
+    #[error("{failed}")]
+    NotReady {
+        /// The instance.
+        name: InstanceName,
+        /// The version that did not get ready.
+        version: semver::Version,
+        /// The version that it had before.
+        former: semver::Version,
+        /// What failed.
+        #[source]
+        failed: Box<RunError>,
+    },
     /// It failed, and bringing back what ran before failed too.
     #[error("{failed}; and `{name}` could not be started as it was before")]
     NotRestored {
@@ -142,6 +155,7 @@ impl Advice for OperationError {
             Self::Approval(error) => error.code(),
             Self::Data(error) => error.code(),
             Self::Run(error) => error.code(),
+            Self::NotReady { failed, .. } => failed.code(),
             Self::NotRestored { .. } => "HP-OPN-025",
         }
     }
@@ -168,6 +182,11 @@ impl Advice for OperationError {
             Self::Approval(error) => error.help(),
             Self::Data(error) => error.help(),
             Self::Run(error) => error.help(),
+            Self::NotReady { name, version, former, failed } => {
+                let back =
+                    format!("where version {version} is at fault, `homeport rollback {name}` goes back to {former}");
+                Some(failed.help().map_or_else(|| back.clone(), |help| format!("{help}; {back}")))
+            }
             Self::NotRestored { name, .. } => Some(format!(
                 "mend what is named, then `homeport start {name}`; its data and former configuration are there"
             )),
@@ -181,6 +200,7 @@ impl Advice for OperationError {
             Self::StoredManifest { source, .. } => source.faults(),
             Self::Data(error) => error.faults(),
             Self::Run(error) => error.faults(),
+            Self::NotReady { failed, .. } => failed.faults(),
             _ => &[],
         }
     }

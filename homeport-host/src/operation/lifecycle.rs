@@ -17,7 +17,7 @@ use crate::host::{Host, Probing};
 use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId};
 use crate::plan::{self, Kind};
 use crate::probe::probe;
-use crate::run::{Session, records};
+use crate::run::{RunError, Session, records};
 use crate::rundir::RunDir;
 
 /// How long an address may take that worked before; a daemon that has just been started takes its routes up meanwhile.
@@ -61,7 +61,8 @@ pub fn start(host: &Host, name: &InstanceName) -> Result<(LifecycleOutcome, Runn
             still_answers(host, writer, name)?;
             (LifecycleOutcome::Unchanged, Vec::new())
         } else {
-            (LifecycleOutcome::Changed, start_in(host, writer, root, name)?)
+            let started = start_in(host, writer, root, name);
+            (LifecycleOutcome::Changed, started.map_err(|error| with_way_back(writer, &record, error))?)
         };
         Ok((outcome, running(host, writer, name, notices)?))
     })
@@ -91,13 +92,14 @@ pub fn restart(host: &Host, name: &InstanceName) -> Result<Running, OperationErr
     enter(host, Kind::Restart, name, |writer, root| {
         let record = known(writer, name)?;
         let notices = if record.desired == Desired::Stopped {
-            start_in(host, writer, root, name)?
+            start_in(host, writer, root, name).map_err(|error| with_way_back(writer, &record, error))?
         } else {
             let (survey, grace) = existing(host, writer, root, &record, format!("restart of `{name}`"))?;
             let plan = plan::restart(&survey.blueprint, grace);
-            Session::new(host, writer, root.clone(), Kind::Restart, name.clone())
+            let done = Session::new(host, writer, root.clone(), Kind::Restart, name.clone())
                 .toward(survey.blueprint, survey.checked)
-                .run(&plan)?;
+                .run(&plan);
+            done.map_err(|error| with_way_back(writer, &record, error.into()))?;
             survey.notices
         };
         running(host, writer, name, notices)
@@ -132,6 +134,22 @@ pub(super) fn start_in(
         .toward(survey.blueprint, survey.checked)
         .run(&plan)?;
     Ok(survey.notices)
+}
+
+/// Why an instance did not start, with the way back where it had another version before: the one that it has may never have run.
+pub(super) fn with_way_back(ledger: &Ledger, record: &InstanceRecord, error: OperationError) -> OperationError {
+    // A ledger that cannot be read has no way back; what failed first is what is told.
+    match (error, ledger.former(&record.name)) {
+        (OperationError::Run(failed @ RunError::Undone { .. }), Ok(Some(former))) if may_be_the_ports(&failed) => {
+            let (name, version) = (record.name.clone(), record.version.clone());
+            OperationError::NotReady { name, version, former: former.version, failed: Box::new(failed) }
+        }
+        (error, _) => error,
+    }
+}
+
+fn may_be_the_ports(failed: &RunError) -> bool {
+    matches!(failed, RunError::Undone { cause, .. } if cause.may_be_the_ports())
 }
 
 /// Starts an instance that should run, unless its container was never stopped, with the lock held already.

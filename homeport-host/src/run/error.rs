@@ -223,6 +223,20 @@ impl StepError {
         matches!(self, Self::Died | Self::Engine(EngineError::Died { .. }) | Self::Routes(RoutesError::Died))
     }
 
+    /// Whether it may be the version of the port that is at fault: the container was made and started as planned, and does not do
+    /// what the port is for.
+    pub(crate) const fn may_be_the_ports(&self) -> bool {
+        matches!(
+            self,
+            Self::Ended { .. }
+                | Self::OutOfMemory { .. }
+                | Self::NotReady { .. }
+                | Self::Probe { .. }
+                | Self::Vanished
+                | Self::Faltered { .. }
+        )
+    }
+
     /// Whether the engine may still be at what it was asked for.
     pub(crate) const fn leaves_open(&self) -> bool {
         matches!(self, Self::Engine(error) if error.is_uncertain())

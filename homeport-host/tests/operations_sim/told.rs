@@ -3,12 +3,13 @@
 use homeport_core::config::{Given, Source};
 use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
-use homeport_host::operation::{self, Execution, Outcome, SnapshotView};
+use homeport_host::Host;
+use homeport_host::operation::{self, Execution, OperationError, Outcome, SnapshotView};
 use homeport_host::request::UpgradeRequest;
 
 use crate::data::snapshot;
 use crate::data_rules::refusal;
-use crate::port::MANIFEST;
+use crate::port::{MANIFEST, Manner};
 use crate::stage::{Command, Ground, Stage, alice};
 use crate::version::{request, rollback, second, two_versions, upgrade};
 use crate::view::Now;
@@ -149,4 +150,38 @@ fn two_images_of_a_version_are_not_chosen_between() {
         stage.does(|host| operation::upgrade(host, &request(Some(&whole))).map(drop));
         assert_eq!(stage.settled("named"), Now::running("hello@1.1.0"));
     }
+}
+
+type Act = fn(&Host) -> Result<(), OperationError>;
+
+/// A stopped instance gets a version that nobody has seen run; where its first start fails, that may be why.
+#[test]
+fn a_start_that_fails_names_the_version_from_before() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    let failed = |stage: &Stage, act: Act| {
+        stage.port.deeds().manner = Manner::Crashes;
+        let error = refusal(stage, act);
+        stage.port.deeds().manner = Manner::Works;
+        assert!(error.to_string().contains("could not wait until the port is ready"), "{error}");
+        assert_eq!(error.code(), "HP-OPN-004");
+        error.help().unwrap()
+    };
+    let start: Act = |host| operation::start(host, &alice()).map(drop);
+    let restart: Act = |host| operation::restart(host, &alice()).map(drop);
+    stage.must(Command::Stop);
+    let told = failed(&stage, start);
+    assert!(!told.contains("rollback"), "it never had another version: {told}");
+    stage.does(upgrade);
+    for act in [start, restart] {
+        let told = failed(&stage, act);
+        assert!(told.starts_with("what the port reported stands above"), "{told}");
+        assert!(
+            told.contains("version 1.1.0") && told.contains("`homeport rollback alice` goes back to 1.0.0"),
+            "{told}"
+        );
+    }
+    stage.does(rollback);
+    stage.must(Command::Start);
+    assert_eq!(stage.settled("back"), Now::running("hello"));
 }
