@@ -23,7 +23,7 @@ pub(super) fn upgrade(context: &Context, args: UpgradeArgs) -> Result<Exit, Fail
         approve: args.consent.approve,
     };
     let outcome = go(&context.host()?, &request)?;
-    context.print(&VersionReport::new(outcome, command, &Context::public_name()))?;
+    context.print(&VersionReport::upgraded(outcome, command, &Context::public_name()))?;
     Ok(Exit::Done)
 }
 

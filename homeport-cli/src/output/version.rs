@@ -2,7 +2,7 @@
 //! runs and how to get back. Never asks the host.
 
 use homeport_host::approval::Issued;
-use homeport_host::operation::{Outcome, Running, VersionChanged, VersionPlan};
+use homeport_host::operation::{AlreadyThere, Outcome, Running, Upgraded, VersionChanged, VersionPlan};
 
 use super::Render;
 use super::amount::moment;
@@ -25,6 +25,8 @@ pub(crate) enum VersionReport {
     },
     /// It was done.
     Done(Box<ChangedReport>),
+    /// There was nothing to do.
+    Unchanged(AlreadyThere),
 }
 
 /// A change of version that is done.
@@ -36,6 +38,16 @@ pub(crate) struct ChangedReport {
 }
 
 impl VersionReport {
+    /// The report of an upgrade, for which there may be nothing to do.
+    pub(crate) fn upgraded(outcome: Outcome<VersionPlan, Upgraded>, command: String, public: &PublicName) -> Self {
+        let outcome = match outcome {
+            Outcome::Done(Upgraded::Unchanged(there)) => return Self::Unchanged(there),
+            Outcome::Done(Upgraded::Changed(changed)) => Outcome::Done(*changed),
+            Outcome::Planned { plan, approval } => Outcome::Planned { plan, approval },
+        };
+        Self::new(outcome, command, public)
+    }
+
     /// The report; `command` is what was asked for, without a token.
     pub(crate) fn new(outcome: Outcome<VersionPlan, VersionChanged>, command: String, public: &PublicName) -> Self {
         match outcome {
@@ -76,6 +88,10 @@ impl Render for VersionReport {
                 page.line(format_args!("  {command}"));
             }
             Self::Done(report) => report.text(page),
+            Self::Unchanged(AlreadyThere { instance, version, named }) => {
+                let highest = if *named { "" } else { ", and the engine holds no higher one" };
+                page.line(format_args!("`{instance}` has version {version} already{highest}; nothing was changed"));
+            }
         }
     }
 }

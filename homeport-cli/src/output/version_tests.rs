@@ -8,8 +8,8 @@ use homeport_core::unit::{Bytes, Format as DataFormat, Seconds};
 use homeport_core::upgrade::Direction;
 use homeport_host::approval::{Facts, Issued, Token};
 use homeport_host::operation::{
-    ChangeView, ClientsView, HistoryLine, MigrationView, MigrationWay, OperationError, Outcome, Repaired, Running,
-    SetBackView, SnapshotList, SnapshotView, VersionChanged, VersionPlan, WayBackView,
+    AlreadyThere, ChangeView, ClientsView, HistoryLine, MigrationView, MigrationWay, OperationError, Outcome, Repaired,
+    Running, SetBackView, SnapshotList, SnapshotView, Upgraded, VersionChanged, VersionPlan, WayBackView,
 };
 use homeport_host::plan::{Kind, Plan, Step};
 use homeport_volumes::store::{Consistency, Reason, Sequence};
@@ -302,6 +302,20 @@ fn a_change_of_a_stopped_instance_says_that_it_is_stopped_still() {
       to go back: homeport rollback alice
         to the snapshot: what is written to `home` meanwhile would be kept aside, in a snapshot of its own and in the trash
     "#);
+}
+
+#[test]
+fn an_upgrade_with_nothing_to_do_says_so_as_a_result() {
+    let there = |named| AlreadyThere { instance: "alice".parse().unwrap(), version: "1.1.0".parse().unwrap(), named };
+    let report = |named| {
+        let outcome = Outcome::Done(Upgraded::Unchanged(there(named)));
+        VersionReport::upgraded(outcome, "homeport upgrade alice".to_owned(), &PublicName::Local)
+    };
+    assert_eq!(text(&report(true)), "`alice` has version 1.1.0 already; nothing was changed\n");
+    let told = text(&report(false));
+    assert_eq!(told, "`alice` has version 1.1.0 already, and the engine holds no higher one; nothing was changed\n");
+    let json = json(&report(true));
+    assert_eq!((&json["outcome"], &json["version"]), (&"unchanged".into(), &"1.1.0".into()));
 }
 
 #[test]

@@ -16,10 +16,10 @@ use homeport_host::routes::{RouteState, Routes as _, SimClient, SimClientId, Sim
 use homeport_host::run::RunError;
 use homeport_router::RouteId;
 
-use crate::data::{done, restore, snapshot};
+use crate::data::{restore, snapshot};
 use crate::port::{MANIFEST, Manner, Sharing};
 use crate::stage::{Command, Ground, Stage, Trouble, alice};
-use crate::version::{request, rollback, second, shared, two_that_share, two_versions, upgrade};
+use crate::version::{request, rollback, second, shared, two_that_share, two_versions, upgrade, went};
 use crate::view::Now;
 
 fn route(endpoint: &str) -> RouteId {
@@ -319,7 +319,7 @@ fn with_another_endpoint(ground: &Ground) -> Stage {
     stage.any_time();
     stage.put_version(&shared(&second().replace(r#""endpoints":{"#, added)));
     let wished = BTreeMap::from([(route("web").endpoint, "random".parse().unwrap())]);
-    stage.does(|host| operation::upgrade(host, &UpgradeRequest { routes: wished.clone(), ..request(None) }).map(done));
+    stage.does(|host| operation::upgrade(host, &UpgradeRequest { routes: wished.clone(), ..request(None) }).map(went));
     stage
 }
 

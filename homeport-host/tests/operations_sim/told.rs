@@ -4,10 +4,10 @@ use homeport_core::config::{Given, Source};
 use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
 use homeport_host::Host;
-use homeport_host::operation::{self, Execution, OperationError, Outcome, SnapshotView};
+use homeport_host::operation::{self, Execution, OperationError, Outcome, SnapshotView, Upgraded};
 use homeport_host::request::UpgradeRequest;
 
-use crate::data::snapshot;
+use crate::data::{done, snapshot};
 use crate::data_rules::refusal;
 use crate::port::{MANIFEST, Manner};
 use crate::stage::{Command, Ground, Stage, alice};
@@ -184,4 +184,43 @@ fn a_start_that_fails_names_the_version_from_before() {
     stage.does(rollback);
     stage.must(Command::Start);
     assert_eq!(stage.settled("back"), Now::running("hello"));
+}
+
+/// What is there already is no failure: a script may ask for it again.
+#[test]
+fn an_upgrade_with_nothing_to_do_changes_nothing_and_does_not_fail() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    stage.does(upgrade);
+    let before = stage.ledger().instance(&alice()).unwrap().unwrap().container;
+    for (to, execution) in [(None, Execution::Real), (Some("1.1.0"), Execution::Real), (Some("1.1"), Execution::DryRun)]
+    {
+        let asked = UpgradeRequest { execution, ..request(to) };
+        let Upgraded::Unchanged(there) = stage.does(|host| operation::upgrade(host, &asked).map(done)) else {
+            panic!("{to:?}: it was done again")
+        };
+        assert_eq!((there.instance, there.version.to_string()), (alice(), "1.1.0".to_owned()));
+        assert_eq!(there.named, to.is_some());
+    }
+    assert_eq!(stage.ledger().instance(&alice()).unwrap().unwrap().container, before);
+    assert_eq!(stage.settled("nothing to do"), Now::running("hello@1.1.0"));
+    // What is asked for beside it would not be done, and that is said.
+    let given = vec![Given { key: "motd".to_owned(), text: "welcome".to_owned(), source: Source::Argument }];
+    let told = refusal(&stage, |host| operation::upgrade(host, &UpgradeRequest { given, ..request(None) }));
+    assert_eq!(told.code(), "HP-VER-001");
+    assert!(told.faults()[0].remedy.contains("`homeport config alice set"), "{:?}", told.faults());
+}
+
+/// A higher version that cannot be used may be the one that is meant.
+#[test]
+fn an_upgrade_that_passes_an_image_over_says_so_and_fails() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    stage.engine.put_image(stage.port.image(&stage.engine, &second()).label("io.homeport.protocol", "9.0"));
+    let told = refusal(&stage, |host| operation::upgrade(host, &request(None)));
+    assert_eq!(told.code(), "HP-VER-001");
+    let [fault] = told.faults() else { panic!("{:?}", told.faults()) };
+    assert!(fault.to_string().contains("no higher one that can be used"), "{fault}");
+    assert!(fault.actual.contains("homeport/shell:1.1.0"), "{}", fault.actual);
 }

@@ -17,7 +17,7 @@ use crate::data_rules::refusal;
 use crate::port::{MANIFEST, Manner, SECOND_KEY, Tree, tree};
 use crate::stage::{Command, Ground, Stage, Trouble, alice};
 use crate::version::{
-    back, one_way, request, rollback, second, two_that_share, two_versions, upgrade, upgrade_one_way,
+    back, one_way, request, rollback, second, two_that_share, two_versions, upgrade, upgrade_one_way, went,
 };
 use crate::view::Now;
 
@@ -118,7 +118,7 @@ fn what_a_version_left_can_be_gone_back_to_also_over_a_version_in_between() {
         Outcome::Planned { approval, .. } => Ok(approval.unwrap().token),
         Outcome::Done(_) => panic!("not asked for"),
     });
-    let down = stage.does(|host| operation::upgrade(host, &ask(Execution::Real, Some(token))).map(done));
+    let down = stage.does(|host| operation::upgrade(host, &ask(Execution::Real, Some(token))).map(went));
     assert!(matches!(down.way_back, WayBackView::Snapshot { .. }), "{:?}", down.way_back);
     assert!(!holds(&data(&stage), &newer), "what was written since is not there");
 
@@ -230,7 +230,7 @@ fn with_former_address(ground: &Ground, address: &str) -> (Stage, homeport_core:
     let stage = two_versions(ground);
     stage.put_version(&second().replace(r#""endpoints":{"#, web));
     let routes = BTreeMap::from([("web".parse().unwrap(), address.parse().unwrap())]);
-    stage.does(|host| operation::upgrade(host, &UpgradeRequest { routes, ..request(None) }).map(done));
+    stage.does(|host| operation::upgrade(host, &UpgradeRequest { routes, ..request(None) }).map(went));
     let port = web_port(&stage).unwrap();
     stage.does(rollback);
     (stage, port)

@@ -7,7 +7,8 @@ use homeport_core::name::{EndpointName, InstanceName};
 use homeport_router::ListenAddress;
 use homeport_volumes::TxId;
 
-use super::view::{VersionChanged, VersionPlan};
+use super::target::Target;
+use super::view::{Upgraded, VersionChanged, VersionPlan};
 use super::{present, target};
 use crate::approval::{Token, TokenUse};
 use crate::host::Host;
@@ -35,12 +36,15 @@ pub(super) struct Prepared {
 }
 
 /// Gives an instance another version of its port. Where that does not get ready, or anything else fails, the version from
-/// before runs on the data from before, and the error says why.
-pub fn upgrade(host: &Host, request: &UpgradeRequest) -> Result<Outcome<VersionPlan, VersionChanged>, OperationError> {
+/// before runs on the data from before, and the error says why. Where it has that version already, nothing is done.
+pub fn upgrade(host: &Host, request: &UpgradeRequest) -> Result<Outcome<VersionPlan, Upgraded>, OperationError> {
     ready(host)?;
     enter(host, Kind::Upgrade, &request.instance, |writer, root| {
         let record = known(writer, &request.instance)?;
-        let next = target::upgrade(host, &record, request.to.as_ref())?;
+        let next = match target::upgrade(host, &record, request)? {
+            Target::Image(next) => next,
+            Target::There(there) => return Ok(Outcome::Done(Upgraded::Unchanged(there))),
+        };
         let former = writer.former(&request.instance)?;
         let asked = present::Asked {
             kind: Kind::Upgrade,
@@ -49,7 +53,10 @@ pub fn upgrade(host: &Host, request: &UpgradeRequest) -> Result<Outcome<VersionP
             routes: &request.routes,
             former: former.as_ref(),
         };
-        go(host, writer, root, &asked, &next, (request.execution, request.approve.as_ref()))
+        Ok(match go(host, writer, root, &asked, &next, (request.execution, request.approve.as_ref()))? {
+            Outcome::Planned { plan, approval } => Outcome::Planned { plan, approval },
+            Outcome::Done(changed) => Outcome::Done(Upgraded::Changed(Box::new(changed))),
+        })
     })
 }
 

@@ -21,5 +21,6 @@ pub use change::{rollback, upgrade};
 pub use history::{HistoryLine, history};
 pub use repair::{Repaired, repair};
 pub use view::{
-    ChangeView, ClientsView, MigrationView, MigrationWay, SetBackView, VersionChanged, VersionPlan, WayBackView,
+    AlreadyThere, ChangeView, ClientsView, MigrationView, MigrationWay, SetBackView, Upgraded, VersionChanged,
+    VersionPlan, WayBackView,
 };

@@ -6,20 +6,27 @@ use homeport_core::manifest;
 use homeport_core::upgrade::is_same_version;
 
 use super::change::what;
+use super::view::AlreadyThere;
 use crate::host::Host;
 use crate::image::{ImageError, PortImage, find, passed_over};
 use crate::ledger::{FormerRecord, InstanceRecord, Ledger};
 use crate::operation::OperationError;
 use crate::plan::Kind;
-use crate::request::{PortRef, VersionChoice};
+use crate::request::{PortRef, UpgradeRequest, VersionChoice};
 use crate::run::with_causes;
 
-/// The image to go to: the one that is named, else the highest release.
-pub(super) fn upgrade(
-    host: &Host,
-    present: &InstanceRecord,
-    to: Option<&VersionChoice>,
-) -> Result<PortImage, OperationError> {
+/// What an upgrade leads to.
+pub(super) enum Target {
+    /// This image.
+    Image(Box<PortImage>),
+    /// Nothing: the instance has it already.
+    There(AlreadyThere),
+}
+
+/// The image to go to: the one that is named, else the highest release. Where the instance has that, there is nothing to do,
+/// unless something else was asked for beside it, or an image that cannot be used may be the one that is meant.
+pub(super) fn upgrade(host: &Host, present: &InstanceRecord, asked: &UpgradeRequest) -> Result<Target, OperationError> {
+    let to = asked.to.as_ref();
     let port = PortRef::Id(present.port.clone());
     let verified = host.verified_images();
     let found = match to {
@@ -29,36 +36,44 @@ pub(super) fn upgrade(
     }?;
     let is_present = found.id == present.image && is_same_version(&found.manifest.port.version, &present.version);
     let is_lower = found.manifest.port.version.cmp_precedence(&present.version).is_lt();
-    if is_present || (to.is_none() && is_lower) {
-        let highest = format!("version {} of port `{}`", found.manifest.port.version, present.port);
-        let fault = if to.is_none() {
-            no_higher(present, highest, &passed_over(&*host.engine, &present.port)?)
-        } else {
-            let (name, version) = (&present.name, &present.version);
-            Fault::new("HP-VER-001", "port.version", format!("`{name}` has version {version} already"))
-                .actual(highest)
-                .expected("another version")
-                .remedy(format!("name another one after `--to`; `homeport upgrade {name}` goes to the highest"))
-        };
-        return Err(refused(Kind::Upgrade, present, fault));
+    if !is_present && (to.is_some() || !is_lower) {
+        return Ok(Target::Image(Box::new(found)));
     }
-    Ok(found)
+    if to.is_none() {
+        let unusable = passed_over(&*host.engine, &present.port)?;
+        if let Some(first) = unusable.first() {
+            let highest = format!("version {} of port `{}`", found.manifest.port.version, present.port);
+            return Err(refused(Kind::Upgrade, present, none_usable(present, highest, &unusable, first)));
+        }
+    }
+    if !asked.given.is_empty() || !asked.routes.is_empty() {
+        return Err(refused(Kind::Upgrade, present, more_was_asked_for(present)));
+    }
+    let (instance, version) = (present.name.clone(), present.version.clone());
+    Ok(Target::There(AlreadyThere { instance, version, named: to.is_some() }))
 }
 
-/// That there is no higher version, and which of its images cannot be used, since one of them may be the one that is meant.
-fn no_higher(present: &InstanceRecord, highest: String, passed_over: &[ImageError]) -> Fault {
-    let said =
-        format!("`{}` has version {} already, and the engine holds no higher one", present.name, present.version);
-    let fault = |said: String| Fault::new("HP-VER-001", "port.version", said);
-    let Some(first) = passed_over.first() else {
-        return fault(said).actual(highest).expected("a higher version").remedy(
-            "build or load the image of the version that you want (`docker images` lists what is there), or name an older \
-             one: `--to VERSION`",
-        );
-    };
+/// That there is no higher version that can be used, and which of its images cannot be, since one of them may be meant.
+fn none_usable(present: &InstanceRecord, highest: String, passed_over: &[ImageError], first: &ImageError) -> Fault {
+    let said = format!(
+        "`{}` has version {} already, and the engine holds no higher one that can be used",
+        present.name, present.version
+    );
     let found = passed_over.iter().fold(highest, |found, error| format!("{found}; {}", with_causes(error)));
-    let fault = fault(said + " that can be used").actual(found).expected("a higher version that can be used");
+    let fault =
+        Fault::new("HP-VER-001", "port.version", said).actual(found).expected("a higher version that can be used");
     first.help().into_iter().fold(fault, Fault::remedy)
+}
+
+/// That values or addresses were given and there is no change of version that they could be a part of.
+fn more_was_asked_for(present: &InstanceRecord) -> Fault {
+    let (name, version) = (&present.name, &present.version);
+    Fault::new("HP-VER-001", "port.version", format!("`{name}` has version {version} already"))
+        .actual("values or addresses for another version")
+        .expected("another version, or neither")
+        .remedy(format!(
+            "to change its configuration: `homeport config {name} set KEY=VALUE`; its addresses stay as they are"
+        ))
 }
 
 /// What the ledger remembers of the version from before.

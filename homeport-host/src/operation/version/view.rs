@@ -146,6 +146,26 @@ pub enum WayBackView {
     },
 }
 
+/// What came of an upgrade.
+#[derive(Debug, Clone)]
+pub enum Upgraded {
+    /// The instance has another version.
+    Changed(Box<VersionChanged>),
+    /// There was nothing to do, and nothing was changed.
+    Unchanged(AlreadyThere),
+}
+
+/// An instance that has the version already that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct AlreadyThere {
+    /// The instance.
+    pub instance: InstanceName,
+    /// The version that it has.
+    pub version: semver::Version,
+    /// Whether that one was named; otherwise the engine holds no higher one.
+    pub named: bool,
+}
+
 /// A change of version that is done.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct VersionChanged {
