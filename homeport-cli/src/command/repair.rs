@@ -21,11 +21,14 @@ const fn exit_of(repaired: &Repaired) -> Exit {
 
 #[cfg(test)]
 mod tests {
+    use homeport_host::operation::{EndedHow, EndedOperation};
+
     use super::*;
 
     #[test]
     fn a_repair_fails_where_something_is_still_stuck_whatever_else_is_at_its_end() {
-        let ended = || vec![("upgrade".to_owned(), "alice".parse().unwrap())];
+        let one = |how| EndedOperation { kind: "upgrade".to_owned(), instance: "alice".parse().unwrap(), how };
+        let ended = || vec![one(EndedHow::Finished), one(EndedHow::TakenBack)];
         let stuck = || vec![("deploy".to_owned(), "bob".parse().unwrap(), "no room".to_owned())];
         for (ended, stuck, exit) in [
             (Vec::new(), Vec::new(), Exit::Done),

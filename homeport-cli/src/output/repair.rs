@@ -1,7 +1,7 @@
 //! Owns how a repair is told: what is at its end now, and what is still in the way. Never asks the host.
 
 use homeport_core::name::InstanceName;
-use homeport_host::operation::Repaired;
+use homeport_host::operation::{EndedHow, EndedOperation, Repaired};
 
 use super::Render;
 use super::page::Page;
@@ -9,14 +9,8 @@ use super::page::Page;
 /// What a repair came to.
 #[derive(Debug, serde::Serialize)]
 pub(crate) struct RepairReport {
-    ended: Vec<Ended>,
+    ended: Vec<EndedOperation>,
     stuck: Vec<Stuck>,
-}
-
-#[derive(Debug, serde::Serialize)]
-struct Ended {
-    kind: String,
-    instance: InstanceName,
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -29,8 +23,7 @@ struct Stuck {
 impl RepairReport {
     pub(crate) fn new(repaired: Repaired) -> Self {
         let stuck = repaired.stuck.into_iter().map(|(kind, instance, why)| Stuck { kind, instance, why });
-        let ended = repaired.ended.into_iter().map(|(kind, instance)| Ended { kind, instance });
-        Self { ended: ended.collect(), stuck: stuck.collect() }
+        Self { ended: repaired.ended, stuck: stuck.collect() }
     }
 }
 
@@ -40,7 +33,13 @@ impl Render for RepairReport {
             page.line("nothing was cut off, and nothing is stuck");
         }
         for one in &self.ended {
-            page.line(format_args!("brought to an end: {} of `{}`", one.kind, one.instance));
+            let (kind, instance) = (&one.kind, &one.instance);
+            match one.how {
+                EndedHow::Finished => page.line(format_args!("finished: {kind} of `{instance}`")),
+                EndedHow::TakenBack => {
+                    page.line(format_args!("taken back: {kind} of `{instance}`; everything is as it was before it"));
+                }
+            }
         }
         for one in &self.stuck {
             page.line(format_args!("still stuck: {} of `{}`: {}", one.kind, one.instance, one.why));

@@ -8,8 +8,9 @@ use homeport_core::unit::{Bytes, Format as DataFormat, Seconds};
 use homeport_core::upgrade::Direction;
 use homeport_host::approval::{Facts, Issued, Token};
 use homeport_host::operation::{
-    AlreadyThere, ChangeView, ClientsView, HistoryLine, MigrationView, MigrationWay, OperationError, Outcome, Repaired,
-    Running, SetBackView, SnapshotList, SnapshotView, Upgraded, VersionChanged, VersionPlan, WayBackView,
+    AlreadyThere, ChangeView, ClientsView, EndedHow, EndedOperation, HistoryLine, MigrationView, MigrationWay,
+    OperationError, Outcome, Repaired, Running, SetBackView, SnapshotList, SnapshotView, Upgraded, VersionChanged,
+    VersionPlan, WayBackView,
 };
 use homeport_host::plan::{Kind, Plan, Step};
 use homeport_volumes::store::{Consistency, Reason, Sequence};
@@ -392,19 +393,24 @@ fn a_history_is_a_table_and_an_operation_that_says_two_lines_stays_one_row() {
 
 #[test]
 fn a_repair_says_what_is_at_its_end_and_what_is_still_in_the_way() {
+    let ended = |kind: &str, how| EndedOperation { kind: kind.to_owned(), instance: "alice".parse().unwrap(), how };
     let report = RepairReport::new(Repaired {
-        ended: vec![("upgrade".to_owned(), "alice".parse().unwrap())],
+        ended: vec![ended("upgrade", EndedHow::TakenBack), ended("stop", EndedHow::Finished)],
         stuck: vec![("deploy".to_owned(), "bob".parse().unwrap(), "could not remove the container".to_owned())],
     });
     insta::assert_snapshot!(text(&report), @r#"
-    brought to an end: upgrade of `alice`
+    taken back: upgrade of `alice`; everything is as it was before it
+    finished: stop of `alice`
     still stuck: deploy of `bob`: could not remove the container
     mend what is named, and repeat: homeport repair
     "#);
     assert_eq!(
         json(&report),
         serde_json::json!({
-            "ended": [{ "kind": "upgrade", "instance": "alice" }],
+            "ended": [
+                { "kind": "upgrade", "instance": "alice", "how": "taken-back" },
+                { "kind": "stop", "instance": "alice", "how": "finished" },
+            ],
             "stuck": [{ "kind": "deploy", "instance": "bob", "why": "could not remove the container" }],
         })
     );

@@ -77,7 +77,7 @@ impl Screen {
                 return self.tick(now);
             }
             Event::Undoing { text } => format!("taking back: {text}"),
-            Event::Resuming { what } => format!("finishing what was cut off: {what}"),
+            Event::Resuming { what } => format!("bringing to its end what was cut off: {what}"),
         };
         let text = escape(&text);
         if self.current.as_ref().is_none_or(|current| current.text != text) {

@@ -67,8 +67,8 @@ pub use trash::{
     trash_restore,
 };
 pub use version::{
-    AlreadyThere, ChangeView, ClientsView, HistoryLine, MigrationView, MigrationWay, Repaired, SetBackView, Upgraded,
-    VersionChanged, VersionPlan, WayBackView, history, repair, rollback, upgrade,
+    AlreadyThere, ChangeView, ClientsView, EndedHow, EndedOperation, HistoryLine, MigrationView, MigrationWay,
+    Repaired, SetBackView, Upgraded, VersionChanged, VersionPlan, WayBackView, history, repair, rollback, upgrade,
 };
 pub use volume::{
     AdoptPlan, Adopted, CheckedVolume, MovePlan, Moved, OwnerRule, VolumeEntry, volume_adopt, volume_check,

@@ -333,9 +333,20 @@ pub(super) fn end(
         instance: Some(instance.clone()),
         operation: Some(operation),
         kind: kind.word().to_owned(),
-        text: if message.is_empty() { how.to_string() } else { format!("{how}: {message}") },
+        text: told(how, message),
     })?;
     Ok(())
+}
+
+/// How an operation ended, for its instance's history. The words of the journal say less: `undone` may mean that nothing was
+/// done, and `stuck` not what can be done about it.
+fn told(how: OperationEnd, message: &str) -> String {
+    let said = if message.is_empty() { String::new() } else { format!(": {message}") };
+    match how {
+        OperationEnd::Done => format!("done{said}"),
+        OperationEnd::Undone => format!("taken back{said}"),
+        OperationEnd::Stuck => format!("neither finished nor taken back yet{said}; `homeport repair` tries again"),
+    }
 }
 
 /// The steps of a journal that have to be taken back: those that began, with their places.
@@ -384,4 +395,25 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_says_what_became_of_an_operation_and_what_can_be_done() {
+        for (how, message, wanted) in [
+            (OperationEnd::Done, "", "done"),
+            (OperationEnd::Done, "from 1.0.0 to 1.1.0", "done: from 1.0.0 to 1.1.0"),
+            (OperationEnd::Undone, "it was cut off", "taken back: it was cut off"),
+            (
+                OperationEnd::Stuck,
+                "the port ended; not taken back: no room",
+                "neither finished nor taken back yet: the port ended; not taken back: no room; `homeport repair` tries again",
+            ),
+        ] {
+            assert_eq!(told(how, message), wanted);
+        }
+    }
 }

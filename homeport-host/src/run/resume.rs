@@ -8,7 +8,7 @@ use super::fence::is_cut_off_in_making;
 use super::journal::{ahead, begun, taken_slot, with_causes};
 use super::session::Session;
 use crate::host::Host;
-use crate::ledger::{LedgerError, LedgerWriter, OperationEnd, OperationRecord, RootId, StepRecord};
+use crate::ledger::{LedgerError, LedgerWriter, OperationEnd, OperationRecord, OperationState, RootId, StepRecord};
 use crate::plan::{Course, Kind, Step};
 use crate::progress::Event;
 
@@ -77,7 +77,11 @@ fn bring_to_end(
             if is_cut_off_in_making(steps) {
                 session.fence()?;
             }
-            let left = session.take_back(operation.id, &taken, "it was cut off")?;
+            let why = match operation.state {
+                OperationState::Stuck => "it was stuck",
+                OperationState::Open | OperationState::Done | OperationState::Undone => "it was cut off",
+            };
+            let left = session.take_back(operation.id, &taken, why)?;
             match left.failed.as_slice() {
                 [] => Ok(kind),
                 failed => Err(StepError::NotTakenBack { what: failed.join("; ") }),

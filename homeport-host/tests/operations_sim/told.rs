@@ -4,13 +4,19 @@ use homeport_core::config::{Given, Source};
 use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
 use homeport_host::Host;
-use homeport_host::operation::{self, Execution, OperationError, Outcome, SnapshotView, Upgraded};
+use homeport_host::engine::Operation;
+use homeport_host::engine::sim::{FailOn, When};
+use homeport_host::hazard::Hazard;
+use homeport_host::operation::{
+    self, EndedHow, EndedOperation, Execution, OperationError, Outcome, Repaired, SnapshotView, Upgraded,
+};
 use homeport_host::request::UpgradeRequest;
+use homeport_host::run::RunError;
 
 use crate::data::{done, snapshot};
 use crate::data_rules::refusal;
 use crate::port::{MANIFEST, Manner};
-use crate::stage::{Command, Ground, Stage, alice};
+use crate::stage::{Command, Ground, Stage, Trouble, alice};
 use crate::version::{request, rollback, second, two_versions, upgrade};
 use crate::view::Now;
 
@@ -223,4 +229,61 @@ fn an_upgrade_that_passes_an_image_over_says_so_and_fails() {
     let [fault] = told.faults() else { panic!("{:?}", told.faults()) };
     assert!(fault.to_string().contains("no higher one that can be used"), "{fault}");
     assert!(fault.actual.contains("homeport/shell:1.1.0"), "{}", fault.actual);
+}
+
+/// The last line of the history.
+fn last(stage: &Stage) -> String {
+    stage.does(|host| operation::history(host, &alice(), Some(1))).pop().unwrap().text
+}
+
+#[test]
+fn a_repair_says_whether_something_was_finished_or_taken_back_and_the_history_why() {
+    let ground = Ground::new();
+    let stage = two_versions(&ground);
+    // Cut off in the middle, an upgrade is taken back.
+    let points = two_versions(&ground).with(&Trouble::default(), upgrade).0.points.len();
+    let (ran, _) = stage.with(&Trouble::at(points / 2, Hazard::Die), upgrade);
+    assert!(ran.died, "{}", ran.text());
+    let ended = |kind: &str, how| Repaired {
+        ended: vec![EndedOperation { kind: kind.to_owned(), instance: alice(), how }],
+        stuck: Vec::new(),
+    };
+    assert_eq!(stage.does(operation::repair), ended("upgrade", EndedHow::TakenBack));
+    let told = stage.does(|host| operation::history(host, &alice(), None));
+    assert!(told.iter().any(|line| line.kind == "upgrade" && line.text == "taken back: it was cut off"), "{told:?}");
+    // A stop goes on.
+    let ran = stage.run(Command::Stop, &Trouble::at(3, Hazard::Die));
+    assert!(ran.died, "{}", ran.text());
+    assert_eq!(stage.does(operation::repair), ended("stop", EndedHow::Finished));
+    assert_eq!(last(&stage), "done");
+}
+
+/// A stage with `alice` stopped, whose start is stuck since the engine does not stop the container that is taken back.
+fn stuck_in_its_start(ground: &Ground) -> Stage {
+    let stopped = || {
+        let stage = ground.stage();
+        stage.must(Command::Deploy);
+        stage.must(Command::Stop);
+        stage
+    };
+    let last = stopped().must(Command::Start).points.len() - 1;
+    let stage = stopped();
+    stage.engine.restart();
+    stage.engine.fail(FailOn::Every(Operation::Stop), When::Before);
+    let ran = stage.carry_out(&alice(), Command::Start, &[(last, Hazard::Fail)]);
+    assert!(matches!(ran.result, Err(OperationError::Run(RunError::Stuck { .. }))), "{}", ran.text());
+    stage
+}
+
+#[test]
+fn a_history_says_of_what_is_stuck_what_can_be_done_and_later_that_it_was() {
+    let ground = Ground::new();
+    let stage = stuck_in_its_start(&ground);
+    let told = last(&stage);
+    assert!(told.starts_with("neither finished nor taken back yet: ") && told.contains("injected fault"), "{told}");
+    assert!(told.ends_with("; `homeport repair` tries again"), "{told}");
+    let ended = vec![EndedOperation { kind: "start".to_owned(), instance: alice(), how: EndedHow::TakenBack }];
+    assert_eq!(stage.does(operation::repair), Repaired { ended, stuck: Vec::new() });
+    assert_eq!(last(&stage), "taken back: it was stuck");
+    assert_eq!(stage.settled("repaired"), Now::stopped("hello"));
 }

@@ -579,7 +579,10 @@ fn the_history_tells_what_was_done_and_why_it_failed() {
     let kinds: Vec<_> = told.iter().map(|line| line.kind.as_str()).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == "upgrade").count(), 2, "{told:?}");
     assert!(told.iter().any(|line| line.text == "done: from 1.0.0 to 1.1.0"), "{told:?}");
-    assert!(told.iter().any(|line| line.text.starts_with("undone") && line.text.contains("migration")), "{told:?}");
+    assert!(
+        told.iter().any(|line| line.text.starts_with("taken back: ") && line.text.contains("migration")),
+        "{told:?}"
+    );
 }
 
 impl Stage {

@@ -19,7 +19,7 @@ mod view;
 
 pub use change::{rollback, upgrade};
 pub use history::{HistoryLine, history};
-pub use repair::{Repaired, repair};
+pub use repair::{EndedHow, EndedOperation, Repaired, repair};
 pub use view::{
     AlreadyThere, ChangeView, ClientsView, MigrationView, MigrationWay, SetBackView, Upgraded, VersionChanged,
     VersionPlan, WayBackView,

@@ -1,20 +1,41 @@
-//! Owns trying again what could be neither ended nor taken back, and saying what is still in the way.
+//! Owns trying again what could be neither ended nor taken back, and saying what became of it and what is still in the way.
 //! Never begins anything new.
 
 use homeport_core::name::InstanceName;
 
 use crate::host::Host;
-use crate::ledger::{Ledger, OperationRecord};
+use crate::ledger::{Ledger, LedgerError, OperationRecord, OperationState};
 use crate::operation::OperationError;
 use crate::operation::enter::{ready, resume_cut_off};
 
 /// What a repair came to.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Repaired {
-    /// What was open or stuck and is at its end now: the kind and the instance.
-    pub ended: Vec<(String, InstanceName)>,
+    /// What was open or stuck and is at its end now.
+    pub ended: Vec<EndedOperation>,
     /// What is still stuck: the kind, the instance, and why.
     pub stuck: Vec<(String, InstanceName, String)>,
+}
+
+/// An operation that is at its end.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct EndedOperation {
+    /// Its kind.
+    pub kind: String,
+    /// Its instance.
+    pub instance: InstanceName,
+    /// Which end that is.
+    pub how: EndedHow,
+}
+
+/// The two ends of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndedHow {
+    /// What was asked for is done.
+    Finished,
+    /// Everything is as it was before.
+    TakenBack,
 }
 
 /// Brings to an end whatever was cut off or stuck, and starts again what should run. Nothing that is stuck is given up.
@@ -25,13 +46,23 @@ pub fn repair(host: &Host) -> Result<Repaired, OperationError> {
         return Ok(Repaired { ended: Vec::new(), stuck: Vec::new() });
     }
     resume_cut_off(host)?;
-    let after = waiting(&Ledger::open(&host.layout)?)?;
-    let is_waiting = |id| after.iter().any(|operation| operation.id == id);
-    let ended = before.into_iter().filter(|operation| !is_waiting(operation.id));
+    let ledger = Ledger::open(&host.layout)?;
+    let after = waiting(&ledger)?;
+    let ended = before.into_iter().map(|operation| ended(&ledger, operation)).collect::<Result<Vec<_>, _>>()?;
     Ok(Repaired {
-        ended: ended.map(|operation| (operation.kind, operation.instance)).collect(),
+        ended: ended.into_iter().flatten().collect(),
         stuck: after.into_iter().map(|operation| (operation.kind, operation.instance, operation.message)).collect(),
     })
+}
+
+/// Which end an operation has come to; `None` where it has come to none, or nothing is known of it any more.
+fn ended(ledger: &Ledger, operation: OperationRecord) -> Result<Option<EndedOperation>, LedgerError> {
+    let how = match ledger.operation(operation.id)?.map(|(now, _)| now.state) {
+        Some(OperationState::Done) => EndedHow::Finished,
+        Some(OperationState::Undone) => EndedHow::TakenBack,
+        Some(OperationState::Open | OperationState::Stuck) | None => return Ok(None),
+    };
+    Ok(Some(EndedOperation { kind: operation.kind, instance: operation.instance, how }))
 }
 
 fn waiting(ledger: &Ledger) -> Result<Vec<OperationRecord>, OperationError> {
