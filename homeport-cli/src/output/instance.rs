@@ -5,7 +5,7 @@ use homeport_core::fault::Fault;
 use homeport_core::name::{InstanceName, PortId};
 use homeport_host::daemon::DaemonStatus;
 use homeport_host::engine::ContainerId;
-use homeport_host::operation::{InstanceView, Running};
+use homeport_host::operation::{InstanceView, Running, UnfinishedView};
 
 use super::amount::moment;
 use super::connection::{Connection, PublicName, SSH_FACTS};
@@ -121,6 +121,9 @@ impl Render for ListReport {
             ]);
         }
         table.write(page, "");
+        if self.instances.iter().filter_map(|view| view.unfinished.as_ref()).any(|one| one.stuck.is_some()) {
+            page.line("`homeport status NAME` says why something is stuck; `homeport repair` tries again");
+        }
     }
 }
 
@@ -172,6 +175,16 @@ impl InstanceReport {
         let view = &self.instance;
         page.line(format_args!("`{}` ({} {})", view.name, view.port, view.version));
         page.line(format_args!("  state: {}", view.state));
+        match &view.unfinished {
+            Some(UnfinishedView { stuck: Some(why), .. }) => {
+                page.line(format_args!("    why: {why}"));
+                page.line("    mend what is named, then: homeport repair");
+            }
+            Some(UnfinishedView { stuck: None, .. }) => {
+                page.line("    where nothing does it any more, it was cut off, and this brings it to its end: homeport repair");
+            }
+            None => {}
+        }
         page.line(format_args!("  deployed: {}", view.created));
         page.line(format_args!("  image: {}", view.image));
         if let Some(container) = &view.container {

@@ -13,7 +13,7 @@ use homeport_host::image::PortImage;
 use homeport_host::ledger::ScheduleState;
 use homeport_host::operation::{
     ConfigView, DeployPlan, FormerView, InstanceView, LifecycleOutcome, Reconfigured, Removed, RetiringView, RouteView,
-    Running, ScheduleView, ValueOrigin, VolumeView,
+    Running, ScheduleView, UnfinishedView, ValueOrigin, VolumeView,
 };
 use homeport_host::plan::{Kind, Plan, Step};
 use homeport_host::routes::RouteStatus;
@@ -94,6 +94,7 @@ fn view() -> InstanceView {
         schedule: None,
         former: None,
         retiring: Vec::new(),
+        unfinished: None,
         status: Some(status()),
     }
 }
@@ -253,6 +254,30 @@ fn an_instance_whose_version_was_changed_says_what_it_had_and_what_still_runs() 
     assert!(told.contains("\"former\": {") && told.contains("\"retiring\": ["), "{told}");
     let without = both(&StatusReport::one(view(), &public()));
     assert!(!without.contains("former") && !without.contains("retiring"), "{without}");
+}
+
+#[test]
+fn an_instance_that_is_stuck_says_why_and_what_tries_again() {
+    let unfinished = |stuck: Option<&str>| InstanceView {
+        state: "stuck: `upgrade` could be neither ended nor taken back".to_owned(),
+        unfinished: Some(UnfinishedView { kind: "upgrade".to_owned(), stuck: stuck.map(str::to_owned) }),
+        ..view()
+    };
+    let stuck = || unfinished(Some("the port ended; not taken back: no room"));
+    let told = both(&StatusReport::one(stuck(), &public()));
+    let why = "\n  state: stuck: `upgrade` could be neither ended nor taken back\n    \
+               why: the port ended; not taken back: no room\n    mend what is named, then: homeport repair\n";
+    assert!(told.contains(why), "{told}");
+    assert!(told.contains("\"stuck\": \"the port ended; not taken back: no room\""), "{told}");
+    let told = both(&StatusReport::one(unfinished(None), &public()));
+    assert!(told.contains("this brings it to its end: homeport repair\n") && !told.contains("why:"), "{told}");
+    let list = |instances| render(Format::Text, &ListReport { instances }).unwrap();
+    let told = list(vec![view(), stuck()]);
+    assert!(
+        told.ends_with("\n`homeport status NAME` says why something is stuck; `homeport repair` tries again\n"),
+        "{told}"
+    );
+    assert!(!list(vec![view(), unfinished(None)]).contains("repair"));
 }
 
 #[test]

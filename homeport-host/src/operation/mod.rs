@@ -41,8 +41,8 @@ pub use enter::resume_cut_off;
 pub use error::OperationError;
 pub use lifecycle::{LifecycleOutcome, Running, restart, start, start_again, stop};
 pub use observe::{
-    FormerView, InstanceView, RetiringView, RouteView, VolumeView, container_of, list, port_info, routes, routes_of,
-    status,
+    FormerView, InstanceView, RetiringView, RouteView, UnfinishedView, VolumeView, container_of, list, port_info,
+    routes, routes_of, status,
 };
 pub use outcome::Outcome;
 pub use purge::{LostVolume, PurgePlan, PurgeVolume, Purged, purge};

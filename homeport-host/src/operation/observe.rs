@@ -58,6 +58,9 @@ pub struct InstanceView {
     /// Containers of earlier versions that only serve the clients that they have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retiring: Vec<RetiringView>,
+    /// The operation on it that has not ended, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<UnfinishedView>,
     /// What the port says of itself; `None` where it says nothing, and where the instance is stopped.
     pub status: Option<Status>,
 }
@@ -69,6 +72,25 @@ pub struct FormerView {
     pub version: semver::Version,
     /// When another took its place.
     pub until: Time,
+}
+
+/// An operation that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct UnfinishedView {
+    /// Its kind.
+    pub kind: String,
+    /// Why it could be neither finished nor taken back; `None` where it goes on, or was cut off and nobody has tried yet.
+    pub stuck: Option<String>,
+}
+
+impl UnfinishedView {
+    /// The state of an instance whose operation it is: neither what it was nor what it is to be.
+    fn state(&self) -> String {
+        match self.stuck {
+            None => format!("in between: `{}` has not ended", self.kind),
+            Some(_) => format!("stuck: `{}` could be neither ended nor taken back", self.kind),
+        }
+    }
 }
 
 /// A container that gets no new clients any more.
@@ -219,7 +241,8 @@ fn view(
     };
     // What a port said when it ended is no news of one that is to be stopped and is.
     let status = status.filter(|_| state != STOPPED);
-    let state = unfinished(ledger, &record)?.unwrap_or(state);
+    let unfinished = unfinished(ledger, &record)?;
+    let state = unfinished.as_ref().map_or(state, UnfinishedView::state);
     let routes = ledger.routes(&record.name)?;
     let protocols = recorded_image(&record)
         .map(|image| image.manifest.endpoints.into_iter().map(|(name, endpoint)| (name, endpoint.protocol)).collect());
@@ -232,6 +255,7 @@ fn view(
             .into_iter()
             .map(|retiring| RetiringView { version: retiring.version, until: retiring.until })
             .collect(),
+        unfinished,
         routes: routes
             .iter()
             .filter_map(|route| Some((route.endpoint.clone(), records::listen_address(route)?)))
@@ -257,14 +281,14 @@ fn view(
     })
 }
 
-/// What is going on with an instance whose operation has not ended: it is neither what it was nor what it is to be.
-fn unfinished(ledger: &Ledger, record: &InstanceRecord) -> Result<Option<String>, OperationError> {
+/// The operation on an instance that has not ended.
+fn unfinished(ledger: &Ledger, record: &InstanceRecord) -> Result<Option<UnfinishedView>, OperationError> {
     let is_its = |instance: &InstanceName| *instance == record.name;
     if let Some((open, _)) = ledger.open_operation()?.filter(|(open, _)| is_its(&open.instance)) {
-        return Ok(Some(format!("in between: `{}` has not ended", open.kind)));
+        return Ok(Some(UnfinishedView { kind: open.kind, stuck: None }));
     }
     let stuck = ledger.stuck_operations()?.into_iter().find(|stuck| is_its(&stuck.instance));
-    Ok(stuck.map(|stuck| format!("stuck: `{}` could be neither ended nor taken back", stuck.kind)))
+    Ok(stuck.map(|stuck| UnfinishedView { kind: stuck.kind, stuck: Some(stuck.message) }))
 }
 
 fn condition(status: &Status) -> String {

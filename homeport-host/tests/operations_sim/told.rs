@@ -279,11 +279,16 @@ fn stuck_in_its_start(ground: &Ground) -> Stage {
 fn a_history_says_of_what_is_stuck_what_can_be_done_and_later_that_it_was() {
     let ground = Ground::new();
     let stage = stuck_in_its_start(&ground);
+    let shown = stage.does(|host| operation::status(host, &alice()));
+    let unfinished = shown.unfinished.unwrap();
+    assert_eq!(unfinished.kind, "start");
+    assert!(unfinished.stuck.unwrap().contains("injected fault"), "why it is stuck");
     let told = last(&stage);
     assert!(told.starts_with("neither finished nor taken back yet: ") && told.contains("injected fault"), "{told}");
     assert!(told.ends_with("; `homeport repair` tries again"), "{told}");
     let ended = vec![EndedOperation { kind: "start".to_owned(), instance: alice(), how: EndedHow::TakenBack }];
     assert_eq!(stage.does(operation::repair), Repaired { ended, stuck: Vec::new() });
     assert_eq!(last(&stage), "taken back: it was stuck");
+    assert_eq!(stage.list()[0].unfinished, None);
     assert_eq!(stage.settled("repaired"), Now::stopped("hello"));
 }
