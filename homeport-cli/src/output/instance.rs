@@ -2,10 +2,10 @@
 
 use homeport_core::entrypoint::{ServiceState, Status};
 use homeport_core::fault::Fault;
-use homeport_core::name::{InstanceName, PortId};
+use homeport_core::name::{EndpointName, InstanceName, PortId};
 use homeport_host::daemon::DaemonStatus;
 use homeport_host::engine::ContainerId;
-use homeport_host::operation::{InstanceView, Running, UnfinishedView};
+use homeport_host::operation::{AddressState, InstanceView, Running, UnfinishedView};
 
 use super::amount::moment;
 use super::connection::{Connection, PublicName, SSH_FACTS};
@@ -121,10 +121,20 @@ impl Render for ListReport {
             ]);
         }
         table.write(page, "");
+        if self.instances.iter().any(|view| closed(view).next().is_some()) {
+            page.line("`homeport start NAME` opens an address again that is closed, or says why that cannot be");
+        }
         if self.instances.iter().filter_map(|view| view.unfinished.as_ref()).any(|one| one.stuck.is_some()) {
             page.line("`homeport status NAME` says why something is stuck; `homeport repair` tries again");
         }
     }
+}
+
+/// The public addresses of an instance that should be open and are not.
+fn closed(view: &InstanceView) -> impl Iterator<Item = &EndpointName> {
+    let is_wanted = view.desired == "running";
+    let closed = view.addresses.iter().filter(move |(_, state)| is_wanted && **state == AddressState::Closed);
+    closed.map(|(endpoint, _)| endpoint)
 }
 
 /// One instance in full, or every one with the daemon.
@@ -184,6 +194,12 @@ impl InstanceReport {
                 page.line("    where nothing does it any more, it was cut off, and this brings it to its end: homeport repair");
             }
             None => {}
+        }
+        for endpoint in closed(view) {
+            page.line(format_args!(
+                "    no daemon holds the address of `{endpoint}`; to open it again: homeport start {}",
+                view.name
+            ));
         }
         page.line(format_args!("  deployed: {}", view.created));
         page.line(format_args!("  image: {}", view.image));

@@ -12,8 +12,8 @@ use homeport_host::daemon::DaemonStatus;
 use homeport_host::image::PortImage;
 use homeport_host::ledger::ScheduleState;
 use homeport_host::operation::{
-    ConfigView, DeployPlan, FormerView, InstanceView, LifecycleOutcome, Reconfigured, Removed, RetiringView, RouteView,
-    Running, ScheduleView, UnfinishedView, ValueOrigin, VolumeView,
+    AddressState, ConfigView, DeployPlan, FormerView, InstanceView, LifecycleOutcome, Reconfigured, Removed,
+    RetiringView, RouteView, Running, ScheduleView, UnfinishedView, ValueOrigin, VolumeView,
 };
 use homeport_host::plan::{Kind, Plan, Step};
 use homeport_host::routes::RouteStatus;
@@ -84,6 +84,7 @@ fn view() -> InstanceView {
         container: Some(container().parse().unwrap()),
         created: "2026-01-02T03:04:05.000Z".parse().unwrap(),
         routes: BTreeMap::from([("ssh".parse().unwrap(), "127.0.0.1:2222".parse().unwrap())]),
+        addresses: BTreeMap::from([("ssh".parse().unwrap(), AddressState::Open)]),
         protocols: BTreeMap::from([("ssh".parse().unwrap(), "ssh".to_owned())]),
         volumes: vec![VolumeView {
             name: "home".parse().unwrap(),
@@ -281,11 +282,34 @@ fn an_instance_that_is_stuck_says_why_and_what_tries_again() {
 }
 
 #[test]
+fn an_instance_whose_address_is_closed_says_so_and_what_opens_it() {
+    let view = |desired: &str, address| InstanceView {
+        desired: desired.to_owned(),
+        state: "ready, but `ssh` is closed".to_owned(),
+        addresses: BTreeMap::from([("ssh".parse().unwrap(), address)]),
+        ..view()
+    };
+    let told = both(&StatusReport::one(view("running", AddressState::Closed), &public()));
+    let opens = "    no daemon holds the address of `ssh`; to open it again: homeport start alice\n";
+    assert!(told.contains(opens) && told.contains("\"ssh\": \"closed\""), "{told}");
+    let list = |view| render(Format::Text, &ListReport { instances: vec![view] }).unwrap();
+    let told = list(view("running", AddressState::Closed));
+    assert!(
+        told.ends_with("`homeport start NAME` opens an address again that is closed, or says why that cannot be\n"),
+        "{told}"
+    );
+    for quiet in [view("stopped", AddressState::Closed), view("running", AddressState::Open)] {
+        assert!(!list(quiet).contains("homeport start"));
+    }
+}
+
+#[test]
 fn a_list_of_instances() {
     let stopped = InstanceView {
         name: "a-much-longer-name".parse().unwrap(),
         state: "stopped".to_owned(),
         routes: BTreeMap::new(),
+        addresses: BTreeMap::new(),
         ..view()
     };
     let text = render(Format::Text, &ListReport { instances: vec![view(), stopped] }).unwrap();
@@ -323,6 +347,9 @@ fn the_status_of_one_instance() {
         "created": "2026-01-02T03:04:05.000Z",
         "routes": {
           "ssh": "127.0.0.1:2222"
+        },
+        "addresses": {
+          "ssh": "open"
         },
         "protocols": {
           "ssh": "ssh"

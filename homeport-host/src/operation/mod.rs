@@ -3,6 +3,7 @@
 //! Each takes the lock, brings to an end what was cut off, looks at everything that there is to know, plans, and runs.
 //! Never writes to a terminal.
 
+mod address;
 mod config;
 mod consent;
 mod data_error;
@@ -33,6 +34,7 @@ mod volume;
 pub use homeport_volumes::snapshot::{Change, LeftOut};
 pub use homeport_volumes::store::Measure;
 
+pub use address::AddressState;
 pub use config::{ConfigView, Reconfigured, ValueOrigin, config_change, config_view};
 pub use data_error::DataError;
 pub use deploy::{DeployOutcome, DeployPlan, Deployed, deploy, plan_deploy};

@@ -8,6 +8,7 @@ use homeport_core::entrypoint::Status;
 use homeport_core::name::{EndpointName, InstanceName, PortId, VolumeName};
 use homeport_router::{ListenAddress, RouteStatus};
 
+use super::address::{AddressState, Said, reached};
 use super::enter::known;
 use super::error::OperationError;
 use super::schedule::ScheduleView;
@@ -45,6 +46,8 @@ pub struct InstanceView {
     pub created: Time,
     /// Its public addresses.
     pub routes: BTreeMap<EndpointName, ListenAddress>,
+    /// What a client of each of them meets.
+    pub addresses: BTreeMap<EndpointName, AddressState>,
     /// The protocol of each endpoint; empty where the stored manifest cannot be read any more.
     pub protocols: BTreeMap<EndpointName, String>,
     /// Where its data is.
@@ -128,13 +131,17 @@ pub struct RouteView {
     pub live: Option<RouteStatus>,
 }
 
-/// Every instance, by name. Without an engine their state is not known, and said to be so.
+/// Every instance, by name. Without an engine their state is not known, and said to be so; nor without a daemon that answers
+/// whether their addresses are open.
 pub fn list(host: &Host) -> Result<Vec<InstanceView>, OperationError> {
     let ledger = Ledger::open(&host.layout)?;
     ledger.at_one_moment(|ledger| {
         let records = ledger.instances()?;
-        let states = if records.is_empty() { BTreeMap::new() } else { states(host, ledger)? };
-        records.into_iter().map(|record| view(host, ledger, record, &states)).collect()
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let seen = Seen { containers: states(host, ledger)?, routes: said(host) };
+        records.into_iter().map(|record| view(host, ledger, record, &seen)).collect()
     })
 }
 
@@ -142,8 +149,8 @@ pub fn list(host: &Host) -> Result<Vec<InstanceView>, OperationError> {
 pub fn status(host: &Host, name: &InstanceName) -> Result<InstanceView, OperationError> {
     let ledger = Ledger::open(&host.layout)?;
     let record = known(&ledger, name)?;
-    let states = states(host, &ledger)?;
-    view(host, &ledger, record, &states)
+    let seen = Seen { containers: states(host, &ledger)?, routes: said(host) };
+    view(host, &ledger, record, &seen)
 }
 
 /// Every route, with what the daemon says of it.
@@ -221,29 +228,38 @@ fn states(host: &Host, ledger: &Ledger) -> Result<BTreeMap<ContainerId, String>,
     Ok(containers.into_iter().map(|facts| (facts.id, word(facts.state))).collect())
 }
 
-fn view(
-    host: &Host,
-    ledger: &Ledger,
-    record: InstanceRecord,
-    container_states: &BTreeMap<ContainerId, String>,
-) -> Result<InstanceView, OperationError> {
-    let found = record.container.as_ref().and_then(|id| container_states.get(id));
+/// What engine and daemon say.
+struct Seen {
+    /// What each container does.
+    containers: BTreeMap<ContainerId, String>,
+    routes: Said,
+}
+
+/// What the daemon says of routes. One that does not answer keeps nobody from looking at everything else.
+fn said(host: &Host) -> Said {
+    host.routes.status().map_or(Said::Nothing, Said::Routes)
+}
+
+fn view(host: &Host, ledger: &Ledger, record: InstanceRecord, seen: &Seen) -> Result<InstanceView, OperationError> {
+    let found = record.container.as_ref().and_then(|id| seen.containers.get(id));
+    let routes = ledger.routes(&record.name)?;
+    let endpoints = routes.iter().map(|route| &route.endpoint);
+    let addresses = endpoints.map(|endpoint| (endpoint.clone(), seen.routes.of(&record.name, endpoint))).collect();
     let status = RunDir::new(host.layout.instance_run_dir(&record.name, record.slot)).status();
     let state = match (record.desired, found) {
         (Desired::Stopped, None) => STOPPED.to_owned(),
         (Desired::Stopped, Some(found)) if found.starts_with("ended") => STOPPED.to_owned(),
         (Desired::Running, None) => "not running: it has no container".to_owned(),
-        (_, Some(found)) if found == "running" => match &status {
-            Some(status) => condition(status),
-            None => found.clone(),
-        },
+        (_, Some(found)) if found == "running" => {
+            let state = status.as_ref().map_or_else(|| found.clone(), condition);
+            if record.desired == Desired::Running { reached(state, &addresses) } else { state }
+        }
         (_, Some(found)) => found.clone(),
     };
     // What a port said when it ended is no news of one that is to be stopped and is.
     let status = status.filter(|_| state != STOPPED);
     let unfinished = unfinished(ledger, &record)?;
     let state = unfinished.as_ref().map_or(state, UnfinishedView::state);
-    let routes = ledger.routes(&record.name)?;
     let protocols = recorded_image(&record)
         .map(|image| image.manifest.endpoints.into_iter().map(|(name, endpoint)| (name, endpoint.protocol)).collect());
     let volumes = ledger.volumes(&record.name)?.into_iter().filter(|volume| volume.state == VolumeState::Attached);
@@ -260,6 +276,7 @@ fn view(
             .iter()
             .filter_map(|route| Some((route.endpoint.clone(), records::listen_address(route)?)))
             .collect(),
+        addresses,
         protocols: protocols.unwrap_or_default(),
         volumes: volumes
             .map(|volume| VolumeView {

@@ -8,7 +8,7 @@ use homeport_host::engine::Operation;
 use homeport_host::engine::sim::{FailOn, When};
 use homeport_host::hazard::Hazard;
 use homeport_host::operation::{
-    self, EndedHow, EndedOperation, Execution, OperationError, Outcome, Repaired, SnapshotView, Upgraded,
+    self, AddressState, EndedHow, EndedOperation, Execution, OperationError, Outcome, Repaired, SnapshotView, Upgraded,
 };
 use homeport_host::request::UpgradeRequest;
 use homeport_host::run::RunError;
@@ -291,4 +291,27 @@ fn a_history_says_of_what_is_stuck_what_can_be_done_and_later_that_it_was() {
     assert_eq!(last(&stage), "taken back: it was stuck");
     assert_eq!(stage.list()[0].unfinished, None);
     assert_eq!(stage.settled("repaired"), Now::stopped("hello"));
+}
+
+/// Where the daemon is gone its sockets are, and what nobody reaches is not said to run and no more.
+#[test]
+fn an_instance_whose_daemon_is_gone_says_that_its_address_is_closed() {
+    let ground = Ground::new();
+    let stage = ground.stage();
+    stage.must(Command::Deploy);
+    let ssh = "ssh".parse().unwrap();
+    let shown = |stage: &Stage| {
+        let one = stage.does(|host| operation::status(host, &alice()));
+        assert_eq!(stage.list()[0].state, one.state);
+        (one.state, one.addresses[&ssh])
+    };
+    assert_eq!(shown(&stage), ("running".to_owned(), AddressState::Open));
+    stage.routes.end_daemon();
+    assert_eq!(shown(&stage), ("running, but `ssh` is closed".to_owned(), AddressState::Closed));
+    // A start of what runs starts the daemon, which takes the address up.
+    stage.must(Command::Start);
+    assert_eq!(shown(&stage), ("running".to_owned(), AddressState::Open));
+    stage.must(Command::Stop);
+    stage.routes.end_daemon();
+    assert_eq!(shown(&stage), ("stopped".to_owned(), AddressState::Closed), "nobody misses it");
 }
