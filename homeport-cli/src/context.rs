@@ -18,6 +18,7 @@ use homeport_host::progress::{Event, Progress as _};
 use crate::args::Global;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::{self, CutOff};
 use crate::output::{self, Format, PublicName, Render};
 use crate::progress::{Reporter, Style};
 
@@ -133,6 +134,12 @@ impl Context {
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
         self.reporter.finish();
         output::write_out(bytes).map_err(Failure::Output)
+    }
+
+    /// Says from now on what becomes of what was begun, before a signal ends the process.
+    pub(crate) fn tell_cut_off(&self, cut_off: CutOff) -> Result<(), Failure> {
+        let failed = |source| Failure::Surroundings { action: "wait for signals", source };
+        interrupt::watch(&self.reporter, cut_off).map_err(failed)
     }
 
     /// Ends all talk: what comes after it begins on a line of its own.

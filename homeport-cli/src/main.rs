@@ -14,6 +14,7 @@ mod command;
 mod context;
 mod exit;
 mod failure;
+mod interrupt;
 mod output;
 mod progress;
 mod terminal;

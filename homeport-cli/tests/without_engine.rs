@@ -3,9 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test itself needs is there, or the test fails")]
 
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 /// The command with a root of its own, an engine's socket that is not there, and nothing of the tester's settings.
@@ -375,4 +378,56 @@ fn version_completions_and_manual_pages_come_from_the_same_definitions() {
         assert!(text.contains(".SH NAME") && text.contains("\\-\\-json"), "{page}");
         assert!(told.contains(&Path::new("pages").join(page).display().to_string()), "{page}");
     }
+}
+
+/// A command that waits for an engine that takes its connection and never answers.
+fn waiting(root: &TempDir, before: &str, arguments: &str) -> (Child, (UnixListener, UnixStream)) {
+    let socket = root.path().join("no.sock");
+    let engine = UnixListener::bind(&socket).unwrap();
+    let line = format!("{before} exec {} {arguments}", env!("CARGO_BIN_EXE_homeport"));
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &line]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env("HOMEPORT_ROOT", root.path().join("r")).env("HOMEPORT_ENGINE", &socket).env_remove("DOCKER_HOST");
+    let child = command.spawn().unwrap();
+    let (connection, _) = engine.accept().unwrap();
+    (child, (engine, connection))
+}
+
+fn send(child: &Child, signal: Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn a_signal_that_ends_a_command_is_answered_with_what_becomes_of_it() {
+    for (arguments, signal, told) in [
+        (
+            "restart alice",
+            Signal::INT,
+            "stopped by SIGINT: unless it was done already, what was begun is taken back by",
+        ),
+        ("stop alice", Signal::TERM, "stopped by SIGTERM: unless it was done already, what was begun is finished by"),
+    ] {
+        let root = root();
+        let (child, _engine) = waiting(&root, "", arguments);
+        send(&child, signal);
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(err.starts_with(&format!("warning: {told} ")) && err.ends_with('\n'), "{err}");
+        assert_eq!(output.status.signal(), Some(signal.as_raw()), "it ends as by the signal alone");
+        assert_eq!(output.stdout, b"");
+    }
+    // Whoever started it wants it to go on.
+    let root = root();
+    let (child, _engine) = waiting(&root, "trap '' INT;", "--json restart alice");
+    send(&child, Signal::INT);
+    send(&child, Signal::TERM);
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.signal(), Some(Signal::TERM.as_raw()));
+    assert!(err.starts_with("{\"warning\":\"stopped by SIGTERM: ") && err.lines().count() == 1, "{err}");
+    // What changes nothing has nothing to say.
+    let root = self::root();
+    let (child, _engine) = waiting(&root, "", "port info shell");
+    send(&child, Signal::INT);
+    assert_eq!(child.wait_with_output().unwrap().stderr, b"");
 }

@@ -4,15 +4,19 @@ use std::ffi::OsString;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use homeport_host::plan::Kind;
 
 use super::{
     config, daemon, deploy, exec, history, lifecycle, list, logs, offline, port, remove, repair, route, schedule,
     snapshot, status, trash, version, volume,
 };
-use crate::args::{Cli, Command, DaemonAction, PortAction, RouteAction, SnapshotAction, VolumeAction};
+use crate::args::{
+    Cli, Command, ConfigAction, DaemonAction, PortAction, RouteAction, SnapshotAction, TrashAction, VolumeAction,
+};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::CutOff;
 use crate::output::{self, Format, Report};
 
 /// Runs the command that these arguments ask for, program name first, and says how it ended.
@@ -51,7 +55,33 @@ fn expect_root(context: &Context, command: &Command) -> Result<(), Failure> {
     }
 }
 
+/// What becomes of what a command began where a signal ends it; `None` of one that begins nothing, or minds signals itself.
+const fn cut_off(command: &Command) -> Option<CutOff> {
+    let kind = match command {
+        Command::Deploy(_) => Kind::Deploy,
+        Command::Start { .. } => Kind::Start,
+        Command::Stop { .. } => Kind::Stop,
+        Command::Restart { .. } => Kind::Restart,
+        Command::Config { action: Some(ConfigAction::Set { .. } | ConfigAction::Unset { .. }), .. } => Kind::Config,
+        Command::Upgrade(_) => Kind::Upgrade,
+        Command::Rollback(_) => Kind::Rollback,
+        Command::Snapshot(SnapshotAction::Restore { .. }) => Kind::Restore,
+        Command::Volume(VolumeAction::Adopt { .. }) => Kind::Adopt,
+        Command::Volume(VolumeAction::Move { .. }) => Kind::Move,
+        Command::Remove { .. } => Kind::Remove,
+        Command::Purge(_) => Kind::Purge,
+        Command::Trash(TrashAction::Empty { .. }) => Kind::Empty,
+        Command::Trash(TrashAction::Restore { .. }) | Command::Repair => return Some(CutOff::Either),
+        Command::Snapshot(SnapshotAction::Create { .. }) => return Some(CutOff::NoSnapshot),
+        _ => return None,
+    };
+    Some(CutOff::of(kind))
+}
+
 fn perform(context: &Context, command: Command) -> Result<Exit, Failure> {
+    if let Some(cut_off) = cut_off(&command) {
+        context.tell_cut_off(cut_off)?;
+    }
     match command {
         Command::Deploy(args) => deploy::run(context, args),
         Command::List => list::run(context),
