@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::backoff::Backoff;
 use crate::connection::serve;
 use crate::gate::{Admission, Gate, HoldNumber};
+use crate::listen::end_listening;
 use crate::report::Report;
 use crate::route::Route;
 use crate::severed::reset;
@@ -54,12 +55,23 @@ enum Trouble {
     Said,
 }
 
+/// Whether clients are accepted at all, on every route of a router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accepting {
+    Yes,
+    /// Another process does from now on; only what was accepted is carried on.
+    NoMore,
+}
+
 /// Accepts the clients of one route.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     route: Arc<Route>,
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     gate: watch::Receiver<Gate>,
+    accepting: watch::Receiver<Accepting>,
+    /// Dropped as soon as no client is accepted any more.
+    open: oneshot::Sender<()>,
     connections: JoinSet<()>,
     backoff: Backoff,
     paused_until: Option<Instant>,
@@ -75,13 +87,20 @@ enum Duty {
 }
 
 impl Acceptor {
-    /// An acceptor of the route's clients on this socket.
-    pub(crate) fn new(route: Arc<Route>, listener: TcpListener) -> Self {
+    /// An acceptor of the route's clients on this socket; `open` is dropped when it accepts no more.
+    pub(crate) fn new(
+        route: Arc<Route>,
+        listener: Arc<TcpListener>,
+        accepting: watch::Receiver<Accepting>,
+        open: oneshot::Sender<()>,
+    ) -> Self {
         let gate = route.gate.subscribe();
         Self {
             route,
             listener,
             gate,
+            accepting,
+            open,
             connections: JoinSet::new(),
             backoff: Backoff::ACCEPT,
             paused_until: None,
@@ -89,24 +108,64 @@ impl Acceptor {
         }
     }
 
-    /// Accepts until the route is released, then resets what is live and closes the socket.
+    /// Accepts until the route is released, then resets what is live and ends the listening, also where another process has
+    /// the socket too. Where no more is accepted, the socket is only closed, and the connections are carried on to their end.
     ///
     /// Safe to cancel: connections are reset and the socket is closed all the same, only nobody waits for it.
     pub(crate) async fn run(mut self) {
         loop {
-            let duty = match self.gate.borrow_and_update().admission() {
-                Admission::Forward(..) | Admission::Refuse => Duty::Accept,
-                Admission::Wait(hold) => Duty::Wait(hold),
-                Admission::Gone => Duty::Stop,
-            };
+            let duty = duty(&mut self.gate);
+            if *self.accepting.borrow_and_update() == Accepting::NoMore {
+                return self.carry_on().await;
+            }
             match duty {
                 Duty::Accept => self.accept_until_change().await,
                 Duty::Wait(hold) => self.wait_until_change(hold).await,
                 Duty::Stop => break,
             }
         }
+        end_listening(&*self.listener);
         drop(self.listener);
         self.connections.shutdown().await;
+    }
+
+    /// Goes on with the connections that there are, and with what may happen to the route meanwhile.
+    async fn carry_on(self) {
+        let Self { route, listener, mut gate, open, mut connections, .. } = self;
+        drop(listener);
+        drop(open);
+        loop {
+            let expiry = match duty(&mut gate) {
+                Duty::Wait(hold) => Some((hold, Instant::now() + route.limits.hold_limit)),
+                Duty::Accept => None,
+                Duty::Stop => return connections.shutdown().await,
+            };
+            let expired = async {
+                match expiry {
+                    Some((hold, at)) => {
+                        sleep_until(at).await;
+                        hold
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            let mut expired = std::pin::pin!(expired);
+            loop {
+                tokio::select! {
+                    changed = gate.changed() => {
+                        drop(changed);
+                        break;
+                    }
+                    hold = &mut expired => {
+                        route.expire(hold);
+                        break;
+                    }
+                    ended = connections.join_next() => if ended.is_none() {
+                        return;
+                    },
+                }
+            }
+        }
     }
 
     /// Leaves all clients in the kernel's queue.
@@ -116,6 +175,7 @@ impl Acceptor {
             tokio::select! {
                 // The route, which this task shares, owns the other end: an error cannot come.
                 changed = self.gate.changed() => return drop(changed),
+                changed = self.accepting.changed() => return drop(changed),
                 () = sleep_until(expiry) => return self.route.expire(hold),
                 Some(_) = self.connections.join_next() => {}
             }
@@ -126,6 +186,7 @@ impl Acceptor {
         loop {
             tokio::select! {
                 changed = self.gate.changed() => return drop(changed),
+                changed = self.accepting.changed() => return drop(changed),
                 accepted = accept(&self.listener, self.paused_until) => match accepted {
                     Some(Ok((client, from))) => self.admit(client, from.ip()),
                     Some(Err(error)) => self.note(&error),
@@ -168,6 +229,14 @@ impl Acceptor {
             self.route.traffic.went_wrong(report.to_string());
             self.route.reports.say(&report);
         }
+    }
+}
+
+fn duty(gate: &mut watch::Receiver<Gate>) -> Duty {
+    match gate.borrow_and_update().admission() {
+        Admission::Forward(..) | Admission::Refuse => Duty::Accept,
+        Admission::Wait(hold) => Duty::Wait(hold),
+        Admission::Gone => Duty::Stop,
     }
 }
 

@@ -69,6 +69,14 @@ pub enum ReserveError {
         /// How many candidates were tried.
         tried: usize,
     },
+    /// A socket that was handed over is not one of the address.
+    #[error("the socket that was handed over for `{address}` {found}")]
+    NotItsSocket {
+        /// The address that it was to have.
+        address: ListenAddress,
+        /// What it does instead.
+        found: String,
+    },
     /// The router has been shut down.
     #[error("route `{id}` cannot be made: the router has been shut down")]
     ShutDown {
@@ -92,6 +100,7 @@ impl Advice for ReserveError {
             Self::Refused { .. } => "HP-RTR-006",
             Self::NoFreePort { .. } => "HP-RTR-007",
             Self::ShutDown { .. } => "HP-RTR-008",
+            Self::NotItsSocket { .. } => "HP-RTR-009",
         }
     }
 
@@ -114,7 +123,7 @@ impl Advice for ReserveError {
                 "Run the daemon as root or with CAP_NET_BIND_SERVICE, or choose a port of 1024 or above.".to_owned(),
             ),
             Self::NoFreePort { .. } => Some("Widen the range for random ports, or name a port.".to_owned()),
-            Self::Refused { .. } | Self::ShutDown { .. } => None,
+            Self::Refused { .. } | Self::NotItsSocket { .. } | Self::ShutDown { .. } => None,
         }
     }
 }

@@ -14,7 +14,10 @@
 //!    the route) resets both sides, so that a cut connection never looks like a complete one.
 //!
 //! # What is promised
-//! - A bound address stays bound until it is released, whatever containers do; a container's end closes no socket.
+//! - A bound address stays bound until it is released, whatever containers do; a container's end closes no socket. Once it is
+//!   released nobody listens on it, whoever else has a duplicate of the socket.
+//! - A socket that another process bound is taken up with its clients ([`Router::adopt`]), and can be left to another one while
+//!   its connections are carried on here ([`Router::stop_accepting`]).
 //! - Once [`Router::point`], [`Router::hold`] or [`Router::close`] has returned, no connection begins with an earlier
 //!   target. Switching refuses no client.
 //! - No client waits for ever: a hold ends after [`Limits::hold_limit`], an unreachable target after
@@ -39,6 +42,7 @@ mod gate;
 mod holder;
 mod limits;
 mod listen;
+mod listening;
 mod occasion;
 mod pump;
 mod random_port;
@@ -60,6 +64,7 @@ pub use error::{NoSuchRoute, ReserveError, TooFewDescriptors};
 pub use gate::{Change, Generation};
 pub use holder::Holder;
 pub use limits::Limits;
+pub use listening::{Listening, SocketNumber};
 pub use random_port::{NoPortLeft, PortRange, random_ports};
 pub use report::Report;
 pub use route_id::RouteId;

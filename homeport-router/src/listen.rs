@@ -1,10 +1,12 @@
-//! Owns the binding of public sockets and what the kernel's refusals mean. Never accepts.
+//! Owns the binding of public sockets, the taking up of those that another process bound, the end of their listening, and what
+//! the kernel's refusals mean. Never accepts.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::address::{ListenAddress, ListenHost};
 use crate::error::ReserveError;
@@ -50,6 +52,55 @@ fn bind(address: SocketAddr, family: Family, backlog: u16) -> io::Result<TcpList
     socket.bind(&address.into())?;
     socket.listen(i32::from(backlog))?;
     Ok(socket.into())
+}
+
+/// Takes up a socket that listens already. Its clients stay in its queue. Where it is not the one that the address would be bound
+/// with now, what it is instead.
+pub(crate) fn adopt(address: ListenAddress, socket: OwnedFd, backlog: u16) -> io::Result<Result<TcpListener, String>> {
+    let socket = Socket::from(socket);
+    if socket.r#type()? != Type::STREAM || socket.protocol()? != Some(Protocol::TCP) || !socket.is_listener()? {
+        return Ok(Err("is not listening for TCP".to_owned()));
+    }
+    let Some(bound) = socket.local_addr()?.as_socket() else { return Ok(Err("has no network address".to_owned())) };
+    let family = match bound {
+        SocketAddr::V4(_) => Family::V4,
+        SocketAddr::V6(_) if socket.only_v6()? => Family::V6,
+        SocketAddr::V6(_) => Family::Both,
+    };
+    if !is_of(address, bound, family) {
+        let families = if family == Family::Both { ", for both families" } else { "" };
+        return Ok(Err(format!("listens on `{bound}`{families}")));
+    }
+    socket.set_nonblocking(true)?;
+    // The process that bound it may have had another limit.
+    socket.listen(i32::from(backlog))?;
+    Ok(Ok(socket.into()))
+}
+
+/// Whether `listen` would bind the address in this way.
+fn is_of(address: ListenAddress, bound: SocketAddr, family: Family) -> bool {
+    let is_at = |ip: IpAddr| bound.ip() == ip && bound.port() == address.port().get();
+    match address.host() {
+        ListenHost::Any => match family {
+            Family::Both => is_at(Ipv6Addr::UNSPECIFIED.into()),
+            Family::V4 => is_at(Ipv4Addr::UNSPECIFIED.into()) && !has_ipv6(),
+            Family::V6 => false,
+        },
+        ListenHost::Ip(ip @ IpAddr::V4(_)) => family == Family::V4 && is_at(ip),
+        ListenHost::Ip(ip @ IpAddr::V6(_)) => family == Family::V6 && is_at(ip),
+    }
+}
+
+fn has_ipv6() -> bool {
+    let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+    !bind(any, Family::Both, 1).is_err_and(|error| is_without_ipv6(&error))
+}
+
+/// Ends the listening for every process that has the socket: its clients are reset, and the address can be bound again. A socket
+/// that is only closed goes on listening where another process has it too.
+pub(crate) fn end_listening(socket: &impl AsFd) {
+    // One that listens no more refuses this, and is what was wanted.
+    SockRef::from(socket).shutdown(Shutdown::Read).unwrap_or(());
 }
 
 fn is_without_ipv6(error: &io::Error) -> bool {
@@ -104,6 +155,29 @@ mod tests {
             let error = refusal(address, errno.into(), |_| Some(holder()));
             assert_eq!((error.code(), error.to_string().as_str(), error.help().is_some()), (code, text, helps));
         }
+    }
+
+    #[test]
+    fn a_socket_is_an_addresses_only_if_it_would_be_bound_so() {
+        let is = |address: &str, bound: &str, family| is_of(address.parse().unwrap(), bound.parse().unwrap(), family);
+        for (address, bound, family, wanted) in [
+            ("127.0.0.1:22", "127.0.0.1:22", Family::V4, true),
+            ("127.0.0.1:22", "127.0.0.1:23", Family::V4, false),
+            ("127.0.0.1:22", "127.0.0.2:22", Family::V4, false),
+            ("127.0.0.1:22", "0.0.0.0:22", Family::V4, false),
+            ("0.0.0.0:22", "0.0.0.0:22", Family::V4, true),
+            ("[::1]:22", "[::1]:22", Family::V6, true),
+            ("[::1]:22", "[::1]:22", Family::Both, false),
+            ("[::]:22", "[::]:22", Family::V6, true),
+            ("[::]:22", "[::]:22", Family::Both, false),
+            ("*:22", "[::]:22", Family::Both, true),
+            ("*:22", "[::]:22", Family::V6, false),
+            ("*:22", "[::]:23", Family::Both, false),
+            ("*:22", "127.0.0.1:22", Family::V4, false),
+        ] {
+            assert_eq!(is(address, bound, family), wanted, "{address} {bound} {family:?}");
+        }
+        assert_eq!(is("*:22", "0.0.0.0:22", Family::V4), !has_ipv6());
     }
 
     #[test]

@@ -3,21 +3,24 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::net::TcpListener as StdListener;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use homeport_core::unit::PortNumber;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::acceptor::Acceptor;
+use crate::acceptor::{Accepting, Acceptor};
 use crate::address::{ListenAddress, ListenHost};
 use crate::error::{NoSuchRoute, ReserveError};
 use crate::gate::{Change, GateEvent};
 use crate::holder::find_holder;
 use crate::limits::Limits;
-use crate::listen::{is_in_use, listen, refusal};
+use crate::listen::{adopt, is_in_use, listen, refusal};
+use crate::listening::{Listening, SocketNumber};
 use crate::report::{Report, Reports};
 use crate::route::Route;
 use crate::route_id::RouteId;
@@ -30,7 +33,7 @@ const RANDOM_ATTEMPTS: usize = 64;
 
 /// The public sockets of this process and where they lead. Clones are handles to the same router.
 ///
-/// All requests but [`Router::release`] and [`Router::shut_down`] are immediate and may come from any thread, also one
+/// All requests but [`Router::release`], [`Router::stop_accepting`] and [`Router::shut_down`] are immediate and may come from any thread, also one
 /// without a runtime. Routes that were not released end when the last handle is dropped: their sockets are closed and
 /// their connections reset.
 #[derive(Clone)]
@@ -41,6 +44,7 @@ struct Inner {
     runtime: Handle,
     reports: Reports,
     seats: Arc<Semaphore>,
+    accepting: watch::Sender<Accepting>,
     table: Mutex<Table>,
 }
 
@@ -54,18 +58,23 @@ struct Table {
 enum Life {
     #[default]
     Open,
-    ShutDown,
+    /// No route is made any more, and no client is accepted.
+    Closing,
 }
 
 /// A route and the task of its acceptor, which is aborted when this is dropped.
 struct Entry {
     route: Arc<Route>,
+    number: SocketNumber,
+    /// The socket, and what tells that its acceptor has closed it; `None` where it was left to another process.
+    listening: Option<(Arc<TcpListener>, oneshot::Receiver<()>)>,
     acceptor: JoinSet<()>,
 }
 
 impl Entry {
     async fn finish(mut self) {
         self.route.let_happen(GateEvent::Release);
+        self.listening = None;
         while self.acceptor.join_next().await.is_some() {}
     }
 }
@@ -117,7 +126,15 @@ impl Router {
     /// What it has to say goes to `reports`, from the runtime's threads: it must return soon.
     pub fn new(limits: Limits, runtime: Handle, reports: impl Fn(&Report) + Send + Sync + 'static) -> Self {
         let seats = Arc::new(Semaphore::new(limits.connections));
-        Self(Arc::new(Inner { limits, runtime, reports: Reports::new(reports), seats, table: Mutex::default() }))
+        let accepting = watch::Sender::new(Accepting::Yes);
+        Self(Arc::new(Inner {
+            limits,
+            runtime,
+            reports: Reports::new(reports),
+            seats,
+            accepting,
+            table: Mutex::default(),
+        }))
     }
 
     /// Binds the address for the route, which holds it until [`Router::release`].
@@ -160,9 +177,35 @@ impl Router {
         Err(ReserveError::NoFreePort { id: id.clone(), tried })
     }
 
+    /// Takes up a socket for the route that another process bound and that still listens, with all who wait in its queue.
+    ///
+    /// What holds for [`Router::reserve`] holds for this: the route is held until it is pointed, and where it has the address
+    /// already, nothing is changed and the socket is closed.
+    ///
+    /// # Errors
+    /// [`ReserveError::NotItsSocket`] where the socket is not bound as [`Router::reserve`] would bind the address, by what the
+    /// kernel says of it; else those of [`Router::reserve`]. The socket is closed then.
+    pub fn adopt(&self, id: &RouteId, address: ListenAddress, socket: OwnedFd) -> Result<Reserved, ReserveError> {
+        let taken = self.take(id, address, |backlog| match adopt(address, socket, backlog) {
+            Ok(Ok(listener)) => Ok(listener),
+            Ok(Err(found)) => Err(Refusal::Request(ReserveError::NotItsSocket { address, found })),
+            Err(error) => Err(Refusal::Kernel(address, error)),
+        });
+        taken.map_err(Refusal::explain)
+    }
+
     fn bind(&self, id: &RouteId, address: ListenAddress) -> Result<Reserved, Refusal> {
+        self.take(id, address, |backlog| listen(address, backlog).map_err(|error| Refusal::Kernel(address, error)))
+    }
+
+    fn take(
+        &self,
+        id: &RouteId,
+        address: ListenAddress,
+        socket: impl FnOnce(u16) -> Result<StdListener, Refusal>,
+    ) -> Result<Reserved, Refusal> {
         let mut table = self.lock();
-        if table.life == Life::ShutDown {
+        if table.life == Life::Closing {
             return Err(Refusal::Request(ReserveError::ShutDown { id: id.clone() }));
         }
         if let Some(entry) = table.routes.get(id) {
@@ -178,16 +221,21 @@ impl Router {
             return Err(Refusal::Request(ReserveError::HeldByRoute { address, holder, held }));
         }
         let inner = &*self.0;
+        let socket = socket(inner.limits.backlog)?;
         let listener = {
             let _context = inner.runtime.enter();
-            listen(address, inner.limits.backlog).and_then(TcpListener::from_std)
+            TcpListener::from_std(socket).map_err(|error| Refusal::Kernel(address, error))?
         };
-        let listener = listener.map_err(|error| Refusal::Kernel(address, error))?;
+        let listener = Arc::new(listener);
         let route =
             Arc::new(Route::new(id.clone(), address, inner.limits, Arc::clone(&inner.seats), inner.reports.clone()));
+        let (open, closed) = oneshot::channel();
+        let accepting = inner.accepting.subscribe();
         let mut acceptor = JoinSet::new();
-        acceptor.spawn_on(Acceptor::new(Arc::clone(&route), listener).run(), &inner.runtime);
-        table.routes.insert(id.clone(), Entry { route, acceptor });
+        let accepts = Acceptor::new(Arc::clone(&route), Arc::clone(&listener), accepting, open);
+        acceptor.spawn_on(accepts.run(), &inner.runtime);
+        let number = SocketNumber::next();
+        table.routes.insert(id.clone(), Entry { route, number, listening: Some((listener, closed)), acceptor });
         Ok(Reserved::Bound(address))
     }
 
@@ -248,11 +296,40 @@ impl Router {
         self.lock().routes.values().filter_map(|entry| entry.route.status()).collect()
     }
 
+    /// The socket of every route, in the order of their names.
+    pub fn listening(&self) -> Vec<Listening> {
+        let table = self.lock();
+        let all = table.routes.iter().filter_map(|(id, entry)| {
+            let (socket, _) = entry.listening.as_ref()?;
+            let (address, socket) = (entry.route.address, Arc::clone(socket));
+            Some(Listening { id: id.clone(), address, number: entry.number, socket })
+        });
+        all.collect()
+    }
+
+    /// Leaves the sockets to another process that has duplicates of them, and carries on the connections that there are.
+    ///
+    /// When this completes, no client is accepted any more and every socket is closed here; who waits in a queue waits on there.
+    /// No route is made any more. Routes can still be pointed, held, closed and released: those who were accepted and are not
+    /// connected yet go by it, and a hold still ends after [`Limits::hold_limit`].
+    pub async fn stop_accepting(&self) {
+        let closed: Vec<_> = {
+            let mut table = self.lock();
+            table.life = Life::Closing;
+            table.routes.values_mut().filter_map(|entry| entry.listening.take()).map(|(_, closed)| closed).collect()
+        };
+        self.0.accepting.send_replace(Accepting::NoMore);
+        for closed in closed {
+            // An error is what is waited for: the other end is gone.
+            closed.await.unwrap_or(());
+        }
+    }
+
     /// Gives every route up and refuses new ones. Cancelled, all sockets are closed as well, only nobody waits for it.
     pub async fn shut_down(&self) {
         let entries = {
             let mut table = self.lock();
-            table.life = Life::ShutDown;
+            table.life = Life::Closing;
             std::mem::take(&mut table.routes)
         };
         for entry in entries.values() {

@@ -1,6 +1,8 @@
 //! The router with real sockets on the loopback network.
 
 #[cfg(test)]
+mod adopting;
+#[cfg(test)]
 mod announcing;
 #[cfg(test)]
 mod forwarding;
