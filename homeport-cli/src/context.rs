@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeport_host::Host;
-use homeport_host::daemon::DaemonClient;
+use homeport_host::daemon::{DaemonClient, Launch};
 use homeport_host::engine::DockerEngine;
 use homeport_host::engine::docker::DEFAULT_SOCKET;
 use homeport_host::layout::Layout;
@@ -94,15 +94,25 @@ impl Context {
         Ok(self.layout.expect_root()?)
     }
 
-    /// The daemon of this HomePort; it is this very program, and uses the same engine.
-    pub(crate) fn daemon(&self) -> Result<DaemonClient, Failure> {
+    /// Where everything is.
+    pub(crate) const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// How a daemon of this HomePort is started: it is this very program, and uses the same engine.
+    pub(crate) fn launch(&self) -> Result<Launch, Failure> {
         let program = env::current_exe()
             .map_err(|source| Failure::Surroundings { action: "find out where this program is", source })?;
         let arguments = match &self.socket {
             Socket::Said(path) | Socket::DockerHost(path) => vec![OsString::from("--engine"), path.into()],
             Socket::Default { .. } => Vec::new(),
         };
-        Ok(DaemonClient::new(self.layout.clone(), program).with_arguments(arguments))
+        Ok(Launch::new(program, arguments))
+    }
+
+    /// The daemon of this HomePort.
+    pub(crate) fn daemon(&self) -> Result<DaemonClient, Failure> {
+        Ok(DaemonClient::new(self.layout.clone(), self.launch()?))
     }
 
     /// The host, with which every operation is performed. Nothing is connected to yet.

@@ -13,7 +13,7 @@
 //!   mnt/<uuid>               what volumes are bound to, so that the engine never gets an operator's path
 //!   instances/<name>/port/   mounted at /run/port in the container; `b` in the second one, during an upgrade
 //!   frozen/<name>.<id>       0700; notes of the containers that stand still while they are read
-//!   daemon.sock  daemon.pid
+//!   daemon.sock  daemon.pid  holder.sock
 //! ```
 
 mod error;
@@ -190,13 +190,18 @@ impl Layout {
         self.run.join("daemon.pid")
     }
 
+    /// The socket on which the holder gives its sockets to daemons.
+    pub fn holder_socket(&self) -> PathBuf {
+        self.run.join("holder.sock")
+    }
+
     /// The bytes of the longest name that a socket can have.
     fn longest_socket(&self) -> usize {
         let instance = self.run.join("instances").join("i".repeat(MAX_INSTANCE_BYTES));
         [Slot::First, Slot::Second]
             .map(|slot| instance.join(port_dir(slot)).join(notify_name()))
             .iter()
-            .chain([&self.control_socket()])
+            .chain([&self.control_socket(), &self.holder_socket()])
             .map(|socket| socket.as_os_str().len())
             .max()
             .unwrap_or_default()
@@ -246,6 +251,7 @@ mod tests {
             (layout.notify_socket(&alice, Slot::First), "/srv/hp/run/instances/alice/port/notify"),
             (layout.control_socket(), "/srv/hp/run/daemon.sock"),
             (layout.daemon_pid_file(), "/srv/hp/run/daemon.pid"),
+            (layout.holder_socket(), "/srv/hp/run/holder.sock"),
         ];
         for (path, wanted) in rows {
             assert_eq!(path, Path::new(wanted));

@@ -246,6 +246,9 @@ pub(crate) enum ConfigAction {
 pub(crate) enum DaemonAction {
     /// Run it in the foreground, until it is told to end
     Run,
+    /// Keep the sockets of a daemon; it starts this itself
+    #[command(hide = true)]
+    Hold,
     /// Show whether it runs, and what it holds
     Status,
     /// End it and close the public addresses; instances go on

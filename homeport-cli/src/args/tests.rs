@@ -859,6 +859,14 @@ fn the_whole_help() {
     Options:
       -h, --help  Print help
 
+    ==== homeport daemon hold
+    Keep the sockets of a daemon; it starts this itself
+
+    Usage: homeport daemon hold [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
     ==== homeport daemon status
     Show whether it runs, and what it holds
 

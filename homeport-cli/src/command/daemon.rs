@@ -6,7 +6,12 @@ use crate::failure::Failure;
 use crate::output::{DaemonReport, DaemonStopped};
 
 pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
-    homeport_host::daemon::run(&context.host()?)?;
+    homeport_host::daemon::run(&context.host()?, context.launch()?)?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn hold(context: &Context) -> Result<Exit, Failure> {
+    homeport_host::daemon::hold(context.layout(), &context.launch()?)?;
     Ok(Exit::Done)
 }
 

@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use homeport_core::fault::Advice;
 use homeport_core::unit::PortNumber;
-use homeport_router::{ListenAddress, ListenHost, ReserveError, RouteId, Router};
+use homeport_router::{ListenAddress, ListenHost, ReserveError, RouteId};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
+use super::addresses::Addresses;
 use super::control::{Answer, DaemonStatus, LINE_LIMIT, Refusal, Request};
 use super::mend;
 use super::serve::say;
-use super::sever;
 use crate::host::Host;
 use crate::ledger::{Ledger, NEWEST_SCHEMA, Time};
 
 /// What the daemon has in its hands.
 pub(super) struct Daemon {
     pub(super) host: Host,
-    pub(super) router: Router,
+    pub(super) addresses: Addresses,
     pub(super) since: Time,
 }
 
@@ -66,10 +66,10 @@ impl Daemon {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 ledger: NEWEST_SCHEMA,
                 since: self.since.clone(),
-                routes: self.router.status(),
+                routes: self.addresses.bound(),
             })),
             Request::Release { id } => {
-                self.router.release(&id).await;
+                self.addresses.release(&id).await;
                 Answer::Done
             }
             Request::Reserve { id, host, ports } => self.reserve(id, host.0, ports).await,
@@ -81,18 +81,18 @@ impl Daemon {
     /// Binds the first of these ports that is free. A route that holds one of them keeps it; one that holds another
     /// address gives it up first, and has it again where none of these can be had.
     async fn reserve(self: Arc<Self>, id: RouteId, host: ListenHost, ports: Vec<PortNumber>) -> Answer {
-        let held = self.router.status().into_iter().find(|status| status.id == id).map(|status| status.address);
+        let held = self.addresses.bound().into_iter().find(|status| status.id == id).map(|status| status.address);
         if let Some(held) = held {
             if held.host() == host && ports.contains(&held.port()) {
                 return Answer::Reserved { port: held.port() };
             }
-            self.router.release(&id).await;
+            self.addresses.release(&id).await;
         }
         // Looking for who holds a port takes its time.
         blocking(move || {
             let answer = self.bind(&id, host, &ports);
             if let (Answer::Refused(_), Some(held)) = (&answer, held)
-                && let Err(error) = self.router.reserve(&id, held)
+                && let Err(error) = self.addresses.reserve(&id, held)
             {
                 say(&format!("route `{id}` gave `{held}` up for another address, and got neither: {error}"));
             }
@@ -107,17 +107,17 @@ impl Daemon {
         let answer = self.bind_any(id, host, ports);
         let rules = Ledger::open(&self.host.layout).and_then(|ledger| ledger.route_rules());
         if let (Answer::Reserved { .. }, Ok(mut rules)) = (&answer, rules) {
-            self.router.set_rules(id, rules.remove(id).unwrap_or_default()).ok();
+            self.addresses.set_rules(id, rules.remove(id).unwrap_or_default()).ok();
         }
         answer
     }
 
     fn bind_any(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Answer {
-        match self.router.reserve_random(id, host, ports.iter().copied()) {
+        match self.addresses.reserve_random(id, host, ports.iter().copied()) {
             Ok(reserved) => Answer::Reserved { port: reserved.address().port() },
             // Where only one would do, who holds it is worth more than how many were tried.
             Err(ReserveError::NoFreePort { .. }) if ports.len() == 1 => {
-                match ListenAddress::new(host, ports[0]).map(|address| self.router.reserve(id, address)) {
+                match ListenAddress::new(host, ports[0]).map(|address| self.addresses.reserve(id, address)) {
                     Ok(Ok(reserved)) => Answer::Reserved { port: reserved.address().port() },
                     Ok(Err(error)) => refusal(&error),
                     Err(error) => refusal(&error),
@@ -130,22 +130,22 @@ impl Daemon {
     fn carry_out_blocking(&self, request: Request) -> Answer {
         match request {
             Request::Point { id, container, port } => match mend::target(&self.host, &container, port) {
-                Ok(target) => match self.router.point(&id, target) {
+                Ok(target) => match self.addresses.point(&id, target) {
                     Ok(_) => Answer::Done,
                     Err(error) => refusal(&error),
                 },
                 Err(why) => refused("HP-DMN-008", why, None),
             },
             Request::Hold { id } => {
-                self.router.hold(&id).ok();
+                self.addresses.hold(&id);
                 Answer::Done
             }
             Request::Close { id, staying } => {
-                self.router.close(&id).ok();
-                sever::end_others(&self.router, &id, &staying);
+                self.addresses.close(&id);
+                self.addresses.end_others(&id, &staying);
                 Answer::Done
             }
-            Request::SetRules { id, rules } => match self.router.set_rules(&id, rules) {
+            Request::SetRules { id, rules } => match self.addresses.set_rules(&id, rules) {
                 Ok(_) => Answer::Done,
                 Err(error) => refusal(&error),
             },

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream as StdStream;
 
-use homeport_router::{DescriptorLimit, Limits};
+use homeport_router::{DescriptorLimit, Limits, Router};
 
 use super::*;
 use crate::engine::sim::SimEngine;
@@ -22,7 +22,7 @@ fn with_client(test: impl FnOnce(&mut dyn FnMut(&[u8]) -> Option<Answer>)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let limits = Limits::within(DescriptorLimit::raise().unwrap()).unwrap();
     let router = Router::new(limits, runtime.handle().clone(), |_| {});
-    let daemon = Arc::new(Daemon { host, router, since: Time::now() });
+    let daemon = Arc::new(Daemon { host, addresses: Addresses::new(router), since: Time::now() });
     let (mut client, server) = StdStream::pair().unwrap();
     server.set_nonblocking(true).unwrap();
     let (stop, _stopped) = tokio::sync::mpsc::channel(1);

@@ -1,17 +1,18 @@
 //! Owns the way from an operation to the daemon: the control socket, and starting the daemon where it does not run.
 //! Never opens a public socket.
 
-use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use homeport_core::unit::PortNumber;
 use homeport_router::{ListenHost, RouteId, RouteRules, RouteStatus};
 
+use super::claim;
 use super::control::{Answer, DaemonStatus, LINE_LIMIT, Request};
-use super::spawn;
+use super::hold;
+use super::spawn::{self, Launch};
 use crate::engine::ContainerId;
 use crate::layout::Layout;
 use crate::plan::ListenHostText;
@@ -20,47 +21,63 @@ use crate::routes::{Routes, RoutesError};
 /// How long the daemon may take for an answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a daemon that was just started may take to end.
+const JUST_STARTED: Duration = Duration::from_secs(5);
+/// How often it is asked again, in a row, who ends while it is asked.
+const CUT_OFF: u32 = 3;
+
 /// Talks to the daemon of one HomePort.
 #[derive(Debug, Clone)]
 pub struct DaemonClient {
     layout: Layout,
-    program: PathBuf,
-    arguments: Vec<OsString>,
+    launch: Launch,
 }
 
 impl DaemonClient {
-    /// For the daemon of this layout; `program` is the `homeport` that is started where none runs.
-    pub fn new(layout: Layout, program: PathBuf) -> Self {
-        Self { layout, program, arguments: Vec::new() }
-    }
-
-    /// The same, with these arguments for a daemon that is started, beside `daemon run` and the root.
-    #[must_use]
-    pub fn with_arguments(mut self, arguments: Vec<OsString>) -> Self {
-        self.arguments = arguments;
-        self
+    /// For the daemon of this layout, which is launched so where none runs.
+    pub fn new(layout: Layout, launch: Launch) -> Self {
+        Self { layout, launch }
     }
 
     /// How the daemon is; `None` where it does not run.
     pub fn daemon_status(&self) -> Result<Option<DaemonStatus>, RoutesError> {
-        match self.ask(&Request::Status) {
-            Ok(Answer::Status(status)) => Ok(Some(*status)),
-            Ok(other) => Err(self.strange(&other)),
-            Err(RoutesError::NotRunning { .. }) => Ok(None),
-            Err(error) => Err(error),
+        let mut left = CUT_OFF;
+        loop {
+            match self.ask(&Request::Status) {
+                Ok(Answer::Status(status)) => return Ok(Some(*status)),
+                Ok(other) => return Err(self.strange(&other)),
+                Err(RoutesError::NotRunning { .. }) => return Ok(None),
+                // It has ended, or given its place up, since it was connected to; who has it by now is asked.
+                Err(RoutesError::Talk { source, .. }) if left > 0 && is_cut_off(&source) => left -= 1,
+                Err(error) => return Err(error),
+            }
         }
     }
 
-    /// Ends the daemon and waits until its sockets are closed; `false` where it did not run.
+    /// Ends the daemon and its holder, and waits until their sockets are closed; `false` where none of them ran.
     pub fn stop(&self) -> Result<bool, RoutesError> {
-        let Some(status) = self.daemon_status()? else { return Ok(false) };
-        match self.ask(&Request::Stop) {
-            Ok(_) | Err(RoutesError::NotRunning { .. }) => {}
-            Err(error) => return Err(error),
+        let status = self.daemon_status()?;
+        if let Some(status) = &status {
+            match self.ask(&Request::Stop) {
+                Ok(_) | Err(RoutesError::NotRunning { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            self.wait_for_end(status.pid)?;
         }
-        spawn::wait_for_end(status.pid, PATIENCE)
-            .then_some(true)
-            .ok_or_else(|| self.failed(io::Error::from(io::ErrorKind::TimedOut)))
+        // A daemon that ends sees to it; one that was killed did not.
+        let holder = hold::end_leftover(&self.layout);
+        let was_held = holder.map_err(|source| RoutesError::Talk { socket: self.layout.holder_socket(), source })?;
+        // One that the holder had just started was told to end by it, and has not answered anything yet.
+        let end = Instant::now() + JUST_STARTED;
+        while was_held && claim::is_taken(&self.layout) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(status.is_some() || was_held)
+    }
+
+    fn wait_for_end(&self, pid: u32) -> Result<(), RoutesError> {
+        let is_over = spawn::wait_for_end(pid, PATIENCE);
+        is_over.then_some(()).ok_or_else(|| self.failed(io::Error::from(io::ErrorKind::TimedOut)))
     }
 
     fn socket(&self) -> PathBuf {
@@ -131,7 +148,7 @@ impl Routes for DaemonClient {
             Some(_) => return Ok(()),
             None => {}
         }
-        spawn::start(&self.layout, &self.program, &self.arguments, || matches!(self.daemon_status(), Ok(Some(_))))
+        spawn::start(&self.layout, &self.launch, || matches!(self.daemon_status(), Ok(Some(_))))
     }
 
     fn reserve(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Result<PortNumber, RoutesError> {
@@ -167,9 +184,14 @@ impl Routes for DaemonClient {
     }
 }
 
+/// Whether the other end is gone before it has answered.
+fn is_cut_off(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof)
+}
+
 /// The code of a refusal as one of those that exist; what a newer daemon may say beyond them is `HP-DMN-005`.
 fn known_code(code: &str) -> &'static str {
-    const CODES: [&str; 13] = [
+    const CODES: [&str; 14] = [
         "HP-RTR-001",
         "HP-RTR-002",
         "HP-RTR-003",
@@ -178,6 +200,7 @@ fn known_code(code: &str) -> &'static str {
         "HP-RTR-006",
         "HP-RTR-007",
         "HP-RTR-008",
+        "HP-RTR-009",
         "HP-RTR-010",
         "HP-DMN-006",
         "HP-DMN-007",

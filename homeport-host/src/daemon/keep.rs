@@ -6,12 +6,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use homeport_core::name::InstanceName;
-use homeport_router::{RouteId, Router};
+use homeport_router::RouteId;
 
+use super::addresses::Addresses;
 use super::mend;
 use super::retire;
 use super::serve::say;
-use super::sever;
 use super::supervise::{Decision, Down, Mark, Supervisor, Tried};
 use super::watch::Notice;
 use super::work::{Did, Task};
@@ -28,7 +28,7 @@ const SOON: Duration = Duration::from_secs(5);
 /// Keeps up what should run.
 pub(super) struct Keeper {
     host: Host,
-    router: Router,
+    addresses: Addresses,
     tasks: Sender<Task>,
     supervisor: Supervisor,
     next_round: Instant,
@@ -49,11 +49,11 @@ enum Resuming {
 
 impl Keeper {
     /// Orders what is to be carried out through `tasks`.
-    pub(super) fn new(host: Host, router: Router, tasks: Sender<Task>) -> Self {
+    pub(super) fn new(host: Host, addresses: Addresses, tasks: Sender<Task>) -> Self {
         let now = Instant::now();
         Self {
             host,
-            router,
+            addresses,
             tasks,
             supervisor: Supervisor::default(),
             next_round: now,
@@ -95,7 +95,7 @@ impl Keeper {
     /// A container has ended, whichever of the instance's it was and whether it was to or not: nobody stays connected with it.
     fn died(&mut self, name: &InstanceName, container: &ContainerId) -> Result<(), LedgerError> {
         let seen = self.may_have_failed(name, container);
-        sever::end_with(&self.router, name, container);
+        self.addresses.end_with(name, container);
         seen
     }
 
@@ -175,7 +175,7 @@ impl Keeper {
     fn round(&mut self) -> Result<(), LedgerError> {
         let begun = Instant::now();
         self.next_round = begun + ROUND;
-        sever::end_dead(&self.router, &*self.host.engine);
+        self.addresses.end_dead(&*self.host.engine);
         let ledger = Ledger::open(&self.host.layout)?;
         let busy = mend::busy(&ledger)?;
         if ledger.open_operation()?.is_some() {
@@ -202,7 +202,7 @@ impl Keeper {
             return Ok(());
         }
         self.soon();
-        let routes = self.router.status();
+        let routes = self.addresses.bound();
         for name in retire::due(&retiring, &routes, &self.host.now()) {
             if busy.contains_key(&name) || !self.retiring.insert(name.clone()) {
                 continue;
@@ -257,7 +257,7 @@ impl Keeper {
         }
         if self.supervisor.is_left(name) {
             for id in own_routes(ledger, name)? {
-                self.router.close(&id).ok();
+                self.addresses.close(&id);
             }
             self.end_clients(ledger, record)?;
         }
@@ -267,7 +267,7 @@ impl Keeper {
     /// Lets the instance's clients wait, and ends the connections of those that were connected.
     fn hold(&self, ledger: &Ledger, record: &InstanceRecord) -> Result<(), LedgerError> {
         for id in own_routes(ledger, &record.name)? {
-            self.router.hold(&id).ok();
+            self.addresses.hold(&id);
         }
         self.end_clients(ledger, record)
     }
@@ -275,12 +275,12 @@ impl Keeper {
     /// Ends the connections with the container that should run and does not. One that retires goes on with its own clients.
     fn end_clients(&self, ledger: &Ledger, record: &InstanceRecord) -> Result<(), LedgerError> {
         if let Some(container) = &record.container {
-            sever::end_with(&self.router, &record.name, container);
+            self.addresses.end_with(&record.name, container);
             return Ok(());
         }
         let retiring: Vec<ContainerId> = ledger.retiring(&record.name)?.into_iter().map(|one| one.container).collect();
         for id in own_routes(ledger, &record.name)? {
-            sever::end_others(&self.router, &id, &retiring);
+            self.addresses.end_others(&id, &retiring);
         }
         Ok(())
     }
@@ -288,7 +288,7 @@ impl Keeper {
     /// Brings the router to what the ledger has, unless an operation goes on: the next round comes soon then.
     fn mend(&mut self, ledger: &Ledger) -> Result<(), LedgerError> {
         let is_due = |plan: &[mend::Mend]| plan.iter().any(|mend| self.can_be_done(mend));
-        if !is_due(&mend::plan(ledger, &self.router.status())?) {
+        if !is_due(&mend::plan(ledger, &self.addresses.bound())?) {
             return Ok(());
         }
         let Ok(_lock) = OperationLock::acquire(&self.host.layout, Wait::No, "daemon run", now(), |_| {}) else {
@@ -296,7 +296,7 @@ impl Keeper {
             return Ok(());
         };
         // With the lock held nothing changes any more, so this is of now.
-        let failed = mend::mend(&self.host, &self.router, mend::plan(ledger, &self.router.status())?);
+        let failed = mend::mend(&self.host, &self.addresses, mend::plan(ledger, &self.addresses.bound())?);
         let prefix = "route ";
         let failing: BTreeSet<String> = failed.iter().map(|(id, _)| format!("{prefix}{id}")).collect();
         self.said.retain(|about, _| !about.starts_with(prefix) || failing.contains(about));

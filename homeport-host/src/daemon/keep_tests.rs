@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 
 use homeport_core::digest::Digest;
 use homeport_core::unit::{PortNumber, Seconds};
-use homeport_router::{DescriptorLimit, Limits, ListenAddress, ListenHost, RouteState, Target};
+use homeport_router::{DescriptorLimit, Limits, ListenAddress, ListenHost, RouteState, Router, Target};
 use homeport_volumes::TxId;
 
 use super::*;
@@ -90,7 +90,7 @@ impl Stage {
         let sockets = SimRoutes::new(engine.clone(), layout.clone());
         let host = Host::new(layout.clone(), Arc::new(engine.clone()), Arc::new(sockets));
         let (tasks, ordered) = channel();
-        let keeper = Keeper::new(host, router.clone(), tasks);
+        let keeper = Keeper::new(host, Addresses::new(router.clone()), tasks);
         let stage = Self {
             keeper,
             engine,

@@ -9,10 +9,10 @@ use homeport_core::manifest::{self, ProxyProtocol, Transport};
 use homeport_core::name::InstanceName;
 use homeport_core::unit::PortNumber;
 use homeport_router::{
-    Announcement, ContainerId as RouterContainer, ListenAddress, RouteId, RouteRules, RouteState, RouteStatus, Router,
-    Target,
+    Announcement, ContainerId as RouterContainer, ListenAddress, RouteId, RouteRules, RouteState, RouteStatus, Target,
 };
 
+use super::addresses::Addresses;
 use crate::engine::{ContainerId, ContainerRef, Labels};
 use crate::host::Host;
 use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerError, RouteRecord};
@@ -97,24 +97,22 @@ fn leads_to(state: Option<&RouteState>, container: &ContainerId) -> bool {
 
 /// Does these, each for itself: one that fails does not keep the others from it. Returns what could not be bound, and why.
 /// A container that does not run is no failure: it is started again by the supervisor, and its clients wait for it.
-pub(super) fn mend(host: &Host, router: &Router, plan: Vec<Mend>) -> Vec<(RouteId, String)> {
+pub(super) fn mend(host: &Host, addresses: &Addresses, plan: Vec<Mend>) -> Vec<(RouteId, String)> {
     let mut failed = Vec::new();
     for mend in plan {
         match mend {
             Mend::Reserve(id, address) => {
-                if let Err(error) = router.reserve(&id, address) {
+                if let Err(error) = addresses.reserve(&id, address) {
                     failed.push((id, crate::run::with_causes(&error)));
                 }
             }
-            Mend::Close(id) => {
-                router.close(&id).ok();
-            }
+            Mend::Close(id) => addresses.close(&id),
             Mend::SetRules(id, rules) => {
-                router.set_rules(&id, rules).ok();
+                addresses.set_rules(&id, rules).ok();
             }
             Mend::Point(id, container, port) => {
                 if let Ok(target) = target(host, &container, port) {
-                    router.point(&id, target).ok();
+                    addresses.point(&id, target).ok();
                 }
             }
         }

@@ -9,13 +9,18 @@
 //!
 //! The ledger is the truth and the daemon a holder of sockets: it can be stopped and started at any time, and what it
 //! needs to know it reads anew. It never changes the ledger but by the operations that the command line uses too.
+//!
+//! Its end closes no address unless it is told to: a holder (`hold`) has a duplicate of each socket.
 
+mod addresses;
 mod answer;
+mod claim;
 mod client;
 mod control;
 mod due;
 mod emptying;
 mod error;
+mod hold;
 mod keep;
 pub(crate) mod mend;
 mod ran;
@@ -24,6 +29,7 @@ mod serve;
 mod sever;
 mod spawn;
 mod supervise;
+mod threads;
 mod timer;
 mod upkeep;
 mod watch;
@@ -34,7 +40,9 @@ pub(crate) use client::PATIENCE;
 pub use control::{Answer, DaemonStatus, Refusal, Request};
 pub use emptying::Emptying;
 pub use error::DaemonError;
+pub use hold::hold;
 pub use serve::run;
+pub use spawn::Launch;
 pub use timer::Timer;
 
 use std::time::Instant;

@@ -8,7 +8,7 @@ use homeport_core::name::InstanceName;
 
 use super::supervise::Tried;
 use super::watch::Notice;
-use crate::engine::ContainerId;
+use crate::engine::{Cancel, ContainerId};
 use crate::host::Host;
 use crate::operation::{LifecycleOutcome, OperationError, resume_cut_off, retire, start_again};
 use crate::oplock::LockError;
@@ -41,9 +41,12 @@ pub(super) enum Did {
     Retire(InstanceName, Option<String>),
 }
 
-/// Carries out what is ordered until nobody can order any more.
-pub(super) fn work(host: &Host, tasks: &Receiver<Task>, notices: &Sender<Notice>) {
+/// Carries out what is ordered until nobody can order any more, or it is cancelled: what was ordered then is another's.
+pub(super) fn work(host: &Host, cancel: &Cancel, tasks: &Receiver<Task>, notices: &Sender<Notice>) {
     for task in tasks {
+        if cancel.is_cancelled() {
+            return;
+        }
         let did = match task {
             // An operation that goes on sees to itself, so this waits for none.
             Task::Resume => Did::Resume(match resume_cut_off(&host.clone().with_patience(Duration::ZERO)) {

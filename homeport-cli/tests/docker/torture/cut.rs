@@ -92,10 +92,12 @@ pub(super) fn kill(world: &World, args: &[&str], moment: Moment) -> Cut {
 pub(super) fn kill_daemon(world: &World) -> bool {
     let Some(pid) = daemon(world) else { return false };
     let killed = kill_process(pid, Signal::KILL).is_ok();
-    // As long as one of its threads is there, its files are open, and another one is told that it runs.
+    // As long as one of its threads is there, its files are open, and another one is told that it runs. The holder starts the
+    // next one as soon as it may.
     let file = std::fs::File::open(world.root().join("run/daemon.pid")).unwrap();
     let end = Instant::now() + Duration::from_secs(20);
-    while rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    let is_taken = || rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_err();
+    while is_taken() && daemon(world) == Some(pid) {
         assert!(Instant::now() < end, "a daemon that was killed is still there");
         std::thread::sleep(Duration::from_millis(5));
     }

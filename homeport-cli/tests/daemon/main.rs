@@ -1,0 +1,9 @@
+//! What becomes of clients when the daemon dies, or loses its holder: the real program, real sockets and processes,
+//! and an engine that the test plays. Needs root, and no Docker.
+
+#![expect(clippy::unwrap_used, reason = "what a test itself needs is there, or the test fails")]
+
+mod clients;
+mod crash;
+mod engine;
+mod world;

@@ -1,0 +1,156 @@
+//! Owns the public addresses as the daemon has them: its router, and the holder that keeps duplicates of the sockets. What is
+//! bound or released is so in both here. Never decides where a route leads.
+
+use std::sync::Arc;
+
+use homeport_core::name::InstanceName;
+use homeport_core::unit::PortNumber;
+use homeport_router::{
+    Change, ListenAddress, ListenHost, NoSuchRoute, ReserveError, Reserved, RouteId, RouteRules, RouteStatus, Router,
+    Target,
+};
+
+use super::hold::{Link, Missing};
+use super::serve::say;
+use super::sever;
+use crate::engine::{ContainerId, Engine};
+
+/// The public addresses of one HomePort. Clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Addresses {
+    router: Router,
+    holder: Option<Arc<Link>>,
+}
+
+impl Addresses {
+    /// Those of this router, of which nobody keeps a duplicate.
+    pub(super) fn new(router: Router) -> Self {
+        Self { router, holder: None }
+    }
+
+    /// The same, with a holder.
+    pub(super) fn with_holder(mut self, holder: Link) -> Self {
+        self.holder = Some(Arc::new(holder));
+        self
+    }
+
+    /// Takes up what a holder has of these, and lets the rest go. What it has for another address is not taken: the kernel says
+    /// where a socket listens, and the ledger where it should.
+    pub(super) fn take_up(&self, wanted: &[(RouteId, ListenAddress)]) {
+        let Some(holder) = &self.holder else { return };
+        for offer in holder.offers() {
+            if !wanted.iter().any(|(id, address)| *id == offer.id && *address == offer.address) {
+                say(&format!("route `{}` is no more at `{}`: its socket is closed", offer.id, offer.address));
+                continue;
+            }
+            if let Err(error) = self.router.adopt(&offer.id, offer.address, offer.socket) {
+                say(&format!("route `{}` is bound anew: {error}", offer.id));
+            }
+        }
+        holder.taken(&self.router.listening());
+        self.tell_holder();
+    }
+
+    /// Sees to it that a holder is there and has every socket.
+    ///
+    /// # Errors
+    /// Why it may lack one, in words; they were said.
+    pub(super) fn secure(&self) -> Result<(), String> {
+        let Some(holder) = &self.holder else { return Err("this daemon has no holder".to_owned()) };
+        holder.sync(&self.router.listening(), Missing::Start)
+    }
+
+    /// Whether the holder has ended, or there never was one.
+    pub(super) fn is_unheld(&self) -> bool {
+        self.holder.as_ref().is_some_and(|holder| !holder.is_there())
+    }
+
+    /// What was bound or released is kept or let go. That it cannot be is said there, and no reason not to go on.
+    fn tell_holder(&self) {
+        if let Some(holder) = &self.holder {
+            holder.sync(&self.router.listening(), Missing::Leave).ok();
+        }
+    }
+
+    /// Closes every address and ends every connection; the holder ends.
+    pub(super) async fn give_up(&self) {
+        self.router.shut_down().await;
+        if let Some(holder) = &self.holder {
+            holder.end();
+        }
+    }
+
+    /// [`Router::reserve`]
+    pub(super) fn reserve(&self, id: &RouteId, address: ListenAddress) -> Result<Reserved, ReserveError> {
+        self.kept(self.router.reserve(id, address))
+    }
+
+    /// [`Router::reserve_random`]
+    pub(super) fn reserve_random(
+        &self,
+        id: &RouteId,
+        host: ListenHost,
+        ports: impl IntoIterator<Item = PortNumber>,
+    ) -> Result<Reserved, ReserveError> {
+        self.kept(self.router.reserve_random(id, host, ports))
+    }
+
+    fn kept(&self, reserved: Result<Reserved, ReserveError>) -> Result<Reserved, ReserveError> {
+        if matches!(reserved, Ok(Reserved::Bound(_))) {
+            self.tell_holder();
+        }
+        reserved
+    }
+
+    /// [`Router::release`]; the holder has let it go too when this completes.
+    pub(super) async fn release(&self, id: &RouteId) {
+        self.router.release(id).await;
+        let own = self.clone();
+        // It panics never, and is cut off only with the daemon.
+        tokio::task::spawn_blocking(move || own.tell_holder()).await.unwrap_or(());
+    }
+
+    /// [`Router::point`]
+    pub(super) fn point(&self, id: &RouteId, target: Target) -> Result<Change, NoSuchRoute> {
+        self.router.point(id, target)
+    }
+
+    /// [`Router::set_rules`]
+    pub(super) fn set_rules(&self, id: &RouteId, rules: RouteRules) -> Result<Change, NoSuchRoute> {
+        self.router.set_rules(id, rules)
+    }
+
+    /// [`Router::hold`]; a route that is not there is fine.
+    pub(super) fn hold(&self, id: &RouteId) {
+        self.router.hold(id).ok();
+    }
+
+    /// [`Router::close`]; a route that is not there is fine.
+    pub(super) fn close(&self, id: &RouteId) {
+        self.router.close(id).ok();
+    }
+
+    /// Ends what clients of this instance have with a container that has ended.
+    pub(super) fn end_with(&self, instance: &InstanceName, container: &ContainerId) {
+        sever::end_with(&self.router, instance, container);
+    }
+
+    /// Ends the connections of a route with other containers than these.
+    pub(super) fn end_others(&self, id: &RouteId, staying: &[ContainerId]) {
+        sever::end_others(&self.router, id, staying);
+    }
+
+    /// Ends what is connected with containers of which the engine says that they do not run.
+    pub(super) fn end_dead(&self, engine: &dyn Engine) {
+        sever::end_dead(&self.router, engine);
+    }
+
+    /// Every route as it is now.
+    pub(super) fn bound(&self) -> Vec<RouteStatus> {
+        self.router.status()
+    }
+}
+
+#[cfg(test)]
+#[path = "addresses_tests.rs"]
+mod tests;

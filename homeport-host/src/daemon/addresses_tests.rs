@@ -1,0 +1,131 @@
+//! Addresses that go from one daemon to the next by a holder, which is a thread here.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use homeport_router::{DescriptorLimit, Limits, RouteState};
+
+use super::super::hold::{end_leftover, serve};
+use super::super::spawn::Launch;
+use super::*;
+use crate::layout::Layout;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Stage {
+    runtime: tokio::runtime::Runtime,
+    layout: Layout,
+    _dir: tempfile::TempDir,
+}
+
+fn own_ip() -> Ipv4Addr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 32 + (high & 31), low, NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn listen(ip: Ipv4Addr, port: u16) -> ListenAddress {
+    ListenAddress::new(ListenHost::Ip(ip.into()), PortNumber::new(port)).unwrap()
+}
+
+fn id(endpoint: &str) -> RouteId {
+    RouteId { instance: "site".parse().unwrap(), endpoint: endpoint.parse().unwrap() }
+}
+
+fn connect(address: ListenAddress) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address.to_string().parse::<SocketAddr>().unwrap())?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn is_refused(address: ListenAddress) -> bool {
+    connect(address).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+impl Stage {
+    /// With a holder that listens.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::under(dir.path()).unwrap();
+        layout.prepare().unwrap();
+        let own = layout.clone();
+        std::thread::spawn(move || serve(&own, &Launch::new("/bin/false".into(), Vec::new())).unwrap());
+        let end = Instant::now() + PATIENCE;
+        while std::os::unix::net::UnixStream::connect(layout.holder_socket())
+            .is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        {
+            assert!(Instant::now() < end);
+            std::thread::yield_now();
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Self { runtime, layout, _dir: dir }
+    }
+
+    /// A daemon's addresses. A holder that is missing cannot be started here.
+    fn daemon(&self) -> Addresses {
+        let limits = Limits::within(DescriptorLimit::raise().unwrap()).unwrap();
+        let router = Router::new(limits, self.runtime.handle().clone(), |_| {});
+        let launch = Launch::new("/bin/false".into(), Vec::new());
+        Addresses::new(router).with_holder(Link::new(self.layout.clone(), launch))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        end_leftover(&self.layout).unwrap();
+    }
+}
+
+#[test]
+fn the_next_daemon_has_what_is_still_wanted_with_those_who_wait_and_the_rest_is_closed() {
+    let (stage, ip) = (Stage::new(), own_ip());
+    let (kept, moved, gone, released) = (listen(ip, 1), listen(ip, 2), listen(ip, 3), listen(ip, 4));
+    let first = stage.daemon();
+    first.secure().unwrap();
+    for (endpoint, address) in [("kept", kept), ("moved", moved), ("gone", gone), ("released", released)] {
+        first.reserve(&id(endpoint), address).unwrap();
+    }
+    stage.runtime.block_on(first.release(&id("released")));
+    assert!(is_refused(released), "the holder has let it go");
+    // It is killed: nothing is told to anybody.
+    drop(first);
+    let mut waiting = connect(kept).unwrap();
+    waiting.write_all(b"x").unwrap();
+    let second = stage.daemon();
+    let elsewhere = listen(ip, 5);
+    second.take_up(&[(id("kept"), kept), (id("moved"), elsewhere), (id("other"), listen(ip, 6))]);
+    let held: Vec<_> = second.bound().into_iter().map(|status| (status.id, status.address, status.state)).collect();
+    assert_eq!(held, [(id("kept"), kept, RouteState::Held)]);
+    assert!(is_refused(moved) && is_refused(gone));
+    assert_eq!(second.reserve(&id("moved"), elsewhere).unwrap(), Reserved::Bound(elsewhere));
+    let container = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = Target::new("c1".parse().unwrap(), container.local_addr().unwrap());
+    second.point(&id("kept"), target).unwrap();
+    let (mut served, _) = container.accept().unwrap();
+    let mut byte = [0];
+    served.read_exact(&mut byte).unwrap();
+    assert_eq!(&byte, b"x");
+    // And so on: a third one has both.
+    drop(second);
+    let third = stage.daemon();
+    third.take_up(&[(id("kept"), kept), (id("moved"), elsewhere)]);
+    assert_eq!(third.bound().len(), 2);
+    stage.runtime.block_on(third.give_up());
+    assert!(is_refused(kept) && is_refused(elsewhere));
+    assert!(!stage.layout.holder_socket().exists(), "the holder has ended as well");
+}
+
+#[test]
+fn an_address_is_had_also_where_no_holder_can_be() {
+    let (stage, address) = (Stage::new(), listen(own_ip(), 1));
+    end_leftover(&stage.layout).unwrap();
+    let daemon = stage.daemon();
+    daemon.take_up(&[(id("a"), address)]);
+    assert!(daemon.is_unheld());
+    let why = daemon.secure().unwrap_err();
+    assert!(why.contains("no holder keeps them: it ended at once"), "{why}");
+    assert_eq!(daemon.reserve(&id("a"), address).unwrap(), Reserved::Bound(address));
+    let _client = connect(address).unwrap();
+}
