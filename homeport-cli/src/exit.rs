@@ -81,7 +81,10 @@ pub(crate) fn of_daemon(error: &DaemonError) -> Exit {
         DaemonError::AlreadyRunning { .. } | DaemonError::NotRoot => Exit::Request,
         DaemonError::Layout(error) => of_layout(error),
         DaemonError::Ledger(error) => of_ledger(error),
-        DaemonError::Descriptors(_) | DaemonError::Io { .. } | DaemonError::Thread { .. } => Exit::Host,
+        DaemonError::Descriptors(_)
+        | DaemonError::Io { .. }
+        | DaemonError::NotHandedOver { .. }
+        | DaemonError::Thread { .. } => Exit::Host,
     }
 }
 

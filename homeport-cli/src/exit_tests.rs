@@ -191,6 +191,7 @@ fn a_daemon_that_cannot_run() {
         (DaemonError::Layout(LayoutError::NotDirectory { path: path() }), Exit::Host),
         (DaemonError::Ledger(LedgerError::Damaged { file: path(), found: String::new() }), Exit::Host),
         (DaemonError::Io { action: "x", path: path(), source: io_error() }, Exit::Host),
+        (DaemonError::NotHandedOver { message: "x".to_owned() }, Exit::Host),
     ];
     for (error, wanted) in rows {
         assert_eq!(of_daemon(&error), wanted, "{error:?}");

@@ -14,6 +14,7 @@
 //!   instances/<name>/port/   mounted at /run/port in the container; `b` in the second one, during an upgrade
 //!   frozen/<name>.<id>       0700; notes of the containers that stand still while they are read
 //!   daemon.sock  daemon.pid  holder.sock
+//!   drain/PID.sock             0700; daemons whose place was taken, for as long as they have connections
 //! ```
 
 mod error;
@@ -195,13 +196,23 @@ impl Layout {
         self.run.join("holder.sock")
     }
 
+    /// Where daemons whose place was taken have their sockets.
+    pub fn drain_dir(&self) -> PathBuf {
+        self.run.join("drain")
+    }
+
+    /// The socket of a daemon of this process id whose place was taken.
+    pub fn drain_socket(&self, pid: u32) -> PathBuf {
+        self.drain_dir().join(format!("{pid}.sock"))
+    }
+
     /// The bytes of the longest name that a socket can have.
     fn longest_socket(&self) -> usize {
         let instance = self.run.join("instances").join("i".repeat(MAX_INSTANCE_BYTES));
         [Slot::First, Slot::Second]
             .map(|slot| instance.join(port_dir(slot)).join(notify_name()))
             .iter()
-            .chain([&self.control_socket(), &self.holder_socket()])
+            .chain([&self.control_socket(), &self.holder_socket(), &self.drain_socket(u32::MAX)])
             .map(|socket| socket.as_os_str().len())
             .max()
             .unwrap_or_default()
@@ -252,6 +263,7 @@ mod tests {
             (layout.control_socket(), "/srv/hp/run/daemon.sock"),
             (layout.daemon_pid_file(), "/srv/hp/run/daemon.pid"),
             (layout.holder_socket(), "/srv/hp/run/holder.sock"),
+            (layout.drain_socket(4711), "/srv/hp/run/drain/4711.sock"),
         ];
         for (path, wanted) in rows {
             assert_eq!(path, Path::new(wanted));

@@ -245,12 +245,18 @@ pub(crate) enum ConfigAction {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DaemonAction {
     /// Run it in the foreground, until it is told to end
-    Run,
+    Run {
+        /// Take the place of the one that runs
+        #[arg(long, hide = true)]
+        take_over: bool,
+    },
     /// Keep the sockets of a daemon; it starts this itself
     #[command(hide = true)]
     Hold,
     /// Show whether it runs, and what it holds
     Status,
+    /// Replace it by a new one; addresses stay open, and clients connected
+    Restart,
     /// End it and close the public addresses; instances go on
     Stop,
 }

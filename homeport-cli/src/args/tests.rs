@@ -844,9 +844,10 @@ fn the_whole_help() {
     Usage: homeport daemon [OPTIONS] <COMMAND>
 
     Commands:
-      run     Run it in the foreground, until it is told to end
-      status  Show whether it runs, and what it holds
-      stop    End it and close the public addresses; instances go on
+      run      Run it in the foreground, until it is told to end
+      status   Show whether it runs, and what it holds
+      restart  Replace it by a new one; addresses stay open, and clients connected
+      stop     End it and close the public addresses; instances go on
 
     Options:
       -h, --help  Print help
@@ -871,6 +872,14 @@ fn the_whole_help() {
     Show whether it runs, and what it holds
 
     Usage: homeport daemon status [OPTIONS]
+
+    Options:
+      -h, --help  Print help
+
+    ==== homeport daemon restart
+    Replace it by a new one; addresses stay open, and clients connected
+
+    Usage: homeport daemon restart [OPTIONS]
 
     Options:
       -h, --help  Print help

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
 fn expect_root(context: &Context, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Deploy(_)
-        | Command::Daemon(DaemonAction::Run | DaemonAction::Hold)
+        | Command::Daemon(DaemonAction::Run { .. } | DaemonAction::Hold)
         | Command::Snapshot(SnapshotAction::Import { .. })
         | Command::Volume(VolumeAction::Adopt { .. })
         | Command::Port(_)
@@ -108,8 +108,9 @@ fn perform(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Purge(args) => trash::purge(context, args),
         Command::Trash(action) => trash::run(context, action),
         Command::Repair => repair::run(context),
-        Command::Daemon(DaemonAction::Run) => daemon::run(context),
+        Command::Daemon(DaemonAction::Run { take_over }) => daemon::run(context, take_over),
         Command::Daemon(DaemonAction::Hold) => daemon::hold(context),
+        Command::Daemon(DaemonAction::Restart) => daemon::restart(context),
         Command::Daemon(DaemonAction::Status) => daemon::status(context),
         Command::Daemon(DaemonAction::Stop) => daemon::stop(context),
         Command::Port(PortAction::Info { port }) => port::info(context, &port),

@@ -1,6 +1,6 @@
 //! Owns how the daemon is shown. Never asks it.
 
-use homeport_host::daemon::DaemonStatus;
+use homeport_host::daemon::{DaemonStatus, Draining, Restarted};
 use homeport_host::routes::{RouteState, RouteStatus};
 
 use super::Render;
@@ -24,10 +24,13 @@ impl DaemonReport {
     pub(crate) fn head(&self, page: &mut Page) {
         match &self.status {
             None => page.line("the daemon does not run; `homeport deploy` and `homeport start` start it"),
-            Some(status) => page.line(format_args!(
-                "the daemon runs as process {} since {} (version {})",
-                status.pid, status.since, status.version
-            )),
+            Some(status) => {
+                page.line(format_args!(
+                    "the daemon runs as process {} since {} (version {})",
+                    status.pid, status.since, status.version
+                ));
+                drainers(page, &status.draining);
+            }
         }
     }
 }
@@ -57,12 +60,59 @@ impl Render for DaemonReport {
     }
 }
 
+/// One line about each daemon from before that still has connections.
+fn drainers(page: &mut Page, draining: &[Draining]) {
+    for one in draining {
+        let connections = match one.open() {
+            1 => "1 connection".to_owned(),
+            open => format!("{open} connections"),
+        };
+        page.line(format_args!(
+            "process {} carries on {connections} from before {}, until {} at most",
+            one.pid, one.since, one.until
+        ));
+    }
+}
+
 /// What happens to a route's clients, in a few words.
 pub(super) fn state(route: &RouteStatus) -> String {
     match &route.state {
         RouteState::Held => "clients wait".to_owned(),
         RouteState::Running { target, .. } => format!("leads to {}", target.address),
         RouteState::Closed => "clients are turned away".to_owned(),
+    }
+}
+
+/// What restarting the daemon did.
+#[derive(Debug, serde::Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub(crate) enum DaemonRestarted<'a> {
+    /// None ran: one was started.
+    Started(&'a DaemonStatus),
+    /// A new one has taken the place of the one that ran.
+    Restarted(&'a DaemonStatus),
+}
+
+impl<'a> DaemonRestarted<'a> {
+    pub(crate) fn of(restarted: &'a Restarted) -> Self {
+        match restarted {
+            Restarted::Started(status) => Self::Started(status),
+            Restarted::TakenOver(status) => Self::Restarted(status),
+        }
+    }
+}
+
+impl Render for DaemonRestarted<'_> {
+    fn text(&self, page: &mut Page) {
+        match self {
+            Self::Started(status) => {
+                page.line(format_args!("the daemon did not run; it runs as process {}", status.pid));
+            }
+            Self::Restarted(status) => {
+                page.line(format_args!("the daemon was restarted, and runs as process {}", status.pid));
+                drainers(page, &status.draining);
+            }
+        }
     }
 }
 

@@ -33,7 +33,7 @@ use std::io::{self, Write as _};
 pub(crate) use amount::{count, size, span};
 pub(crate) use config::{ConfigReport, ReconfiguredReport};
 pub(crate) use connection::{PublicName, primary_address};
-pub(crate) use daemon::{DaemonReport, DaemonStopped};
+pub(crate) use daemon::{DaemonReport, DaemonRestarted, DaemonStopped};
 pub(crate) use failure::Report;
 pub(crate) use files::file_line;
 pub(crate) use history::HistoryReport;

@@ -8,7 +8,7 @@ use homeport_core::entrypoint::{Condition, ServiceState, ServiceStatus, Status};
 use homeport_core::fault::Fault;
 use homeport_core::manifest;
 use homeport_core::unit::Seconds;
-use homeport_host::daemon::DaemonStatus;
+use homeport_host::daemon::{DaemonStatus, Draining};
 use homeport_host::image::PortImage;
 use homeport_host::ledger::ScheduleState;
 use homeport_host::operation::{
@@ -412,10 +412,18 @@ fn the_daemon() {
         ledger: 2,
         since: "2026-01-02T03:04:05.000Z".parse().unwrap(),
         routes: vec![route_status()],
+        draining: vec![Draining {
+            pid: 42,
+            version: "0.1.0".to_owned(),
+            since: "2026-01-02T03:04:04.000Z".parse().unwrap(),
+            until: "2026-01-03T03:04:04.000Z".parse().unwrap(),
+            routes: vec![],
+        }],
     };
     let told = both(&DaemonReport::new(Some(status))) + &both(&DaemonStopped::Stopped);
     insta::assert_snapshot!(told, @r#"
     the daemon runs as process 4711 since 2026-01-02T03:04:05.000Z (version 0.1.0)
+    process 42 carries on 0 connections from before 2026-01-02T03:04:04.000Z, until 2026-01-03T03:04:04.000Z at most
     ROUTE      ADDRESS  STATE                   OPEN  ACCEPTED  REFUSED  FAILED
     alice/ssh  *:2222   leads to 172.17.0.2:22  1     3         0        1
     alice/ssh: last error: no answer
@@ -456,6 +464,15 @@ fn the_daemon() {
           "bytes_from_clients": 5,
           "bytes_to_clients": 7,
           "last_error": "no answer"
+        }
+      ],
+      "draining": [
+        {
+          "pid": 42,
+          "version": "0.1.0",
+          "since": "2026-01-02T03:04:04.000Z",
+          "until": "2026-01-03T03:04:04.000Z",
+          "routes": []
         }
       ]
     }

@@ -1,4 +1,4 @@
-//! Owns clients of a public address: they come and go, some hundred a second, and say how it went.
+//! Owns clients of a public address: some that come and go, some hundred a second, and some that stay. Each says how it went.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -48,6 +48,30 @@ impl Clients {
         })
     }
 
+    /// This many clients that stay connected, and exchange something again and again.
+    pub(crate) fn that_stay(address: SocketAddr, count: usize) -> Self {
+        let mut streams: Vec<_> = (0..count).map(|_| connect(address).unwrap()).collect();
+        for stream in &mut streams {
+            exchange(stream, b"hello").unwrap();
+        }
+        let streams = Arc::new(std::sync::Mutex::new(streams));
+        Self::start(count, move |stop| {
+            let mut stream = streams.lock().unwrap().pop().unwrap();
+            let mut fared = Fared::default();
+            while !stop.load(Ordering::Relaxed) {
+                match exchange(&mut stream, b"still here") {
+                    Ok(()) => fared.served += 1,
+                    Err(error) => {
+                        fared.broken.push(error.to_string());
+                        return fared;
+                    }
+                }
+                std::thread::sleep(PAUSE);
+            }
+            fared
+        })
+    }
+
     fn start(count: usize, client: impl Fn(&AtomicBool) -> Fared + Send + Sync + Clone + 'static) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let threads = (0..count).map(|_| {
@@ -82,4 +106,9 @@ pub(crate) fn exchange(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
     let mut answer = vec![0; text.len()];
     stream.read_exact(&mut answer)?;
     if answer == text { Ok(()) } else { Err(io::Error::other("another answer")) }
+}
+
+/// Passes if the peer resets the stream.
+pub(crate) fn assert_reset(stream: &mut TcpStream) {
+    assert_eq!(stream.read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
 }

@@ -22,6 +22,8 @@ fn no_client_is_refused_while_the_daemon_is_killed_again_and_again() {
     assert_eq!(fared.refused, 0, "{fared:?}");
     // Who was connected when it was killed is cut off, and nobody else: at most one of each thread each time.
     assert!(fared.broken.len() <= 32 && fared.served > 300, "{fared:?}");
+    let status = world.status();
+    assert_eq!(status["routes"][0]["last_error"], serde_json::Value::Null, "{status}");
     world.end();
 }
 

@@ -22,6 +22,8 @@ struct State {
     containers: BTreeMap<String, Container>,
     labels: BTreeMap<String, String>,
     listeners: Vec<UnixStream>,
+    /// Everything that was to change a container.
+    changes: Vec<String>,
 }
 
 /// The engine; clones are the same one.
@@ -63,6 +65,27 @@ impl Engine {
             }
         });
         self.state().containers.insert(id.to_owned(), Container { address, is_running: true });
+    }
+
+    /// The container is killed; its connections say nothing of it.
+    pub(crate) fn kill(&self, id: &str) {
+        let mut state = self.state();
+        state.containers.get_mut(id).unwrap().is_running = false;
+        let mut attributes = json!({ "name": name(id), "exitCode": "137" });
+        for (label, value) in &state.labels {
+            attributes[label] = json!(value);
+        }
+        let event = json!({
+            "Type": "container", "Action": "die", "timeNano": 1_700_000_000_000_000_000_u64,
+            "Actor": { "ID": id, "Attributes": attributes },
+        });
+        let line = format!("{event}\n");
+        state.listeners.retain_mut(|stream| write!(stream, "{:x}\r\n{line}\r\n", line.len()).is_ok());
+    }
+
+    /// What was to be changed so far.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        self.state().changes.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -113,6 +136,9 @@ impl Engine {
         let mut parts = path.split('/').skip_while(|part| *part != "containers").skip(1);
         let (id, what) = (parts.next().unwrap_or_default().to_owned(), parts.next().unwrap_or_default());
         let missing = || (404, json!({ "message": "there is no such thing" }));
+        if method != "GET" && !id.is_empty() {
+            state.changes.push(format!("{method} {id} {what}").trim_end().to_owned());
+        }
         match (method, id.as_str(), what) {
             ("GET", "json", "") => (200, json!([])),
             (_, id, _) if !state.containers.contains_key(id) => missing(),

@@ -1,4 +1,4 @@
-//! What becomes of clients when the daemon dies, or loses its holder: the real program, real sockets and processes,
+//! What becomes of clients when the daemon dies, is restarted, or loses its holder: the real program, real sockets and processes,
 //! and an engine that the test plays. Needs root, and no Docker.
 
 #![expect(clippy::unwrap_used, reason = "what a test itself needs is there, or the test fails")]
@@ -6,4 +6,5 @@
 mod clients;
 mod crash;
 mod engine;
+mod restart;
 mod world;

@@ -113,6 +113,11 @@ impl World {
         out.into_owned()
     }
 
+    /// What `daemon status` says.
+    pub(crate) fn status(&self) -> Value {
+        serde_json::from_str(&self.ok(&["daemon", "status", "--json"])).unwrap()
+    }
+
     /// The daemon's process id, as it says it; `None` where it does not, since it is just being killed for example.
     pub(crate) fn daemon(&self) -> Option<u64> {
         let output = self.command(&["daemon", "status", "--json"]).output().unwrap();
@@ -162,6 +167,8 @@ impl World {
     pub(crate) fn end(self) {
         self.ok(&["daemon", "stop"]);
         self.eventually("every process has ended", || self.processes("daemon").is_empty());
+        let left = |path: PathBuf| fs::read_dir(path).map_or(0, Iterator::count);
+        assert_eq!(left(self.layout().drain_dir()), 0);
         assert!(!self.layout().holder_socket().exists() && !self.layout().control_socket().exists());
     }
 }

@@ -100,6 +100,33 @@ fn an_open_session_survives_an_upgrade_and_the_way_back_keeps_what_was_written_m
 }
 
 #[test]
+fn a_session_with_the_old_version_and_its_container_survive_restarts_of_the_daemon() {
+    let world = World::new();
+    let client = deployed(&world);
+    let mut session = Session::open(&client);
+    let pid = session.ask("echo $$");
+    world.ok(&["upgrade", "sh", "--to", newer_shell()]);
+    for _ in 0..2 {
+        world.ok(&["daemon", "restart"]);
+        client.ok("true");
+    }
+    // The daemon looks every five seconds whether a container that retires has clients.
+    let end = Instant::now() + Duration::from_secs(12);
+    while Instant::now() < end {
+        assert_eq!(session.ask("echo $$"), pid);
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    assert_eq!(containers(&world), 2);
+    assert_eq!(world.json(&["route", "list"])["routes"][0]["live"]["open"], 1, "the session is counted");
+    session.close();
+    let patience = Instant::now() + Duration::from_mins(1);
+    while containers(&world) != 1 || world.json(&["daemon", "status"])["draining"] != serde_json::json!([]) {
+        assert!(Instant::now() < patience, "the old version, or the daemon that had its client, is there still");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
 fn what_a_stopped_instance_has_is_migrated_without_starting_it() {
     let world = World::new();
     let client = deployed(&world);

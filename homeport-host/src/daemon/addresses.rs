@@ -1,5 +1,6 @@
-//! Owns the public addresses as the daemon has them: its router, and the holder that keeps duplicates of the sockets. What is
-//! bound or released is so in both here. Never decides where a route leads.
+//! Owns the public addresses as the daemon has them: its router, the holder that keeps duplicates of the sockets, and the
+//! drainers that carry on connections from before. What is done to a route is done to all of them here.
+//! Never decides where a route leads.
 
 use std::sync::Arc;
 
@@ -10,28 +11,36 @@ use homeport_router::{
     Target,
 };
 
+use super::drain::{Ask, Drained, Drainers, Draining, with_drained};
 use super::hold::{Link, Missing};
 use super::serve::say;
 use super::sever;
 use crate::engine::{ContainerId, Engine};
+use crate::layout::Layout;
 
 /// The public addresses of one HomePort. Clones are the same.
 #[derive(Debug, Clone)]
 pub(super) struct Addresses {
     router: Router,
+    drainers: Arc<Drainers>,
     holder: Option<Arc<Link>>,
 }
 
 impl Addresses {
     /// Those of this router, of which nobody keeps a duplicate.
-    pub(super) fn new(router: Router) -> Self {
-        Self { router, holder: None }
+    pub(super) fn new(router: Router, layout: &Layout) -> Self {
+        Self { router, drainers: Arc::new(Drainers::new(layout)), holder: None }
     }
 
     /// The same, with a holder.
     pub(super) fn with_holder(mut self, holder: Link) -> Self {
         self.holder = Some(Arc::new(holder));
         self
+    }
+
+    /// The router alone, as who carries its connections on needs it.
+    pub(super) fn router(&self) -> &Router {
+        &self.router
     }
 
     /// Takes up what a holder has of these, and lets the rest go. What it has for another address is not taken: the kernel says
@@ -72,12 +81,21 @@ impl Addresses {
         }
     }
 
-    /// Closes every address and ends every connection; the holder ends.
+    /// Leaves every socket to the holder and the next daemon: nobody is accepted here any more.
+    pub(super) async fn leave(&self) {
+        self.router.stop_accepting().await;
+        if let Some(holder) = &self.holder {
+            holder.leave();
+        }
+    }
+
+    /// Closes every address and ends every connection, those of drainers too; the holder and the drainers end.
     pub(super) async fn give_up(&self) {
         self.router.shut_down().await;
         if let Some(holder) = &self.holder {
             holder.end();
         }
+        self.drainers.stop();
     }
 
     /// [`Router::reserve`]
@@ -102,17 +120,23 @@ impl Addresses {
         reserved
     }
 
-    /// [`Router::release`]; the holder has let it go too when this completes.
+    /// [`Router::release`]; the holder and the drainers have let it go too when this completes.
     pub(super) async fn release(&self, id: &RouteId) {
         self.router.release(id).await;
-        let own = self.clone();
+        let (own, id) = (self.clone(), id.clone());
+        let told = tokio::task::spawn_blocking(move || {
+            own.tell_holder();
+            own.drainers.tell(&Ask::Release { id });
+        });
         // It panics never, and is cut off only with the daemon.
-        tokio::task::spawn_blocking(move || own.tell_holder()).await.unwrap_or(());
+        told.await.unwrap_or(());
     }
 
     /// [`Router::point`]
     pub(super) fn point(&self, id: &RouteId, target: Target) -> Result<Change, NoSuchRoute> {
-        self.router.point(id, target)
+        let change = self.router.point(id, target.clone())?;
+        self.drainers.tell(&Ask::Point { id: id.clone(), target });
+        Ok(change)
     }
 
     /// [`Router::set_rules`]
@@ -123,31 +147,50 @@ impl Addresses {
     /// [`Router::hold`]; a route that is not there is fine.
     pub(super) fn hold(&self, id: &RouteId) {
         self.router.hold(id).ok();
+        self.drainers.tell(&Ask::Hold { id: id.clone() });
     }
 
     /// [`Router::close`]; a route that is not there is fine.
     pub(super) fn close(&self, id: &RouteId) {
         self.router.close(id).ok();
+        self.drainers.tell(&Ask::Close { id: id.clone() });
     }
 
     /// Ends what clients of this instance have with a container that has ended.
     pub(super) fn end_with(&self, instance: &InstanceName, container: &ContainerId) {
         sever::end_with(&self.router, instance, container);
+        self.drainers.tell(&Ask::EndWith { instance: instance.clone(), container: container.clone() });
     }
 
     /// Ends the connections of a route with other containers than these.
     pub(super) fn end_others(&self, id: &RouteId, staying: &[ContainerId]) {
         sever::end_others(&self.router, id, staying);
+        self.drainers.tell(&Ask::EndOthers { id: id.clone(), staying: staying.to_vec() });
     }
 
-    /// Ends what is connected with containers of which the engine says that they do not run.
+    /// Ends what is connected with containers of which the engine says that they do not run. Drainers do so by themselves.
     pub(super) fn end_dead(&self, engine: &dyn Engine) {
         sever::end_dead(&self.router, engine);
     }
 
-    /// Every route as it is now.
+    /// Every route that is bound here, without what drainers have of it.
     pub(super) fn bound(&self) -> Vec<RouteStatus> {
         self.router.status()
+    }
+
+    /// Every route as its clients see it, and the drainers.
+    pub(super) fn told(&self) -> (Vec<RouteStatus>, Vec<Draining>) {
+        let Drained { known, .. } = self.drainers.all();
+        (with_drained(self.router.status(), &known), known)
+    }
+
+    /// Every route that a client is connected by, here or at a drainer; `None` where that cannot be said.
+    pub(super) fn with_clients(&self) -> Option<Vec<RouteStatus>> {
+        // First what drainers have: a daemon that gives its place up now is none yet, but then this one is not the daemon.
+        let drained = self.drainers.all();
+        let own = self.router.status();
+        (!drained.is_silent)
+            .then(|| own.into_iter().chain(drained.known.into_iter().flat_map(|one| one.routes)).collect())
     }
 }
 

@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 
 use homeport_router::{DescriptorLimit, Limits, RouteState};
 
+use super::super::drain;
 use super::super::hold::{end_leftover, serve};
 use super::super::spawn::Launch;
 use super::*;
-use crate::layout::Layout;
+use crate::engine::sim::SimEngine;
+use crate::host::Host;
+use crate::routes::SimRoutes;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -68,7 +71,7 @@ impl Stage {
         let limits = Limits::within(DescriptorLimit::raise().unwrap()).unwrap();
         let router = Router::new(limits, self.runtime.handle().clone(), |_| {});
         let launch = Launch::new("/bin/false".into(), Vec::new());
-        Addresses::new(router).with_holder(Link::new(self.layout.clone(), launch))
+        Addresses::new(router, &self.layout).with_holder(Link::new(self.layout.clone(), launch))
     }
 }
 
@@ -128,4 +131,60 @@ fn an_address_is_had_also_where_no_holder_can_be() {
     assert!(why.contains("no holder keeps them: it ended at once"), "{why}");
     assert_eq!(daemon.reserve(&id("a"), address).unwrap(), Reserved::Bound(address));
     let _client = connect(address).unwrap();
+}
+
+#[test]
+fn a_daemon_that_has_left_its_holder_to_another_never_comes_back_to_it() {
+    let (stage, address) = (Stage::new(), listen(own_ip(), 1));
+    let first = stage.daemon();
+    first.secure().unwrap();
+    first.reserve(&id("a"), address).unwrap();
+    stage.runtime.block_on(first.leave());
+    let second = stage.daemon();
+    second.take_up(&[(id("a"), address)]);
+    assert_eq!(second.bound().len(), 1);
+    assert_eq!(first.secure(), Ok(()));
+    assert!(!first.is_unheld());
+    let _waits = connect(address).unwrap();
+    drop(second);
+    let third = stage.daemon();
+    third.take_up(&[(id("a"), address)]);
+    assert_eq!(third.bound().len(), 1, "the holder still has it");
+}
+
+#[test]
+fn who_was_accepted_and_not_connected_comes_to_where_the_next_daemon_leads_the_route() {
+    let (stage, address) = (Stage::new(), listen(own_ip(), 1));
+    let first = stage.daemon();
+    first.secure().unwrap();
+    first.reserve(&id("a"), address).unwrap();
+    // Nobody listens there: its container is just being replaced.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    first.point(&id("a"), Target::new("c1".parse().unwrap(), free)).unwrap();
+    let mut client = connect(address).unwrap();
+    let end = Instant::now() + PATIENCE;
+    while first.bound()[0].open == 0 {
+        assert!(Instant::now() < end, "the client is not accepted");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let (_, listener) = drain::listen(&stage.layout).unwrap();
+    stage.runtime.block_on(first.leave());
+    let engine = SimEngine::new();
+    let sockets = SimRoutes::new(engine.clone(), stage.layout.clone());
+    let host = Host::new(stage.layout.clone(), Arc::new(engine), Arc::new(sockets));
+    stage.runtime.spawn(drain::Carrier::new(first.router().clone(), host).carry(listener, || true));
+    let second = stage.daemon();
+    second.take_up(&[(id("a"), address)]);
+    assert_eq!(second.told().0[0].open, 1, "it is counted with the route");
+    let container = TcpListener::bind("127.0.0.1:0").unwrap();
+    second.point(&id("a"), Target::new("c2".parse().unwrap(), container.local_addr().unwrap())).unwrap();
+    client.write_all(b"x").unwrap();
+    let (mut served, _) = container.accept().unwrap();
+    let mut byte = [0];
+    served.read_exact(&mut byte).unwrap();
+    assert_eq!(&byte, b"x");
+    // A release ends it as it ends the route's own.
+    stage.runtime.block_on(second.release(&id("a")));
+    assert_eq!(client.read(&mut byte).map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+    assert!(is_refused(address));
 }

@@ -8,6 +8,7 @@ use homeport_core::unit::PortNumber;
 use homeport_router::{ListenAddress, ListenHost, ReserveError, RouteId};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
 
 use super::addresses::Addresses;
 use super::control::{Answer, DaemonStatus, LINE_LIMIT, Refusal, Request};
@@ -23,9 +24,18 @@ pub(super) struct Daemon {
     pub(super) since: Time,
 }
 
+/// What the daemon was told about its end.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// To end, and to close everything.
+    Stop,
+    /// To give its place up; whoever asked waits for the answer.
+    HandOver(oneshot::Sender<Answer>),
+}
+
 impl Daemon {
     /// Answers one client's requests, one after the other. A client that is not root gets one refusal.
-    pub(super) async fn answer(self: Arc<Self>, stream: UnixStream, stop: tokio::sync::mpsc::Sender<()>) {
+    pub(super) async fn answer(self: Arc<Self>, stream: UnixStream, told: mpsc::Sender<Told>) {
         let is_root = stream.peer_cred().is_ok_and(|peer| peer.uid() == 0);
         let (read, mut write) = stream.into_split();
         let mut reader = BufReader::new(read);
@@ -44,9 +54,10 @@ impl Daemon {
             } else {
                 match serde_json::from_slice::<Request>(&line) {
                     Ok(Request::Stop) => {
-                        stop.send(()).await.ok();
+                        told.send(Told::Stop).await.ok();
                         Answer::Done
                     }
+                    Ok(Request::HandOver) => hand_over(&told).await,
                     Ok(request) => Arc::clone(&self).carry_out(request).await,
                     Err(error) => refused("HP-DMN-006", format!("the request is not understood: {error}"), None),
                 }
@@ -61,19 +72,12 @@ impl Daemon {
 
     async fn carry_out(self: Arc<Self>, request: Request) -> Answer {
         match request {
-            Request::Status => Answer::Status(Box::new(DaemonStatus {
-                pid: std::process::id(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                ledger: NEWEST_SCHEMA,
-                since: self.since.clone(),
-                routes: self.addresses.bound(),
-            })),
             Request::Release { id } => {
                 self.addresses.release(&id).await;
                 Answer::Done
             }
             Request::Reserve { id, host, ports } => self.reserve(id, host.0, ports).await,
-            // Asking the engine takes its time: not on the threads that forward.
+            // Asking the engine, or drainers, takes its time: not on the threads that forward.
             other => blocking(move || self.carry_out_blocking(other)).await,
         }
     }
@@ -129,6 +133,17 @@ impl Daemon {
 
     fn carry_out_blocking(&self, request: Request) -> Answer {
         match request {
+            Request::Status => {
+                let (routes, draining) = self.addresses.told();
+                Answer::Status(Box::new(DaemonStatus {
+                    pid: std::process::id(),
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                    ledger: NEWEST_SCHEMA,
+                    since: self.since.clone(),
+                    routes,
+                    draining,
+                }))
+            }
             Request::Point { id, container, port } => match mend::target(&self.host, &container, port) {
                 Ok(target) => match self.addresses.point(&id, target) {
                     Ok(_) => Answer::Done,
@@ -149,11 +164,18 @@ impl Daemon {
                 Ok(_) => Answer::Done,
                 Err(error) => refusal(&error),
             },
-            Request::Status | Request::Reserve { .. } | Request::Release { .. } | Request::Stop => {
+            Request::Reserve { .. } | Request::Release { .. } | Request::Stop | Request::HandOver => {
                 refused("HP-DMN-007", "the request is answered elsewhere".to_owned(), None)
             }
         }
     }
+}
+
+/// Has the daemon give its place up, and says what came of it.
+async fn hand_over(told: &mpsc::Sender<Told>) -> Answer {
+    let (answer, answered) = oneshot::channel();
+    told.send(Told::HandOver(answer)).await.ok();
+    answered.await.unwrap_or_else(|_| refused("HP-DMN-007", "the daemon ends".to_owned(), None))
 }
 
 async fn blocking(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
@@ -167,7 +189,7 @@ fn refusal(error: &dyn Advice) -> Answer {
     Answer::Refused(Refusal { code, message: crate::run::with_causes(error), help })
 }
 
-fn refused(code: &str, message: String, help: Option<&str>) -> Answer {
+pub(super) fn refused(code: &str, message: String, help: Option<&str>) -> Answer {
     Answer::Refused(Refusal { code: code.to_owned(), message, help: help.map(str::to_owned) })
 }
 

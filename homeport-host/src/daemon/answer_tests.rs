@@ -22,11 +22,12 @@ fn with_client(test: impl FnOnce(&mut dyn FnMut(&[u8]) -> Option<Answer>)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let limits = Limits::within(DescriptorLimit::raise().unwrap()).unwrap();
     let router = Router::new(limits, runtime.handle().clone(), |_| {});
-    let daemon = Arc::new(Daemon { host, addresses: Addresses::new(router), since: Time::now() });
+    let addresses = Addresses::new(router, host.layout());
+    let daemon = Arc::new(Daemon { host, addresses, since: Time::now() });
     let (mut client, server) = StdStream::pair().unwrap();
     server.set_nonblocking(true).unwrap();
-    let (stop, _stopped) = tokio::sync::mpsc::channel(1);
-    runtime.spawn(async move { daemon.answer(UnixStream::from_std(server).unwrap(), stop).await });
+    let (told, _heard) = mpsc::channel(1);
+    runtime.spawn(async move { daemon.answer(UnixStream::from_std(server).unwrap(), told).await });
     let mut answers = BufReader::new(client.try_clone().unwrap());
     test(&mut |request| {
         client.write_all(request).ok()?;

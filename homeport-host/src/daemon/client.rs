@@ -11,8 +11,9 @@ use homeport_router::{ListenHost, RouteId, RouteRules, RouteStatus};
 
 use super::claim;
 use super::control::{Answer, DaemonStatus, LINE_LIMIT, Request};
+use super::drain::Drainers;
 use super::hold;
-use super::spawn::{self, Launch};
+use super::spawn::{self, Launch, Place};
 use crate::engine::ContainerId;
 use crate::layout::Layout;
 use crate::plan::ListenHostText;
@@ -31,6 +32,15 @@ const CUT_OFF: u32 = 3;
 pub struct DaemonClient {
     layout: Layout,
     launch: Launch,
+}
+
+/// What restarting the daemon did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Restarted {
+    /// None ran: one was started.
+    Started(Box<DaemonStatus>),
+    /// A new one has taken the place of the one that ran.
+    TakenOver(Box<DaemonStatus>),
 }
 
 impl DaemonClient {
@@ -54,7 +64,7 @@ impl DaemonClient {
         }
     }
 
-    /// Ends the daemon and its holder, and waits until their sockets are closed; `false` where none of them ran.
+    /// Ends the daemon, its holder and its drainers, and waits until their sockets are closed; `false` where none of them ran.
     pub fn stop(&self) -> Result<bool, RoutesError> {
         let status = self.daemon_status()?;
         if let Some(status) = &status {
@@ -64,20 +74,47 @@ impl DaemonClient {
             }
             self.wait_for_end(status.pid)?;
         }
-        // A daemon that ends sees to it; one that was killed did not.
+        // A daemon that ends sees to both; one that was killed did not.
         let holder = hold::end_leftover(&self.layout);
         let was_held = holder.map_err(|source| RoutesError::Talk { socket: self.layout.holder_socket(), source })?;
+        let drainers = Drainers::new(&self.layout).stop();
+        for pid in &drainers {
+            self.wait_for_end(*pid)?;
+        }
         // One that the holder had just started was told to end by it, and has not answered anything yet.
         let end = Instant::now() + JUST_STARTED;
         while was_held && claim::is_taken(&self.layout) && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(status.is_some() || was_held)
+        Ok(status.is_some() || was_held || !drainers.is_empty())
     }
 
     fn wait_for_end(&self, pid: u32) -> Result<(), RoutesError> {
         let is_over = spawn::wait_for_end(pid, PATIENCE);
         is_over.then_some(()).ok_or_else(|| self.failed(io::Error::from(io::ErrorKind::TimedOut)))
+    }
+
+    /// Lets a new daemon take the place of the one that runs. Addresses stay open all the while, and the connections that there
+    /// are go on. Whoever does this has the operation lock: an operation may need the daemon at any time.
+    ///
+    /// # Errors
+    /// The one that runs goes on where the new one could not be had, unless that failed after it had given its place up.
+    pub(crate) fn restart(&self) -> Result<Restarted, RoutesError> {
+        let before = self.daemon_status()?.map(|status| status.pid);
+        let place = if before.is_some() { Place::TakenOver } else { Place::Free };
+        let new = || self.daemon_status().ok().flatten().filter(|status| Some(status.pid) != before);
+        spawn::start(&self.layout, &self.launch, place, || new().is_some())?;
+        let status = Box::new(new().ok_or_else(|| RoutesError::NotRunning { socket: self.socket() })?);
+        Ok(if before.is_some() { Restarted::TakenOver(status) } else { Restarted::Started(status) })
+    }
+
+    /// Asks the daemon to give its place to this process; `None` where none runs.
+    pub(super) fn take_over(&self) -> Result<Option<()>, RoutesError> {
+        match self.done(&Request::HandOver) {
+            Ok(()) => Ok(Some(())),
+            Err(RoutesError::NotRunning { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn socket(&self) -> PathBuf {
@@ -142,13 +179,17 @@ impl Routes for DaemonClient {
     fn ensure(&self) -> Result<(), RoutesError> {
         match self.daemon_status()? {
             Some(status) if status.is_outdated() => {
-                // It would neither find its instances nor start them again; the next one takes every address up.
+                // It would neither find its instances nor start them again.
+                if self.restart().is_ok() {
+                    return Ok(());
+                }
+                // One that is too old to give its place up: the next one takes every address up that the ledger has.
                 self.stop()?;
             }
             Some(_) => return Ok(()),
             None => {}
         }
-        spawn::start(&self.layout, &self.launch, || matches!(self.daemon_status(), Ok(Some(_))))
+        spawn::start(&self.layout, &self.launch, Place::Free, || matches!(self.daemon_status(), Ok(Some(_))))
     }
 
     fn reserve(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Result<PortNumber, RoutesError> {
@@ -191,7 +232,7 @@ fn is_cut_off(error: &io::Error) -> bool {
 
 /// The code of a refusal as one of those that exist; what a newer daemon may say beyond them is `HP-DMN-005`.
 fn known_code(code: &str) -> &'static str {
-    const CODES: [&str; 14] = [
+    const CODES: [&str; 15] = [
         "HP-RTR-001",
         "HP-RTR-002",
         "HP-RTR-003",
@@ -206,6 +247,7 @@ fn known_code(code: &str) -> &'static str {
         "HP-DMN-007",
         "HP-DMN-008",
         "HP-DMN-009",
+        "HP-DMN-013",
     ];
     CODES.into_iter().find(|known| *known == code).unwrap_or("HP-DMN-005")
 }

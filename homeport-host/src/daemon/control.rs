@@ -5,6 +5,7 @@ use homeport_core::unit::PortNumber;
 use homeport_router::{RouteId, RouteRules, RouteStatus};
 use serde::{Deserialize, Serialize};
 
+use super::drain::Draining;
 use crate::engine::ContainerId;
 use crate::ledger::NEWEST_SCHEMA;
 use crate::plan::ListenHostText;
@@ -63,6 +64,8 @@ pub enum Request {
     },
     /// End, and close every socket.
     Stop,
+    /// Give your place to me: leave the sockets to the holder, and only carry on what you have.
+    HandOver,
 }
 
 /// What the daemon answers.
@@ -105,8 +108,11 @@ pub struct DaemonStatus {
     pub ledger: i64,
     /// Since when it runs.
     pub since: crate::ledger::Time,
-    /// Every route.
+    /// Every route, with the connections that drainers have of it.
     pub routes: Vec<RouteStatus>,
+    /// Daemons from before that carry on the connections they had.
+    #[serde(default)]
+    pub draining: Vec<Draining>,
 }
 
 const fn first_schema() -> i64 {

@@ -39,6 +39,12 @@ pub enum DaemonError {
         #[source]
         source: io::Error,
     },
+    /// The daemon that runs does not give its place up.
+    #[error("the daemon that runs does not give its place up: {message}")]
+    NotHandedOver {
+        /// What it said.
+        message: String,
+    },
     /// A thread of the daemon has ended by itself: that is a bug.
     #[error("the daemon ends, since a thread of it did: the one that {what}")]
     Thread {
@@ -57,6 +63,7 @@ impl Advice for DaemonError {
             Self::Descriptors(error) => error.code(),
             Self::Io { .. } => "HP-DMN-011",
             Self::Thread { .. } => "HP-DMN-012",
+            Self::NotHandedOver { .. } => "HP-DMN-013",
         }
     }
 
@@ -70,6 +77,9 @@ impl Advice for DaemonError {
             Self::Ledger(error) => error.help(),
             Self::Descriptors(error) => error.help(),
             Self::Io { .. } => None,
+            Self::NotHandedOver { .. } => {
+                Some("it goes on; `homeport daemon stop` ends it, and clients with it".to_owned())
+            }
             Self::Thread { .. } => Some("start it again, and report what the end of its log says".to_owned()),
         }
     }

@@ -202,7 +202,8 @@ impl Keeper {
             return Ok(());
         }
         self.soon();
-        let routes = self.addresses.bound();
+        // Somebody who does not answer may have clients of any of them.
+        let Some(routes) = self.addresses.with_clients() else { return Ok(()) };
         for name in retire::due(&retiring, &routes, &self.host.now()) {
             if busy.contains_key(&name) || !self.retiring.insert(name.clone()) {
                 continue;

@@ -13,6 +13,7 @@ use homeport_router::{DescriptorLimit, Limits, ListenAddress, ListenHost, RouteS
 use homeport_volumes::TxId;
 
 use super::*;
+use crate::daemon::drain::{self, Carrier};
 use crate::engine::sim::{Fate, OnStop, SimEngine, SimImage};
 use crate::engine::{ContainerName, ContainerSpec, Engine as _, ExitCode};
 use crate::layout::Layout;
@@ -47,8 +48,8 @@ struct Stage {
     present: Container,
     retiring: Container,
     layout: Layout,
-    _tasks: Receiver<Task>,
-    _runtime: tokio::runtime::Runtime,
+    tasks: Receiver<Task>,
+    runtime: tokio::runtime::Runtime,
     _directory: tempfile::TempDir,
 }
 
@@ -90,7 +91,7 @@ impl Stage {
         let sockets = SimRoutes::new(engine.clone(), layout.clone());
         let host = Host::new(layout.clone(), Arc::new(engine.clone()), Arc::new(sockets));
         let (tasks, ordered) = channel();
-        let keeper = Keeper::new(host, Addresses::new(router.clone()), tasks);
+        let keeper = Keeper::new(host, Addresses::new(router.clone(), &layout), tasks);
         let stage = Self {
             keeper,
             engine,
@@ -99,8 +100,8 @@ impl Stage {
             present,
             retiring,
             layout,
-            _tasks: ordered,
-            _runtime: runtime,
+            tasks: ordered,
+            runtime,
             _directory: directory,
         };
         stage.write(|writer| {
@@ -266,6 +267,54 @@ fn an_end_that_was_missed_is_found_by_looking_at_everything() {
     let (old, new) = stage.clients();
     stage.engine.kill(&ContainerRef::Id(stage.retiring.id.clone())).unwrap();
     stage.keeper.round().unwrap();
+    assert_reset(old);
+    assert_stays(&new);
+}
+
+#[test]
+fn a_container_that_retires_is_kept_as_long_as_a_drainer_has_a_client_of_it_or_does_not_answer() {
+    let mut stage = Stage::new();
+    let old = stage.client_of(&stage.retiring);
+    // Another daemon takes over: it has a router of its own, and the client stays with this one.
+    let limits = Limits::within(DescriptorLimit::raise().unwrap()).unwrap();
+    let next = Router::new(limits, stage.runtime.handle().clone(), |_| {});
+    stage.keeper.addresses = Addresses::new(next, &stage.layout);
+    let (path, listener) = drain::listen(&stage.layout).unwrap();
+    stage.runtime.block_on(stage.router.stop_accepting());
+    let orders = |stage: &mut Stage| {
+        stage.keeper.round().unwrap();
+        stage.tasks.try_iter().filter(|task| matches!(task, Task::Retire(..))).count()
+    };
+    // It listens, and answers nothing yet.
+    assert_eq!(orders(&mut stage), 0);
+    let drainer = Carrier::new(stage.router.clone(), stage.keeper.host.clone());
+    let draining = stage.runtime.spawn(drainer.carry(listener, || true));
+    assert_eq!(orders(&mut stage), 0);
+    let (routes, left) = stage.keeper.addresses.told();
+    assert_eq!((routes[0].open, left.len(), left[0].open()), (1, 1, 1));
+    assert_stays(&old);
+    let container = stage.retiring.id.clone();
+    stage.keeper.addresses.end_with(&alice(), &container);
+    assert_reset(old);
+    stage.runtime.block_on(draining).unwrap().unwrap();
+    // As after a drainer that was killed: its name is there, and nobody listens.
+    assert_eq!(orders(&mut stage), 1);
+    assert!(!path.exists());
+}
+
+#[test]
+fn clients_of_a_drainer_are_ended_with_their_container_and_no_others() {
+    let mut stage = Stage::new();
+    let (old, new) = stage.clients();
+    let limits = Limits::within(DescriptorLimit::raise().unwrap()).unwrap();
+    let next = Router::new(limits, stage.runtime.handle().clone(), |_| {});
+    stage.keeper.addresses = Addresses::new(next, &stage.layout);
+    let (_path, listener) = drain::listen(&stage.layout).unwrap();
+    stage.runtime.block_on(stage.router.stop_accepting());
+    stage.runtime.spawn(Carrier::new(stage.router.clone(), stage.keeper.host.clone()).carry(listener, || true));
+    stage.engine.kill(&ContainerRef::Id(stage.retiring.id.clone())).unwrap();
+    let container = stage.retiring.id.clone();
+    stage.keeper.died(&alice(), &container).unwrap();
     assert_reset(old);
     assert_stays(&new);
 }

@@ -10,13 +10,15 @@
 //! The ledger is the truth and the daemon a holder of sockets: it can be stopped and started at any time, and what it
 //! needs to know it reads anew. It never changes the ledger but by the operations that the command line uses too.
 //!
-//! Its end closes no address unless it is told to: a holder (`hold`) has a duplicate of each socket.
+//! Its end closes no address unless it is told to: a holder (`hold`) has a duplicate of each socket. Where a new daemon takes
+//! the place of one, the connections of that one go on in it (`drain`).
 
 mod addresses;
 mod answer;
 mod claim;
 mod client;
 mod control;
+mod drain;
 mod due;
 mod emptying;
 mod error;
@@ -35,13 +37,14 @@ mod upkeep;
 mod watch;
 mod work;
 
-pub use client::DaemonClient;
 pub(crate) use client::PATIENCE;
+pub use client::{DaemonClient, Restarted};
 pub use control::{Answer, DaemonStatus, Refusal, Request};
+pub use drain::Draining;
 pub use emptying::Emptying;
 pub use error::DaemonError;
 pub use hold::hold;
-pub use serve::run;
+pub use serve::{Incumbent, run};
 pub use spawn::Launch;
 pub use timer::Timer;
 

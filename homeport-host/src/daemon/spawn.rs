@@ -54,8 +54,22 @@ impl Launch {
     }
 }
 
+/// Whether the place of a daemon is free or another one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// No daemon runs. Should another one come up meanwhile, that is as good.
+    Free,
+    /// A daemon runs, and gives its place to the one that is started.
+    TakenOver,
+}
+
 /// Starts a daemon with its output in the log, and returns when it answers. The daemon leaves the session itself.
-pub(super) fn start(layout: &Layout, launch: &Launch, answers: impl Fn() -> bool) -> Result<(), RoutesError> {
+pub(super) fn start(
+    layout: &Layout,
+    launch: &Launch,
+    place: Place,
+    answers: impl Fn() -> bool,
+) -> Result<(), RoutesError> {
     let failed = |source| RoutesError::Spawn { program: launch.program.clone(), source };
     let log_path = layout.daemon_log();
     if let Some(parent) = log_path.parent() {
@@ -63,7 +77,11 @@ pub(super) fn start(layout: &Layout, launch: &Launch, answers: impl Fn() -> bool
     }
     let mut log = OpenOptions::new().create(true).append(true).open(&log_path).map_err(failed)?;
     let before = log.seek(SeekFrom::End(0)).map_err(failed)?;
-    let mut command = launch.command(layout, &["daemon", "run"]);
+    let words: &[&str] = match place {
+        Place::Free => &["daemon", "run"],
+        Place::TakenOver => &["daemon", "run", "--take-over"],
+    };
+    let mut command = launch.command(layout, words);
     command.stdin(Stdio::null()).stdout(log.try_clone().map_err(failed)?).stderr(log).current_dir("/");
     let mut child = command.spawn().map_err(failed)?;
     let end = Instant::now() + START_LIMIT;
@@ -72,7 +90,8 @@ pub(super) fn start(layout: &Layout, launch: &Launch, answers: impl Fn() -> bool
             return Ok(());
         }
         // One that found the place taken has ended: who has it is about to answer.
-        if matches!(child.try_wait(), Ok(Some(_))) && !claim::is_taken(layout) {
+        let another_comes = || place == Place::Free && claim::is_taken(layout);
+        if matches!(child.try_wait(), Ok(Some(_))) && !another_comes() {
             // It may have answered and ended since, or another one has come.
             if answers() {
                 return Ok(());

@@ -39,6 +39,12 @@ impl Threads {
     }
 }
 
+/// Threads that were told to end.
+pub(super) struct Ending {
+    host: Host,
+    threads: Threads,
+}
+
 impl Watch {
     pub(super) fn begin(daemon: &Daemon) -> Self {
         let (notices, received) = channel();
@@ -69,19 +75,32 @@ impl Watch {
         self.threads.ended()
     }
 
-    /// Ends the threads. One that is in the middle of an operation is not waited for: its journal tells what was begun. A
-    /// port that stands still for a snapshot is waited for, and let go on then in any case.
-    pub(super) fn end(self, host: &Host) {
+    /// Tells the threads to end: none of them begins anything any more. One that is in the middle of an operation goes on with
+    /// it, as long as the process does.
+    pub(super) fn end(self, host: &Host) -> Ending {
         self.cancel.cancel();
         drop(self.clocks);
         self.notices.send(Notice::Stop).ok();
         let end = Instant::now() + END;
-        for (_, thread) in self.threads.0 {
+        for (_, thread) in &self.threads.0 {
             while !thread.is_finished() && Instant::now() < end {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
-        for (name, why) in crate::taking::end_freezes(host, FREEZES_END) {
+        Ending { host: host.clone(), threads: self.threads }
+    }
+}
+
+impl Ending {
+    /// Whether every thread has come to its end.
+    pub(super) fn is_over(&self) -> bool {
+        self.threads.0.iter().all(|(_, thread)| thread.is_finished())
+    }
+
+    /// The end of the process. An operation that is not over is not waited for: its journal tells what was begun. A port that
+    /// stands still for a snapshot is waited for, and let go on then in any case.
+    pub(super) fn leave(self) {
+        for (name, why) in crate::taking::end_freezes(&self.host, FREEZES_END) {
             say(&format!("`{name}` may stand still: {why}; restart it if it does"));
         }
     }

@@ -6,6 +6,7 @@
 mod address;
 mod config;
 mod consent;
+mod daemon;
 mod data_error;
 mod deploy;
 mod enter;
@@ -36,6 +37,7 @@ pub use homeport_volumes::store::Measure;
 
 pub use address::AddressState;
 pub use config::{ConfigView, Reconfigured, ValueOrigin, config_change, config_view};
+pub use daemon::restart_daemon;
 pub use data_error::DataError;
 pub use deploy::{DeployOutcome, DeployPlan, Deployed, deploy, plan_deploy};
 pub(crate) use enter::append_event;

@@ -58,7 +58,7 @@ struct State {
     held: BTreeMap<String, Option<SocketNumber>>,
     started: Option<Child>,
     failed: Option<Failed>,
-    /// The holder was told to end.
+    /// The holder is not this daemon's any more.
     is_over: bool,
 }
 
@@ -100,8 +100,8 @@ impl Link {
         }
     }
 
-    /// Brings the holder to what the router has: what is released is let go, what is bound is kept. After [`Link::end`] nothing
-    /// is done.
+    /// Brings the holder to what the router has: what is released is let go, what is bound is kept. After [`Link::leave`] and
+    /// [`Link::end`] nothing is done: the holder is another daemon's, or gone.
     ///
     /// # Errors
     /// Why the holder may lack a socket. It was said, unless it had been said before.
@@ -133,6 +133,15 @@ impl Link {
     pub(in crate::daemon) fn is_there(&self) -> bool {
         let mut state = self.lock();
         state.is_over || state.is_there()
+    }
+
+    /// Tells the holder that another daemon takes this one's place.
+    pub(in crate::daemon) fn leave(&self) {
+        let mut state = self.lock();
+        if let Err(error) = state.done(&Ask::Leave, None) {
+            say(&format!("the holder was not told that another daemon comes: {error}"));
+        }
+        (state.channel, state.is_over) = (None, true);
     }
 
     /// Ends the holder: it keeps nothing any more.
