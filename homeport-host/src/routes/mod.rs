@@ -15,20 +15,20 @@ use crate::engine::ContainerId;
 
 /// What operations ask of whoever holds the public sockets. Every method blocks until it is done.
 pub trait Routes: Send + Sync + std::fmt::Debug {
-    /// Sees to it that the sockets' holder runs; starts it where it does not.
+    /// Sees to it that the daemon runs; starts it where it does not.
     fn ensure(&self) -> Result<(), RoutesError>;
 
     /// Binds the first of these ports that is free, or finds the one that the route holds already. Until it is pointed,
     /// clients wait.
     ///
     /// # Errors
-    /// [`RoutesError::Refused`] with the holder's name where none of them is free.
+    /// [`RoutesError::Refused`] with the name of the process that has it where none of them is free.
     fn reserve(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Result<PortNumber, RoutesError>;
 
     /// Leads the route to this port of the container. Its address is looked up anew: a stored one may be another's.
     ///
     /// # Errors
-    /// [`RoutesError::NotRunning`] where the holder does not run; [`RoutesError::is_no_such_route`] where it does not have
+    /// [`RoutesError::NotRunning`] where the daemon does not run; [`RoutesError::is_no_such_route`] where it does not have
     /// the route; [`RoutesError::is_no_such_target`] where the container does not run.
     fn point(&self, id: &RouteId, container: &ContainerId, port: PortNumber) -> Result<(), RoutesError>;
 
@@ -43,11 +43,12 @@ pub trait Routes: Send + Sync + std::fmt::Debug {
     /// Lets in what these rules say from now on; clients that are connected stay.
     ///
     /// # Errors
-    /// [`RoutesError::NotRunning`] where the holder does not run; [`RoutesError::is_no_such_route`] where it does not have
+    /// [`RoutesError::NotRunning`] where the daemon does not run; [`RoutesError::is_no_such_route`] where it does not have
     /// the route.
     fn set_rules(&self, id: &RouteId, rules: &RouteRules) -> Result<(), RoutesError>;
 
-    /// Gives the address up. A route that is not there is fine; so is a holder that does not run, which holds nothing.
+    /// Gives the address up. A route that is not there is fine; so is a daemon that does not run: the next one has what the
+    /// ledger has.
     fn release(&self, id: &RouteId) -> Result<(), RoutesError>;
 
     /// Every route as it is now.

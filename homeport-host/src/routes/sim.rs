@@ -37,7 +37,7 @@ struct State {
     hold_limit: Duration,
 }
 
-/// A simulated holder of public sockets; clones are the same one. It does not run before it is asked to by
+/// A simulated daemon; clones are the same one. It does not run before it is asked to by
 /// [`Routes::ensure`].
 #[derive(Debug, Clone)]
 pub struct SimRoutes {
@@ -47,7 +47,7 @@ pub struct SimRoutes {
 }
 
 impl SimRoutes {
-    /// The holder of the HomePort of this layout, whose containers this engine runs.
+    /// The daemon of the HomePort of this layout, whose containers this engine runs.
     pub fn new(engine: SimEngine, layout: Layout) -> Self {
         let (table, taken) = (Table::default(), BTreeSet::new());
         let state = State { daemon: Daemon::Gone, table, taken, hold_limit: Limits::HOLD_LIMIT };

@@ -1,4 +1,4 @@
-//! Owns what a simulated holder of public sockets has in memory: routes, where each leads, and its clients. Pure: the time
+//! Owns what a simulated daemon has in memory: routes, where each leads, and its clients. Pure: the time
 //! comes in, and so does where a container is. Never opens a socket.
 
 use std::collections::BTreeMap;
