@@ -15,12 +15,11 @@ use crate::severed::{PROBE_CLIENT_AFTER, PROBE_TARGET_AFTER, Severed};
 
 /// Serves the client to its end; cancelled at any point, both sides are reset.
 pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, seat: Seat) {
-    let mut client = Severed::new(client, PROBE_CLIENT_AFTER);
-    if let Some(Attached { mut target, ticket, announcement }) = attach(&route, dial).await {
-        let traffic = &route.traffic;
+    let client = Severed::new(client, PROBE_CLIENT_AFTER);
+    if let Some(Attached { target, ticket, announcement }) = attach(&route, dial).await {
         let carried = async {
             introduce(announcement, client.stream(), target.stream()).await?;
-            pump(client.stream(), target.stream(), &traffic.from_clients, &traffic.to_clients).await
+            pump(client.stream(), target.stream(), &route.traffic, &route.pipes).await
         };
         let ended_by_themselves = tokio::select! {
             biased;
@@ -108,7 +107,6 @@ mod tests {
     use std::time::Duration;
 
     use tokio::net::TcpListener;
-    use tokio::sync::Semaphore;
     use tokio::time::timeout;
 
     use super::*;
@@ -116,13 +114,14 @@ mod tests {
     use crate::gate::GateEvent;
     use crate::limits::Limits;
     use crate::report::Reports;
+    use crate::route::Shared;
     use crate::route_id::RouteId;
     use crate::target::Target;
 
     fn route() -> Route {
         let id = RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
         let limits = Limits::within(DescriptorLimit::new(1024)).unwrap();
-        Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, Arc::new(Semaphore::new(9)), Reports::new(|_| {}))
+        Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, Shared::of(&limits), Reports::new(|_| {}))
     }
 
     async fn container(name: &str) -> (TcpListener, Target) {
@@ -145,7 +144,7 @@ mod tests {
         let (route, (_old, a), (_new, b)) = (route(), container("a").await, container("b").await);
         route.let_happen(GateEvent::Point(a));
         let event = Cell::new(Some(GateEvent::Point(b.clone())));
-        let mut attached = attach(&route, |address| dial_then(&route, &event, address)).await.unwrap();
+        let attached = attach(&route, |address| dial_then(&route, &event, address)).await.unwrap();
         assert_eq!(attached.target.stream().peer_addr().unwrap(), b.address);
         let live: Vec<_> = route.flows.live().into_iter().map(|live| (live.container, live.connections)).collect();
         assert_eq!(live, [(b.container, 1)]);
@@ -160,7 +159,7 @@ mod tests {
         assert!(timeout(Duration::from_millis(300), &mut attached).await.is_err());
         assert_eq!(route.flows.live(), [], "it is not among the live connections of the held route");
         route.let_happen(GateEvent::Point(b.clone()));
-        let mut attached = attached.await.unwrap();
+        let attached = attached.await.unwrap();
         assert_eq!(attached.target.stream().peer_addr().unwrap(), b.address);
     }
 

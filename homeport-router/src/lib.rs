@@ -24,6 +24,8 @@
 //!   [`Limits::connect_limit`], and a peer that fell silent is found by probes.
 //! - No route takes the descriptors of all: see [`Limits::within`].
 //! - Every task belongs to its route, and ends with it.
+//! - A connection that is idle costs its two descriptors and no buffer. Much at once is moved by the kernel, through one of
+//!   [`Limits::pipes`], and copied where none is to be had.
 //!
 //! The router knows addresses and container ids as values and nothing else: no engine, no ledger. Who may lead where is
 //! decided by its caller; [`Generation`]s on connections tell apart those of a container that is being replaced.
@@ -44,6 +46,7 @@ mod limits;
 mod listen;
 mod listening;
 mod occasion;
+mod pipe;
 mod pump;
 mod random_port;
 mod report;

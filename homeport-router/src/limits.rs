@@ -18,6 +18,9 @@ pub struct Limits {
     pub connect_attempt: Duration,
     /// How long a route may be held before it closes by itself, so that no client hangs for ever.
     pub hold_limit: Duration,
+    /// Pipes of all routes together, through which the kernel moves bulk transfers while something is in them; with none
+    /// to be had, a transfer is copied.
+    pub pipes: usize,
     /// Clients that the kernel keeps waiting while a route is held; the kernel cuts it to `net.core.somaxconn`.
     pub backlog: u16,
 }
@@ -29,12 +32,17 @@ impl Limits {
     const KEPT: u64 = 256;
     /// Descriptors of one connection: the client's and the container's socket.
     const PER_CONNECTION: u64 = 2;
+    /// Descriptors of one pipe: its two ends.
+    const PER_PIPE: u64 = 2;
+    /// As many as slow receivers of large transfers are likely to hold at once.
+    const MOST_PIPES: u64 = 32;
     /// With fewer descriptors a router is of no use.
     const LEAST: DescriptorLimit = DescriptorLimit::new(Self::KEPT + 64 * Self::PER_CONNECTION);
 
     /// The usual limits, as far as this many descriptors allow.
     ///
-    /// All connections together leave 256 descriptors free for the rest of the process; one route gets at most 512
+    /// All connections together leave 256 descriptors free for the rest of the process, and those of the pipes, of which
+    /// there are at most 32, and fewer where connections need the descriptors more; one route gets at most 512
     /// connections and at most half of all, so that none can keep the others from serving.
     ///
     /// # Errors
@@ -43,8 +51,10 @@ impl Limits {
         if descriptors < Self::LEAST {
             return Err(TooFewDescriptors { found: descriptors, wanted: Self::LEAST });
         }
+        let pipes = ((descriptors.get() - Self::LEAST.get()) / 32).min(Self::MOST_PIPES);
         // A million is beyond what one machine of this kind serves, and within every counter used here.
-        let connections = ((descriptors.get() - Self::KEPT) / Self::PER_CONNECTION).min(1_000_000);
+        let kept = Self::KEPT + pipes * Self::PER_PIPE;
+        let connections = ((descriptors.get() - kept) / Self::PER_CONNECTION).min(1_000_000);
         let connections = usize::try_from(connections).unwrap_or(1_000_000);
         Ok(Self {
             connections_per_route: 512.min(connections / 2),
@@ -52,6 +62,7 @@ impl Limits {
             connect_limit: Duration::from_secs(10),
             connect_attempt: Duration::from_secs(2),
             hold_limit: Self::HOLD_LIMIT,
+            pipes: usize::try_from(pipes).unwrap_or(0),
             backlog: 4096,
         })
     }
@@ -63,11 +74,18 @@ mod tests {
 
     #[test]
     fn connections_fit_the_descriptors_of_the_process() {
-        for (descriptors, all, per_route) in
-            [(384, 64, 32), (1_024, 384, 192), (4_096, 1_920, 512), (20_000, 9_872, 512), (u64::MAX, 1_000_000, 512)]
-        {
+        for (descriptors, all, per_route, pipes) in [
+            (384, 64, 32, 0),
+            (1_024, 364, 182, 20),
+            (4_096, 1_888, 512, 32),
+            (20_000, 9_840, 512, 32),
+            (u64::MAX, 1_000_000, 512, 32),
+        ] {
             let limits = Limits::within(DescriptorLimit::new(descriptors)).unwrap();
-            assert_eq!((limits.connections, limits.connections_per_route), (all, per_route), "{descriptors}");
+            let found = (limits.connections, limits.connections_per_route, limits.pipes);
+            assert_eq!(found, (all, per_route, pipes), "{descriptors}");
+            let used = 256 + 2 * (limits.connections as u64) + 2 * (limits.pipes as u64);
+            assert!(used <= descriptors, "{used} of {descriptors}");
             assert_eq!(limits.hold_limit, Limits::HOLD_LIMIT);
         }
     }

@@ -14,6 +14,7 @@ use crate::flows::Flows;
 use crate::gate::{Admission, Change, Gate, GateEvent, HoldNumber};
 use crate::limits::Limits;
 use crate::occasion::Occasion;
+use crate::pipe::Pipes;
 use crate::report::{Report, Reports};
 use crate::route_id::RouteId;
 use crate::rules::RouteRules;
@@ -31,6 +32,7 @@ pub(crate) struct Route {
     pub(crate) flows: Flows,
     pub(crate) traffic: Traffic,
     pub(crate) reports: Reports,
+    pub(crate) pipes: Arc<Pipes>,
     entrance: Arc<Mutex<Entrance>>,
     all_seats: Arc<Semaphore>,
     is_unreachable: AtomicBool,
@@ -57,15 +59,24 @@ fn locked(entrance: &Mutex<Entrance>) -> MutexGuard<'_, Entrance> {
     entrance.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What all routes of a router share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    seats: Arc<Semaphore>,
+    pipes: Arc<Pipes>,
+}
+
+impl Shared {
+    /// As much of it as the limits allow.
+    pub(crate) fn of(limits: &Limits) -> Self {
+        let seats = limits.connections.min(Semaphore::MAX_PERMITS);
+        Self { seats: Arc::new(Semaphore::new(seats)), pipes: Arc::new(Pipes::new(limits.pipes)) }
+    }
+}
+
 impl Route {
-    /// A fresh route; `all_seats` are those of the whole router.
-    pub(crate) fn new(
-        id: RouteId,
-        address: ListenAddress,
-        limits: Limits,
-        all_seats: Arc<Semaphore>,
-        reports: Reports,
-    ) -> Self {
+    /// A fresh route of a router.
+    pub(crate) fn new(id: RouteId, address: ListenAddress, limits: Limits, shared: Shared, reports: Reports) -> Self {
         Self {
             id,
             address,
@@ -74,8 +85,9 @@ impl Route {
             flows: Flows::default(),
             traffic: Traffic::default(),
             reports,
+            pipes: shared.pipes,
             entrance: Arc::new(Mutex::new(Entrance::new(limits.connections_per_route, limits.connections / 2))),
-            all_seats,
+            all_seats: shared.seats,
             is_unreachable: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
             source_full: Occasion::default(),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use homeport_core::unit::PortNumber;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::acceptor::{Accepting, Acceptor};
@@ -22,7 +22,7 @@ use crate::limits::Limits;
 use crate::listen::{adopt, is_in_use, listen, refusal};
 use crate::listening::{Listening, SocketNumber};
 use crate::report::{Report, Reports};
-use crate::route::Route;
+use crate::route::{Route, Shared};
 use crate::route_id::RouteId;
 use crate::rules::RouteRules;
 use crate::status::RouteStatus;
@@ -43,7 +43,7 @@ struct Inner {
     limits: Limits,
     runtime: Handle,
     reports: Reports,
-    seats: Arc<Semaphore>,
+    shared: Shared,
     accepting: watch::Sender<Accepting>,
     table: Mutex<Table>,
 }
@@ -125,13 +125,13 @@ impl Router {
     ///
     /// What it has to say goes to `reports`, from the runtime's threads: it must return soon.
     pub fn new(limits: Limits, runtime: Handle, reports: impl Fn(&Report) + Send + Sync + 'static) -> Self {
-        let seats = Arc::new(Semaphore::new(limits.connections));
+        let shared = Shared::of(&limits);
         let accepting = watch::Sender::new(Accepting::Yes);
         Self(Arc::new(Inner {
             limits,
             runtime,
             reports: Reports::new(reports),
-            seats,
+            shared,
             accepting,
             table: Mutex::default(),
         }))
@@ -228,7 +228,7 @@ impl Router {
         };
         let listener = Arc::new(listener);
         let route =
-            Arc::new(Route::new(id.clone(), address, inner.limits, Arc::clone(&inner.seats), inner.reports.clone()));
+            Arc::new(Route::new(id.clone(), address, inner.limits, inner.shared.clone(), inner.reports.clone()));
         let (open, closed) = oneshot::channel();
         let accepting = inner.accepting.subscribe();
         let mut acceptor = JoinSet::new();

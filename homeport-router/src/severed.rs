@@ -39,8 +39,8 @@ impl Severed {
     }
 
     /// The stream.
-    pub(crate) fn stream(&mut self) -> &mut TcpStream {
-        &mut self.stream
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
     }
 
     /// Closes the stream in the ordinary way: both directions ended by themselves.

@@ -5,6 +5,8 @@ mod adopting;
 #[cfg(test)]
 mod announcing;
 #[cfg(test)]
+mod bulk;
+#[cfg(test)]
 mod forwarding;
 #[cfg(test)]
 mod reserving;

@@ -1,0 +1,111 @@
+//! Owns a bulk transfer: the kernel moves it from socket to socket, through a pipe. Never keeps a pipe that is empty.
+
+use std::future::poll_fn;
+use std::io;
+use std::time::{Duration, Instant};
+
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::task::yield_now;
+
+use super::run::{Run, is_large};
+use super::sink::Sink;
+use crate::pipe::{Pipe, Pipes, is_beyond_pipes};
+use crate::traffic::Counter;
+
+/// After so much the other connections of the thread have their turn.
+const TURN: usize = 4 * 1024 * 1024;
+/// Whoever takes nothing for so long gives the pipe to another transfer that needs one.
+const STALLED: Duration = Duration::from_secs(1);
+
+/// What became of the pipe.
+enum Drained {
+    /// It is empty and given back.
+    Through,
+    /// What it held had to be copied.
+    Copied,
+}
+
+/// Moves the data for as long as much of it comes at once, and counts what was handed on. What it returns with is for
+/// copying to find out: the end of the data, little data, or that there is no pipe.
+pub(super) async fn splice(from: &TcpStream, to: &mut Sink<'_>, moved: &Counter, pipes: &Pipes) -> io::Result<Run> {
+    // Since the last wait, and since the last turn of the others.
+    let (mut at_once, mut turn) = (0, 0);
+    loop {
+        poll_fn(|cx| from.poll_read_ready(cx)).await?;
+        let Some(mut pipe) = pipes.take() else { return Ok(Run::without_pipe()) };
+        match from.try_io(Interest::READABLE, || pipe.fill(from)) {
+            Ok(0) => {
+                pipes.give_back(pipe);
+                return Ok(Run::default());
+            }
+            Ok(count) => {
+                at_once += count;
+                turn += count;
+                if let Drained::Copied = drain(pipe, to, moved, pipes).await? {
+                    return Ok(Run::without_pipe());
+                }
+            }
+            Err(error) => {
+                pipes.give_back(pipe);
+                match error.kind() {
+                    io::ErrorKind::WouldBlock if is_large(at_once) => at_once = 0,
+                    io::ErrorKind::WouldBlock => return Ok(Run::default()),
+                    _ if is_beyond_pipes(&error) => return Ok(Run::without_pipe()),
+                    _ => return Err(error),
+                }
+            }
+        }
+        if turn >= TURN {
+            turn = 0;
+            yield_now().await;
+        }
+    }
+}
+
+/// Moves all that the pipe holds into the socket, however long that takes.
+async fn drain(mut pipe: Pipe, to: &mut Sink<'_>, moved: &Counter, pipes: &Pipes) -> io::Result<Drained> {
+    let stream = to.stream();
+    while pipe.held() > 0 {
+        let is_stuck = match stream.try_io(Interest::WRITABLE, || pipe.drain(stream)) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                moved.add(count);
+                false
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(stream, pipes).await? == Wait::Stalled,
+            Err(error) if is_beyond_pipes(&error) => true,
+            Err(error) => return Err(error),
+        };
+        if is_stuck {
+            let rest = pipe.empty()?;
+            pipes.give_back(pipe);
+            to.write_all(&rest, moved).await?;
+            return Ok(Drained::Copied);
+        }
+    }
+    pipes.give_back(pipe);
+    Ok(Drained::Through)
+}
+
+/// How a wait for the receiver ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// It takes more.
+    Writable,
+    /// It has taken nothing for long, and somebody else needs the pipe.
+    Stalled,
+}
+
+async fn wait(stream: &TcpStream, pipes: &Pipes) -> io::Result<Wait> {
+    let since = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            writable = poll_fn(|cx| stream.poll_write_ready(cx)) => return writable.map(|()| Wait::Writable),
+            () = pipes.wanted() => if since.elapsed() >= STALLED {
+                return Ok(Wait::Stalled);
+            }
+        }
+    }
+}
