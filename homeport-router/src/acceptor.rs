@@ -3,12 +3,13 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::backoff::Backoff;
 use crate::connection::serve;
@@ -17,6 +18,9 @@ use crate::listen::end_listening;
 use crate::report::Report;
 use crate::route::Route;
 use crate::severed::reset;
+
+/// How often connections that live on are seen to.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// What a failed `accept` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,14 +117,16 @@ impl Acceptor {
     ///
     /// Safe to cancel: connections are reset and the socket is closed all the same, only nobody waits for it.
     pub(crate) async fn run(mut self) {
+        let mut beat = interval_at(Instant::now() + BEAT, BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let duty = duty(&mut self.gate);
             if *self.accepting.borrow_and_update() == Accepting::NoMore {
                 return self.carry_on().await;
             }
             match duty {
-                Duty::Accept => self.accept_until_change().await,
-                Duty::Wait(hold) => self.wait_until_change(hold).await,
+                Duty::Accept => self.accept_until_change(&mut beat).await,
+                Duty::Wait(hold) => self.wait_until_change(hold, &mut beat).await,
                 Duty::Stop => break,
             }
         }
@@ -169,7 +175,7 @@ impl Acceptor {
     }
 
     /// Leaves all clients in the kernel's queue.
-    async fn wait_until_change(&mut self, hold: HoldNumber) {
+    async fn wait_until_change(&mut self, hold: HoldNumber, beat: &mut Interval) {
         let expiry = Instant::now() + self.route.limits.hold_limit;
         loop {
             tokio::select! {
@@ -177,21 +183,30 @@ impl Acceptor {
                 changed = self.gate.changed() => return drop(changed),
                 changed = self.accepting.changed() => return drop(changed),
                 () = sleep_until(expiry) => return self.route.expire(hold),
+                _ = beat.tick(), if !self.connections.is_empty() => self.route.beat.notify_waiters(),
                 Some(_) = self.connections.join_next() => {}
             }
         }
     }
 
-    async fn accept_until_change(&mut self) {
+    async fn accept_until_change(&mut self, beat: &mut Interval) {
         loop {
             tokio::select! {
                 changed = self.gate.changed() => return drop(changed),
                 changed = self.accepting.changed() => return drop(changed),
                 accepted = accept(&self.listener, self.paused_until) => match accepted {
-                    Some(Ok((client, from))) => self.admit(client, from.ip()),
+                    Some(Ok((client, from))) => {
+                        if self.connections.is_empty() {
+                            // A whole beat from the first one on. A timer that is set already also keeps those of
+                            // single connections, which are later, from waking the thread.
+                            beat.reset();
+                        }
+                        self.admit(client, from.ip());
+                    }
                     Some(Err(error)) => self.note(&error),
                     None => self.paused_until = None,
                 },
+                _ = beat.tick(), if !self.connections.is_empty() => self.route.beat.notify_waiters(),
                 Some(_) = self.connections.join_next() => {}
             }
         }

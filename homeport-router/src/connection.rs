@@ -1,5 +1,7 @@
 //! Owns the life of one client's connection, from its acceptance to its end. Never accepts one.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,22 +11,27 @@ use tokio::net::TcpStream;
 use crate::announce::Announcement;
 use crate::connect::{Reached, Unreached, reach};
 use crate::flows::FlowTicket;
+use crate::probe::probe_target;
 use crate::pump::pump;
 use crate::route::{Route, Seat};
-use crate::severed::{PROBE_CLIENT_AFTER, PROBE_TARGET_AFTER, Severed};
+use crate::severed::Severed;
 
 /// Serves the client to its end; cancelled at any point, both sides are reset.
 pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, seat: Seat) {
-    let client = Severed::new(client, PROBE_CLIENT_AFTER);
-    if let Some(Attached { target, ticket, announcement }) = attach(&route, dial).await {
+    let client = Severed::new(client);
+    // Most connections are beyond this for most of their time: its state is kept apart, and given up.
+    if let Some(Attached { target, ticket, announcement }) = Box::pin(attach(&route, dial)).await {
         let carried = async {
-            introduce(announcement, client.stream(), target.stream()).await?;
+            if !announcement.is_none() {
+                Box::pin(introduce(announcement, client.stream(), target.stream())).await?;
+            }
             pump(client.stream(), target.stream(), &route.traffic, &route.pipes).await
         };
         let ended_by_themselves = tokio::select! {
             biased;
             () = ticket.ended() => false,
             carried = carried => carried.is_ok(),
+            never = probe_from_beat_on(&route, target.stream()) => match never {},
         };
         if ended_by_themselves {
             client.let_go();
@@ -35,6 +42,13 @@ pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, seat: Seat) {
     drop(seat);
 }
 
+/// Has the target probed if the connection lives on: most are over sooner than silence could be noticed.
+async fn probe_from_beat_on(route: &Route, target: &TcpStream) -> Infallible {
+    route.beat.notified().await;
+    probe_target(target);
+    pending().await
+}
+
 /// A connection with the route's target, counted among the live ones.
 struct Attached<'a> {
     target: Severed,
@@ -42,11 +56,10 @@ struct Attached<'a> {
     announcement: Announcement,
 }
 
-/// Tells the container who its client is, where it is to be told.
+/// Tells the container who its client is.
 async fn introduce(announcement: Announcement, client: &TcpStream, target: &TcpStream) -> io::Result<()> {
-    if announcement.is_none() {
-        return Ok(());
-    }
+    // The client's first bytes are the second write: they shall not wait until this one is acknowledged.
+    target.set_nodelay(true).unwrap_or(());
     let header = announcement.header(client.peer_addr()?, client.local_addr()?);
     let mut rest = header.as_slice();
     while !rest.is_empty() {
@@ -69,7 +82,7 @@ where
     loop {
         match reach(&mut gate, &route.limits, &dial, |target, cause| route.attempt_failed(target, cause)).await {
             Ok(Reached { generation, target, stream }) => {
-                let stream = Severed::new(stream, PROBE_TARGET_AFTER);
+                let stream = Severed::new(stream);
                 // First counted in, then asked: whoever moved the route meanwhile either makes this one turn round, or
                 // finds it among the live ones.
                 let ticket = route.flows.enter(generation, &target.container);
@@ -95,7 +108,7 @@ where
 async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     // On one machine a connection to a free port of the ephemeral range may meet itself: nobody listens there.
-    if address.ip().is_loopback() && stream.local_addr()? == stream.peer_addr()? {
+    if address.ip().is_loopback() && stream.local_addr()? == address {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     Ok(stream)

@@ -47,6 +47,7 @@ mod listen;
 mod listening;
 mod occasion;
 mod pipe;
+mod probe;
 mod pump;
 mod random_port;
 mod report;

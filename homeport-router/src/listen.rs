@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use crate::address::{ListenAddress, ListenHost};
 use crate::error::ReserveError;
 use crate::holder::Holder;
+use crate::probe::probe_clients;
 
 /// Which families a socket serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,8 @@ enum Family {
 /// Binds the address and listens, not blocking. From here on the kernel completes clients' connections by itself.
 ///
 /// `*` is one socket for both families, or for IPv4 alone where the machine has no IPv6. The address can be bound again
-/// at once after a release, whatever connections are still dying.
+/// at once after a release, whatever connections are still dying. Accepted clients have the socket's options: no delay of
+/// small segments, and probes of a silent peer.
 pub(crate) fn listen(address: ListenAddress, backlog: u16) -> io::Result<TcpListener> {
     let port = address.port().get();
     match address.host() {
@@ -49,6 +51,8 @@ fn bind(address: SocketAddr, family: Family, backlog: u16) -> io::Result<TcpList
         Family::Both => socket.set_only_v6(false)?,
     }
     socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
+    probe_clients(&SockRef::from(&socket))?;
     socket.bind(&address.into())?;
     socket.listen(i32::from(backlog))?;
     Ok(socket.into())
@@ -131,6 +135,22 @@ mod tests {
     use homeport_core::fault::Advice as _;
 
     use super::*;
+
+    #[test]
+    fn accepted_clients_hold_nothing_back_and_are_probed() {
+        // The kernel picks a free port of an address that nothing else uses.
+        let address = SocketAddr::from((Ipv4Addr::new(127, 63, 0, 1), 0));
+        let listener = bind(address, Family::V4, 8).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let accepted = SockRef::from(&accepted);
+        assert!(accepted.tcp_nodelay().unwrap() && accepted.keepalive().unwrap());
+        assert_eq!(accepted.tcp_keepalive_time().unwrap().as_secs(), 300);
+        assert_eq!(
+            (accepted.tcp_keepalive_interval().unwrap().as_secs(), accepted.tcp_keepalive_retries().unwrap()),
+            (10, 3)
+        );
+    }
 
     #[test]
     fn each_refusal_of_the_kernel_has_its_own_text_and_help() {

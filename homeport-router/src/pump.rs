@@ -32,8 +32,8 @@ use splice::splice;
 /// an error, also when only the other side could still send; all bytes that came before it have been handed to the kernel
 /// then. Not safe to cancel and resume: bytes in between are lost, so the connection must be reset.
 pub(crate) async fn pump(client: &TcpStream, target: &TcpStream, traffic: &Traffic, pipes: &Pipes) -> io::Result<()> {
-    let mut up = pin!(carry(client, Sink::of(target), &traffic.from_clients, pipes));
-    let mut down = pin!(carry(target, Sink::of(client), &traffic.to_clients, pipes));
+    let mut up = pin!(carry(client, Sink::prompt_from_second(target), &traffic.from_clients, pipes));
+    let mut down = pin!(carry(target, Sink::prompt(client), &traffic.to_clients, pipes));
     tokio::select! {
         client_ended = &mut up => {
             client_ended?;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::address::ListenAddress;
@@ -33,6 +33,8 @@ pub(crate) struct Route {
     pub(crate) traffic: Traffic,
     pub(crate) reports: Reports,
     pub(crate) pipes: Arc<Pipes>,
+    /// Comes once a second while there are connections.
+    pub(crate) beat: Notify,
     entrance: Arc<Mutex<Entrance>>,
     all_seats: Arc<Semaphore>,
     is_unreachable: AtomicBool,
@@ -86,6 +88,7 @@ impl Route {
             traffic: Traffic::default(),
             reports,
             pipes: shared.pipes,
+            beat: Notify::new(),
             entrance: Arc::new(Mutex::new(Entrance::new(limits.connections_per_route, limits.connections / 2))),
             all_seats: shared.seats,
             is_unreachable: AtomicBool::new(false),

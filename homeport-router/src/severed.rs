@@ -1,16 +1,6 @@
 //! Owns the rule that a connection which did not end well must not look as if it had. Never reads or writes.
 
-use std::time::Duration;
-
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-
-/// A client may sit behind a slow or sleeping link; a mobile one pays for each probe with its battery.
-pub(crate) const PROBE_CLIENT_AFTER: Duration = Duration::from_mins(5);
-/// A container is on this machine: one that is gone without a word is noticed within a minute.
-pub(crate) const PROBE_TARGET_AFTER: Duration = Duration::from_secs(30);
-const PROBE_INTERVAL: Duration = Duration::from_secs(10);
-const PROBES: u32 = 3;
 
 /// How the peer sees the end of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +19,8 @@ pub(crate) struct Severed {
 }
 
 impl Severed {
-    /// Takes the stream in, with the options that every forwarded connection has: no delay of small segments, and
-    /// probes of a silent peer. Options that a dying socket refuses are passed over: its reads say what is wrong.
-    pub(crate) fn new(stream: TcpStream, probe_after: Duration) -> Self {
-        let keepalive = TcpKeepalive::new().with_time(probe_after).with_interval(PROBE_INTERVAL).with_retries(PROBES);
-        stream.set_nodelay(true).unwrap_or(());
-        SockRef::from(&stream).set_tcp_keepalive(&keepalive).unwrap_or(());
+    /// Takes the stream in.
+    pub(crate) fn new(stream: TcpStream) -> Self {
         Self { stream, end: End::Reset }
     }
 
@@ -59,5 +45,5 @@ impl Drop for Severed {
 
 /// Resets a client that was just accepted.
 pub(crate) fn reset(stream: TcpStream) {
-    drop(Severed { stream, end: End::Reset });
+    drop(Severed::new(stream));
 }

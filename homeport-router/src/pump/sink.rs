@@ -7,30 +7,61 @@ use tokio::net::TcpStream;
 
 use crate::traffic::Counter;
 
+/// Whether the kernel holds small segments back while earlier ones are not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delay {
+    /// It does not.
+    Never,
+    /// It would, and nothing was written yet: the first segment is never held back.
+    Unwritten,
+    /// It would, from the next segment on.
+    Written,
+}
+
 /// The socket that one direction's bytes go to.
 #[derive(Debug)]
-pub(super) struct Sink<'a>(&'a TcpStream);
+pub(super) struct Sink<'a> {
+    stream: &'a TcpStream,
+    delay: Delay,
+}
 
 impl<'a> Sink<'a> {
-    /// The sink that this socket is.
-    pub(super) fn of(stream: &'a TcpStream) -> Self {
-        Self(stream)
+    /// A socket that holds nothing back.
+    pub(super) fn prompt(stream: &'a TcpStream) -> Self {
+        Self { stream, delay: Delay::Never }
     }
 
-    /// The socket.
+    /// A socket that is told before its second write to hold nothing back. One that ends with the first needs no telling.
+    pub(super) fn prompt_from_second(stream: &'a TcpStream) -> Self {
+        Self { stream, delay: Delay::Unwritten }
+    }
+
+    /// The socket, for a write that is not the first.
     pub(super) fn stream(&mut self) -> &'a TcpStream {
-        self.0
+        if self.delay != Delay::Never {
+            // An option that a dying socket refuses is passed over: its writes say what is wrong.
+            self.stream.set_nodelay(true).unwrap_or(());
+            self.delay = Delay::Never;
+        }
+        self.stream
     }
 
     /// Writes once, as much as is taken now.
     pub(super) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+        match self.delay {
+            Delay::Never => {}
+            Delay::Unwritten => self.delay = Delay::Written,
+            Delay::Written => {
+                self.stream();
+            }
+        }
+        self.stream.try_write(bytes)
     }
 
     /// Writes all, and counts what was taken.
     pub(super) async fn write_all(&mut self, mut bytes: &[u8], moved: &Counter) -> io::Result<()> {
         while !bytes.is_empty() {
-            poll_fn(|cx| self.0.poll_write_ready(cx)).await?;
+            poll_fn(|cx| self.stream.poll_write_ready(cx)).await?;
             match self.try_write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
