@@ -3,10 +3,13 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
+use socket2::SockRef;
+use tokio::io::Interest;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::announce::Announcement;
 use crate::connect::{Reached, Unreached, reach};
@@ -20,7 +23,8 @@ use crate::severed::Severed;
 pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, seat: Seat) {
     let client = Severed::new(client);
     // Most connections are beyond this for most of their time: its state is kept apart, and given up.
-    if let Some(Attached { target, ticket, announcement }) = Box::pin(attach(&route, dial)).await {
+    let attached = Box::pin(attach(&route, |address| dial(address, client.stream()))).await;
+    if let Some(Attached { target, ticket, announcement }) = attached {
         let carried = async {
             if !announcement.is_none() {
                 Box::pin(introduce(announcement, client.stream(), target.stream())).await?;
@@ -105,8 +109,15 @@ where
     }
 }
 
-async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
+/// Connects for this client.
+async fn dial(address: SocketAddr, client: &TcpStream) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if has_spoken(client) {
+        // What it said is sent as soon as the connection is there, and tells the container so: it is woken once, with
+        // something to read, and not twice. Who waits for the container to speak first must not wait for that.
+        SockRef::from(&socket).set_tcp_quickack(false).unwrap_or(());
+    }
+    let stream = socket.connect(address).await?;
     // On one machine a connection to a free port of the ephemeral range may meet itself: nobody listens there.
     if address.ip().is_loopback() && stream.local_addr()? == address {
         return Err(io::ErrorKind::ConnectionRefused.into());
@@ -114,11 +125,18 @@ async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// Whether something of the client is there to be read. Reads nothing.
+fn has_spoken(client: &TcpStream) -> bool {
+    let mut first = [MaybeUninit::uninit()];
+    client.try_io(Interest::READABLE, || SockRef::from(client).peek(&mut first)).is_ok_and(|count| count > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
     use std::time::Duration;
 
+    use tokio::io::AsyncWriteExt as _;
     use tokio::net::TcpListener;
     use tokio::time::timeout;
 
@@ -145,11 +163,51 @@ mod tests {
 
     /// Connects, and lets the event happen between the connection's success and its use, the first time.
     async fn dial_then(route: &Route, event: &Cell<Option<GateEvent>>, address: SocketAddr) -> io::Result<TcpStream> {
-        let stream = dial(address).await?;
+        let stream = TcpStream::connect(address).await?;
         if let Some(event) = event.take() {
             route.let_happen(event);
         }
         Ok(stream)
+    }
+
+    /// A router's connection with a client that has said this, and the container's end of a connection dialled for it:
+    /// `None` if the container is not told yet that it is there.
+    async fn dialled(said: &[u8]) -> (TcpStream, Option<std::net::TcpStream>, std::net::TcpListener) {
+        let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(public.local_addr().unwrap()).await.unwrap();
+        let (ours, _) = public.accept().await.unwrap();
+        client.write_all(said).await.unwrap();
+        if !said.is_empty() {
+            ours.readable().await.unwrap();
+        }
+        let container = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        container.set_nonblocking(true).unwrap();
+        let stream = dial(container.local_addr().unwrap(), &ours).await.unwrap();
+        let accepted = container.accept().ok().map(|(accepted, _)| accepted);
+        (stream, accepted, container)
+    }
+
+    #[tokio::test]
+    async fn a_container_is_told_of_a_client_that_has_spoken_by_its_words() {
+        let (mut is_told_by_words, mut told) = (false, false);
+        // The kernel waits a fifth of a second for the words; a machine may be slower than that once.
+        for _ in 0..10 {
+            let (mut stream, accepted, container) = dialled(b"hello").await;
+            assert!(SockRef::from(&stream).tcp_quickack().unwrap(), "later acknowledgements do not wait");
+            is_told_by_words |= accepted.is_none();
+            stream.write_all(b"hello").await.unwrap();
+            told |= accepted.is_some() || container.accept().is_ok();
+        }
+        assert!(is_told_by_words && told);
+    }
+
+    #[tokio::test]
+    async fn a_container_that_speaks_first_is_told_of_its_client_at_once() {
+        let mut told = 0;
+        for _ in 0..10 {
+            told += usize::from(dialled(b"").await.1.is_some());
+        }
+        assert!(told >= 5, "{told} of 10 were told at once");
     }
 
     #[tokio::test]
