@@ -59,6 +59,7 @@ mod severed;
 mod socket_table;
 mod status;
 mod target;
+mod threads;
 mod traffic;
 
 pub use address::{AddressError, ListenAddress, ListenHost};
@@ -76,3 +77,4 @@ pub use router::{Reserved, Router};
 pub use rules::{RefusedBecause, RouteRules};
 pub use status::{LiveConnections, RouteState, RouteStatus};
 pub use target::{ContainerId, ContainerIdError, Target};
+pub use threads::runtime;

@@ -121,7 +121,8 @@ impl Refusal {
 }
 
 impl Router {
-    /// A router without routes, whose tasks run on this runtime (with IO and time enabled).
+    /// A router without routes, whose tasks run on this runtime (with IO and time enabled); [`runtime`](crate::runtime)
+    /// makes one that suits it.
     ///
     /// What it has to say goes to `reports`, from the runtime's threads: it must return soon.
     pub fn new(limits: Limits, runtime: Handle, reports: impl Fn(&Report) + Send + Sync + 'static) -> Self {

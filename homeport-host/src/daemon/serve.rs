@@ -68,11 +68,13 @@ pub fn run(host: &Host, launch: Launch, incumbent: Incumbent) -> Result<(), Daem
     let limits = Limits::within(descriptors)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|source| failed("start threads for", source))?;
+    // Whoever is answered may have to wait for a disk, and clients for nobody who is answered.
+    let forwarding = homeport_router::runtime().map_err(|source| failed("start threads for", source))?;
     let claim = take_place(host, &launch, incumbent)?;
     bring_up_to_date(host);
     // It outlives the terminal that it was started from. A process that leads a group already stays where it is.
     rustix::process::setsid().ok();
-    let router = Router::new(limits, runtime.handle().clone(), |report| say(&report.to_string()));
+    let router = Router::new(limits, forwarding.handle().clone(), |report| say(&report.to_string()));
     let addresses = Addresses::new(router, &host.layout).with_holder(Link::new(host.layout.clone(), launch));
     let daemon = Arc::new(Daemon { host: host.clone(), addresses, since: now() });
     // Who asks from here on waits for the answer until everything is taken up, and is not told that no daemon runs.
