@@ -1,0 +1,6 @@
+//! What a connection costs, counted exactly, by a router in a process of its own.
+
+#[cfg(test)]
+mod counted;
+#[cfg(test)]
+mod process;
