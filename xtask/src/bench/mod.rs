@@ -2,6 +2,7 @@
 
 mod deploy;
 mod figure;
+mod order;
 mod snapshot;
 mod upgrade;
 

@@ -7,9 +7,10 @@ use anyhow::Result;
 
 use super::cost::{self, Cost};
 use super::place::{Place, Set};
-use super::rounds::{Rounds, shuffled};
+use super::rounds::Rounds;
 use super::samples::{Samples, Task};
 use super::tool::{Kept, Tool};
+use crate::bench::order::shuffled;
 use crate::say;
 
 pub(super) const SMALL_FIRST: Task = Task("small 1: first");
