@@ -6,6 +6,7 @@ mod build_port;
 mod ci;
 mod demo;
 mod leftovers;
+mod load;
 mod run;
 mod say;
 mod schema;
@@ -53,17 +54,22 @@ enum Task {
     Bench {
         /// What to measure.
         name: bench::Name,
-        /// How many pairs.
+        /// How many pairs; not router.
         #[arg(long, default_value_t = 12)]
         pairs: usize,
         #[command(flatten)]
         extent: bench::Extent,
         #[command(flatten)]
         going: bench::Going,
+        #[command(flatten)]
+        rounds: bench::Rounds,
     },
     /// Run a program and report what it cost; `bench` runs its programs by it.
     #[command(hide = true)]
     Measure(bench::Measure),
+    /// Play a client or the server of a measured network path; `bench` runs both.
+    #[command(hide = true)]
+    Load(load::Load),
     /// Check the rules of this repository that the compiler does not know.
     Tidy,
     /// Put one fault at a time into a copy of our own code and see that its test fails.
@@ -81,7 +87,8 @@ fn main() -> ExitCode {
         Task::Torture(args) => torture::run(&args),
         Task::Demo => demo::run(),
         Task::Ci => ci::run(),
-        Task::Bench { name, pairs, extent, going } => bench::run(name, pairs, &extent, &going),
+        Task::Bench { name, pairs, extent, going, rounds } => bench::run(name, pairs, &extent, &going, &rounds),
+        Task::Load(args) => load::run(&args),
         Task::Measure(args) => bench::measure(&args),
         Task::BuildPort(args) => build_port::run(&args),
     };

@@ -32,6 +32,12 @@ pub(crate) fn peers() -> Result<()> {
     packages::install(packages::PEERS)
 }
 
+/// Installs what the benchmark of the router compares with.
+pub(crate) fn proxies() -> Result<()> {
+    ensure!(is_root(), "a benchmark of the router makes networks of its own, so it must be run as root");
+    packages::install(packages::PROXIES)
+}
+
 /// Whether this process is root's, as `/proc` shows it: its own directory there belongs to its effective user.
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;

@@ -12,6 +12,9 @@ use crate::say;
 /// Where the package manager's own output goes.
 const LOG: &str = "/var/log/homeport-setup.log";
 
+/// No program, but a file that one loads.
+const NGINX_STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+
 /// A package of the distribution.
 pub(super) struct Package {
     name: &'static str,
@@ -48,6 +51,20 @@ pub(super) const PEERS: &[Package] = &[
     Package { name: "rsync", program: "rsync", reason: "copies with hard links to what did not change" },
 ];
 
+/// What only `cargo xtask bench router` needs: those with whom it compares, and what it measures them with.
+pub(super) const PROXIES: &[Package] = &[
+    Package { name: "haproxy", program: "haproxy", reason: "a proxy, as it is and tuned" },
+    Package { name: "nginx-light", program: "nginx", reason: "a proxy, with its module for streams" },
+    Package { name: "libnginx-mod-stream", program: NGINX_STREAM, reason: "nginx's module for streams" },
+    Package { name: "docker.io", program: "docker-proxy", reason: "what Docker publishes ports with" },
+    Package { name: "nftables", program: "nft", reason: "the kernel's address translation" },
+    Package { name: "iproute2", program: "ip", reason: "makes the networks between them" },
+    Package { name: "procps", program: "sysctl", reason: "has those networks use ports again" },
+    Package { name: "util-linux", program: "setpriv", reason: "ends the proxies with the benchmark" },
+    Package { name: "bsdutils", program: "renice", reason: "has the benchmark go before what else runs" },
+    Package { name: "strace", program: "strace", reason: "counts system calls" },
+];
+
 /// Installs what is missing; asks the archive for fresh lists only when a package is not known or not there any more.
 pub(super) fn install(packages: &'static [Package]) -> Result<()> {
     let missing: Vec<&Package> = packages.iter().filter(|package| find_program(package.program).is_none()).collect();
@@ -80,10 +97,13 @@ pub(super) fn install(packages: &'static [Package]) -> Result<()> {
     }
 }
 
-/// The program as a shell would find it; system directories count also where an ordinary user's `PATH` lacks them.
+/// The program, or a file by its whole path, as a shell would find it; system directories count also where an ordinary user's `PATH` lacks them.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from);
+    if name.starts_with('/') {
+        return Some(PathBuf::from(name)).filter(|file| file.is_file());
+    }
     std::env::split_paths(&path).chain(system).map(|dir| dir.join(name)).find(|file| is_executable(file))
 }
 
@@ -143,6 +163,7 @@ mod tests {
     fn only_executable_files_are_programs() {
         assert!(find_program("sh").is_some());
         assert!(find_program("no-such-program-here").is_none());
+        assert!(find_program("/etc/passwd").is_some() && find_program("/etc/no-such-file").is_none());
         assert!(!is_executable(Path::new("/proc/version")));
         assert!(!is_executable(Path::new("/usr")));
     }
