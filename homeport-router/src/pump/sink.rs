@@ -75,3 +75,28 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_socket_that_is_written_to_again_is_told_to_hold_nothing_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut sink = Sink::prompt_from_second(&stream);
+        assert_eq!(sink.try_write(b"first").unwrap(), 5);
+        assert!(!stream.nodelay().unwrap());
+        assert_eq!(sink.try_write(b"second").unwrap(), 6);
+        assert!(stream.nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_socket_through_which_bulk_goes_holds_nothing_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        assert!(Sink::prompt_from_second(&stream).stream().nodelay().unwrap());
+    }
+}

@@ -2,7 +2,7 @@
 //! is alone in a process of its own; clients and container are here.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,34 @@ fn an_idle_connection_costs_two_descriptors_and_no_buffer() {
     }
     let status = forwarder.end();
     assert_eq!((status.accepted, status.refused, status.failed, status.open), (IDLE as u64 + 50, 0, 0, 0));
+}
+
+/// The timers of the open connections with this address as their own (2) or their peer's (3), as the kernel tells them.
+fn timers(field: usize, address: SocketAddr) -> Vec<String> {
+    let IpAddr::V4(ip) = address.ip() else { panic!("{address}") };
+    let wanted = format!("{:08X}:{:04X}", u32::from_ne_bytes(ip.octets()), address.port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let fields = table.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    let open = fields.filter(|fields| fields.get(field - 1) == Some(&wanted.as_str()) && fields[3] == "01");
+    open.map(|fields| fields[5][..2].to_owned()).collect()
+}
+
+#[test]
+fn a_connection_that_lives_on_has_both_its_peers_probed() {
+    const KEEPALIVE: &str = "02";
+    let target = container(answer);
+    let forwarder = Forwarder::start(target);
+    let held: Vec<_> = (0..3).map(|_| used_once(forwarder.address())).collect();
+    let until = Instant::now() + PATIENCE;
+    // Nothing is under way: any timer that there is probes. The container's end is among neither.
+    for (field, address) in [(2, forwarder.address()), (3, target)] {
+        while timers(field, address) != [KEEPALIVE; 3] {
+            assert!(Instant::now() < until, "{address}: {:?}", timers(field, address));
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    drop(held);
+    assert_eq!(forwarder.end().failed, 0);
 }
 
 /// A connection over which something went, there and back, and nothing since.
