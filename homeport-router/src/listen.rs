@@ -51,11 +51,16 @@ fn bind(address: SocketAddr, family: Family, backlog: u16) -> io::Result<TcpList
         Family::Both => socket.set_only_v6(false)?,
     }
     socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?;
-    probe_clients(&SockRef::from(&socket))?;
+    give_options(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(i32::from(backlog))?;
     Ok(socket.into())
+}
+
+/// The options that its clients get with it.
+fn give_options(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    probe_clients(&SockRef::from(socket))
 }
 
 /// Takes up a socket that listens already. Its clients stay in its queue. Where it is not the one that the address would be bound
@@ -76,6 +81,8 @@ pub(crate) fn adopt(address: ListenAddress, socket: OwnedFd, backlog: u16) -> io
         return Ok(Err(format!("listens on `{bound}`{families}")));
     }
     socket.set_nonblocking(true)?;
+    // The process that bound it may have given its clients their options one by one.
+    give_options(&socket)?;
     // The process that bound it may have had another limit.
     socket.listen(i32::from(backlog))?;
     Ok(Ok(socket.into()))
@@ -136,11 +143,7 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn accepted_clients_hold_nothing_back_and_are_probed() {
-        // The kernel picks a free port of an address that nothing else uses.
-        let address = SocketAddr::from((Ipv4Addr::new(127, 63, 0, 1), 0));
-        let listener = bind(address, Family::V4, 8).unwrap();
+    fn assert_options_of_clients(listener: &TcpListener) {
         let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         let accepted = SockRef::from(&accepted);
@@ -150,6 +153,20 @@ mod tests {
             (accepted.tcp_keepalive_interval().unwrap().as_secs(), accepted.tcp_keepalive_retries().unwrap()),
             (10, 3)
         );
+    }
+
+    #[test]
+    fn accepted_clients_hold_nothing_back_and_are_probed() {
+        // The kernel picks a free port of an address that nothing else uses.
+        let address = SocketAddr::from((Ipv4Addr::new(127, 63, 0, 1), 0));
+        assert_options_of_clients(&bind(address, Family::V4, 8).unwrap());
+    }
+
+    #[test]
+    fn so_are_those_of_a_socket_that_is_taken_up_without_the_options() {
+        let socket = TcpListener::bind((Ipv4Addr::new(127, 63, 0, 2), 0)).unwrap();
+        let address = socket.local_addr().unwrap().to_string().parse().unwrap();
+        assert_options_of_clients(&adopt(address, socket.into(), 8).unwrap().unwrap());
     }
 
     #[test]
