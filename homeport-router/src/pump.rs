@@ -1,8 +1,8 @@
 //! Owns the moving of bytes between two connected sockets. Never connects, never decides when a connection must end.
 //!
 //! A connection keeps no buffer and no pipe while it is idle or moving well. What is small is copied through one buffer a
-//! thread ([`copy`]); a direction that keeps moving much has the kernel move it, through a pipe that is borrowed for as
-//! long as something is in it ([`splice`]). Only what the receiver does not take at once is kept, until it does;
+//! thread ([`mod@copy`]); a direction that keeps moving much has the kernel move it, through a pipe that is borrowed for as
+//! long as something is in it ([`mod@splice`]). Only what the receiver does not take at once is kept, until it does;
 //! meanwhile nothing more is read from the sender.
 
 mod copy;
