@@ -149,8 +149,8 @@ fn bind(source: &Path, target: &str, access: engine::Access) -> Result<BindMount
     Ok(BindMount { source: MountPath::try_from(source)?, target: target.parse()?, access })
 }
 
-/// Next to nothing where a migration does not see a volume: an image may want one of the engine there, which would be made and
-/// stay. [spec: UPG-45]
+/// An empty directory where a migration does not see a volume: an image may want one of the engine there, which would be made and
+/// stay. What a step writes there by mistake fails, and is not lost without a word. [spec: UPG-45]
 fn stand_in(target: &str) -> Result<TmpfsMount, MountPathError> {
     Ok(TmpfsMount {
         target: target.parse()?,
@@ -159,6 +159,7 @@ fn stand_in(target: &str) -> Result<TmpfsMount, MountPathError> {
         uid: Uid::new(0),
         gid: Gid::new(0),
         exec: Exec::Refused,
+        access: engine::Access::ReadOnly,
     })
 }
 
@@ -170,6 +171,7 @@ fn tmpfs(tmpfs: &homeport_core::manifest::Tmpfs) -> Result<TmpfsMount, MountPath
         uid: Uid::new(0),
         gid: Gid::new(0),
         exec: Exec::Refused,
+        access: engine::Access::ReadWrite,
     })
 }
 
@@ -234,7 +236,7 @@ mod tests {
     /// The image may declare a volume of the engine wherever the port has one. Elsewhere a volume that is missing is a fault,
     /// and nothing takes its place.
     #[test]
-    fn a_migration_has_memory_in_the_place_of_the_volumes_that_it_does_not_see() {
+    fn a_migration_finds_nothing_to_write_to_where_it_does_not_see_a_volume() {
         let text = r#"{"protocol":"1.0","port":{"id":"test","version":"1.0.0","title":"T"},"volumes":{
             "home":{"path":"/data","format":2,"uid":7,"gid":8,"mode":"0700"},
             "keys":{"path":"/keys","format":1,"uid":0,"gid":0,"mode":"0700"}},
@@ -245,8 +247,8 @@ mod tests {
         let migrate = Phase::Migrate { volume: "home".parse().unwrap(), from, to };
         let spec = spec_for(&manifest, &migrate, &["home"]).unwrap();
         assert_eq!(spec.check(&declared), []);
-        let targets: Vec<_> = spec.tmpfs.iter().map(|tmpfs| tmpfs.target.to_string()).collect();
-        assert_eq!(targets, ["/keys"]);
+        let targets: Vec<_> = spec.tmpfs.iter().map(|tmpfs| (tmpfs.target.to_string(), tmpfs.access)).collect();
+        assert_eq!(targets, [("/keys".to_owned(), engine::Access::ReadOnly)], "what is written there fails");
         let spec = spec_for(&manifest, &Phase::Run, &["home"]).unwrap();
         assert_eq!(spec.check(&declared).iter().map(|fault| fault.code).collect::<Vec<_>>(), ["HP-ENG-204"]);
     }

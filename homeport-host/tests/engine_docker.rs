@@ -62,6 +62,7 @@ fn a_container_is_as_hardened_as_described() {
         uid: Uid::new(uid),
         gid: Gid::new(uid),
         exec,
+        access: Access::ReadWrite,
     };
     let bind = |name: &str, target: &str, access| {
         std::fs::create_dir(bench.path(name)).unwrap();

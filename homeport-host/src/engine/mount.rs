@@ -107,6 +107,8 @@ pub struct TmpfsMount {
     pub gid: Gid,
     /// Whether programs in it can be run.
     pub exec: Exec,
+    /// Whether the container may write to it; one that may not finds an empty directory.
+    pub access: Access,
 }
 
 /// Whether programs on a mount can be run.

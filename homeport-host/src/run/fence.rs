@@ -16,8 +16,8 @@ use super::journal::makes_container;
 use super::session::Session;
 use crate::container::{ContainerError, LABEL_INSTANCE, container_name, labels};
 use crate::engine::{
-    ANSWER, ContainerSpec, ContainerUser, EngineError, Entrypoint, Exec, Hostname, ImageFacts, LabelFilter, Limits,
-    MountPath, NetworkMode, PidLimit, Subject, TmpfsMount,
+    ANSWER, Access, ContainerSpec, ContainerUser, EngineError, Entrypoint, Exec, Hostname, ImageFacts, LabelFilter,
+    Limits, MountPath, NetworkMode, PidLimit, Subject, TmpfsMount,
 };
 use crate::ledger::{StepRecord, StepState};
 use crate::plan::Step;
@@ -90,6 +90,7 @@ impl Session<'_, '_> {
                 uid: Uid::new(0),
                 gid: Gid::new(0),
                 exec: Exec::Refused,
+                access: Access::ReadWrite,
             })
         };
         let hostname: Hostname = self.instance.as_str().parse().map_err(ContainerError::from)?;

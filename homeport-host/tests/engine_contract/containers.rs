@@ -68,6 +68,7 @@ pub(crate) fn a_wrong_description_is_refused(bench: &Bench) {
         uid: Uid::new(0),
         gid: Gid::new(0),
         exec: Exec::Refused,
+        access: Access::ReadWrite,
     };
     let bind = || BindMount {
         source: MountPath::try_from(bench.dir.path()).unwrap(),
@@ -105,6 +106,7 @@ pub(crate) fn a_declared_volume_is_covered_or_refused(bench: &Bench) {
         uid: Uid::new(0),
         gid: Gid::new(0),
         exec: Exec::Refused,
+        access: Access::ReadWrite,
     };
     let in_memory = ContainerSpec { binds: Vec::new(), tmpfs: vec![tmpfs], ..bench.spec("memory", &["serve"]) };
     for spec in [in_memory, bench.spec("bound", &["serve"])] {

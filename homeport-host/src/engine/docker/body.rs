@@ -98,12 +98,18 @@ fn bind(bind: &BindMount) -> Mount {
 }
 
 fn tmpfs(tmpfs: &TmpfsMount) -> (String, String) {
+    let access = match tmpfs.access {
+        Access::ReadWrite => "rw",
+        Access::ReadOnly => "ro",
+    };
     let exec = match tmpfs.exec {
         Exec::Refused => "noexec",
         Exec::Allowed => "exec",
     };
-    let options =
-        format!("rw,nosuid,nodev,{exec},size={},mode={},uid={},gid={}", tmpfs.size, tmpfs.mode, tmpfs.uid, tmpfs.gid);
+    let options = format!(
+        "{access},nosuid,nodev,{exec},size={},mode={},uid={},gid={}",
+        tmpfs.size, tmpfs.mode, tmpfs.uid, tmpfs.gid
+    );
     (tmpfs.target.to_string(), options)
 }
 

@@ -45,6 +45,7 @@ fn spec() -> ContainerSpec {
                 uid: Uid::new(0),
                 gid: Gid::new(0),
                 exec: Exec::Refused,
+                access: Access::ReadWrite,
             },
             TmpfsMount {
                 target: "/tmp".parse().unwrap(),
@@ -53,6 +54,7 @@ fn spec() -> ContainerSpec {
                 uid: Uid::new(1000),
                 gid: Gid::new(1001),
                 exec: Exec::Allowed,
+                access: Access::ReadOnly,
             },
         ],
         capabilities: BTreeSet::from([Capability::SETUID, Capability::KILL]),
@@ -108,7 +110,7 @@ fn the_whole_request_is_this() {
         "Mounts": mounts,
         "Tmpfs": {
             "/run": "rw,nosuid,nodev,noexec,size=8388608,mode=0755,uid=0,gid=0",
-            "/tmp": "rw,nosuid,nodev,exec,size=1048576,mode=1777,uid=1000,gid=1001"
+            "/tmp": "ro,nosuid,nodev,exec,size=1048576,mode=1777,uid=1000,gid=1001"
         },
         "Memory": 536_870_912,
         "MemorySwap": 536_870_912,
