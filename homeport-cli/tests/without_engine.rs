@@ -384,7 +384,7 @@ fn version_completions_and_manual_pages_come_from_the_same_definitions() {
 fn waiting(root: &TempDir, before: &str, arguments: &str) -> (Child, (UnixListener, UnixStream)) {
     let socket = root.path().join("no.sock");
     let engine = UnixListener::bind(&socket).unwrap();
-    let line = format!("{before} exec {} {arguments}", env!("CARGO_BIN_EXE_homeport"));
+    let line = format!("{before} {} {arguments}", env!("CARGO_BIN_EXE_homeport"));
     let mut command = Command::new("/bin/sh");
     command.args(["-c", &line]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env("HOMEPORT_ROOT", root.path().join("r")).env("HOMEPORT_ENGINE", &socket).env_remove("DOCKER_HOST");
@@ -392,6 +392,9 @@ fn waiting(root: &TempDir, before: &str, arguments: &str) -> (Child, (UnixListen
     let (connection, _) = engine.accept().unwrap();
     (child, (engine, connection))
 }
+
+/// Begins a command that minds signals, whatever whoever runs the tests has them do: a shell's background jobs ignore SIGINT.
+const HEARS: &str = "exec env --default-signal=INT,TERM";
 
 fn send(child: &Child, signal: Signal) {
     rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
@@ -408,7 +411,7 @@ fn a_signal_that_ends_a_command_is_answered_with_what_becomes_of_it() {
         ("stop alice", Signal::TERM, "stopped by SIGTERM: unless it was done already, what was begun is finished by"),
     ] {
         let root = root();
-        let (child, _engine) = waiting(&root, "", arguments);
+        let (child, _engine) = waiting(&root, HEARS, arguments);
         send(&child, signal);
         let output = child.wait_with_output().unwrap();
         let err = String::from_utf8(output.stderr).unwrap();
@@ -418,7 +421,7 @@ fn a_signal_that_ends_a_command_is_answered_with_what_becomes_of_it() {
     }
     // Whoever started it wants it to go on.
     let root = root();
-    let (child, _engine) = waiting(&root, "trap '' INT;", "--json restart alice");
+    let (child, _engine) = waiting(&root, "trap '' INT; exec", "--json restart alice");
     send(&child, Signal::INT);
     send(&child, Signal::TERM);
     let output = child.wait_with_output().unwrap();
@@ -427,7 +430,7 @@ fn a_signal_that_ends_a_command_is_answered_with_what_becomes_of_it() {
     assert!(err.starts_with("{\"warning\":\"stopped by SIGTERM: ") && err.lines().count() == 1, "{err}");
     // What changes nothing has nothing to say.
     let root = self::root();
-    let (child, _engine) = waiting(&root, "", "port info shell");
+    let (child, _engine) = waiting(&root, HEARS, "port info shell");
     send(&child, Signal::INT);
     assert_eq!(child.wait_with_output().unwrap().stderr, b"");
 }
