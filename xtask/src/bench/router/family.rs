@@ -1,8 +1,10 @@
 //! Owns what the processes of one proxy take: processors, memory, descriptors. Reads `/proc`, touches nothing.
 
 use std::fs;
+use std::io;
 
 use anyhow::{Context as _, Result};
+use nix::errno::Errno;
 
 use super::net::Running;
 
@@ -33,8 +35,12 @@ impl Family {
             let tasks = fs::read_dir(format!("/proc/{pid}/task"))?;
             let mut nanoseconds = 0.0;
             for task in tasks {
-                let text = fs::read_to_string(task?.path().join("schedstat"))?;
-                nanoseconds += first_number(&text)?;
+                match fs::read_to_string(task?.path().join("schedstat")) {
+                    Ok(text) => nanoseconds += first_number(&text)?,
+                    // A thread that ended since it was listed; one that is gone with its process fails the listing.
+                    Err(error) if is_gone(&error) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             Ok(nanoseconds / 1e9)
         })
@@ -61,6 +67,11 @@ impl Family {
     fn sum(&self, of: impl Fn(u32) -> Result<f64>) -> Result<f64> {
         self.0.iter().map(|pid| of(*pid).with_context(|| format!("cannot look at process {pid}"))).sum()
     }
+}
+
+/// Whether what is read about is gone: it may go before its file is opened, or before that is read.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::ENOENT | Errno::ESRCH))
 }
 
 fn first_number(text: &str) -> Result<f64> {
