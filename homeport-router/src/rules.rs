@@ -1,5 +1,6 @@
 //! Owns what an operator allows on one route: who may come, and how many at once and a second. A value, never a decision.
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use ipnet::IpNet;
@@ -37,6 +38,26 @@ impl RouteRules {
         let client = client.to_canonical();
         let is_in = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&client));
         !is_in(&self.deny) && (self.allow.is_empty() || is_in(&self.allow))
+    }
+}
+
+impl fmt::Display for RouteRules {
+    /// For people: `everybody, but 192.0.2.0/24, 40 at once`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |networks: &[IpNet]| networks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", ");
+        f.write_str(&if self.allow.is_empty() { "everybody".to_owned() } else { list(&self.allow) })?;
+        if !self.deny.is_empty() {
+            write!(f, ", but {}", list(&self.deny))?;
+        }
+        let numbers = [
+            (self.connections, "at once"),
+            (self.per_source, "from one source at once"),
+            (self.new_per_second, "new ones a second"),
+        ];
+        for (number, what) in numbers {
+            number.map_or(Ok(()), |number| write!(f, ", {number} {what}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -100,6 +121,8 @@ mod tests {
         let wanted = r#"{"connections":40,"per_source":4,"new_per_second":10,"allow":["10.0.0.0/8"],"deny":["::/0"]}"#;
         assert_eq!(json, wanted);
         assert_eq!(serde_json::from_str::<RouteRules>(&json).unwrap(), rules);
+        let said = "10.0.0.0/8, but ::/0, 40 at once, 4 from one source at once, 10 new ones a second";
+        assert_eq!((rules.to_string().as_str(), RouteRules::default().to_string().as_str()), (said, "everybody"));
         assert!(serde_json::from_str::<RouteRules>(r#"{"connections":0}"#).is_err());
         assert!(serde_json::from_str::<RouteRules>(r#"{"conections":1}"#).is_err());
     }

@@ -10,6 +10,6 @@ mod version;
 
 pub(crate) use cli::{Cli, Command, ConfigAction, DaemonAction, DeployArgs, ExecArgs, Global, LogsArgs, PortAction};
 pub(crate) use keep::{Consent, PurgeArgs, ScheduleAction, SnapshotAction, TrashAction, VolumeAction, Which};
-pub(crate) use route::{Networks, RouteAction, RouteSetArgs, Rule, TopArgs};
+pub(crate) use route::{RouteAction, RouteSetArgs, TopArgs};
 pub(crate) use value::{FileValue, ValueSource};
 pub(crate) use version::{HistoryArgs, RollbackArgs, UpgradeArgs};

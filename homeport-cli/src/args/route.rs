@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use clap::{Args, Subcommand};
 use homeport_core::name::{EndpointName, InstanceName};
+use homeport_host::request::RuleWish;
 use ipnet::IpNet;
 
 use super::value::{parse_networks, parse_number};
@@ -49,30 +50,17 @@ pub(crate) struct RouteSetArgs {
     pub(crate) endpoint: EndpointName,
     /// Let so many be connected at once, or `usual`
     #[arg(long, value_name = "NUMBER", group = "rule", value_parser = parse_number)]
-    pub(crate) connections: Option<Rule<NonZeroU32>>,
+    pub(crate) connections: Option<RuleWish<NonZeroU32>>,
     /// Let so many be connected from one address (IPv6: /64), or `usual`
     #[arg(long, value_name = "NUMBER", group = "rule", value_parser = parse_number)]
-    pub(crate) per_source: Option<Rule<NonZeroU32>>,
+    pub(crate) per_source: Option<RuleWish<NonZeroU32>>,
     /// Let so many come in a second, or `usual`
     #[arg(long, value_name = "NUMBER", group = "rule", value_parser = parse_number)]
-    pub(crate) new_per_second: Option<Rule<NonZeroU32>>,
+    pub(crate) new_per_second: Option<RuleWish<NonZeroU32>>,
     /// Let clients come from these networks only (A,B), or `usual`
     #[arg(long, value_name = "NETWORKS", group = "rule", value_parser = parse_networks)]
-    pub(crate) allow: Option<Rule<Networks>>,
+    pub(crate) allow: Option<RuleWish<Vec<IpNet>>>,
     /// Let no client come from these networks (A,B), or `usual`
     #[arg(long, value_name = "NETWORKS", group = "rule", value_parser = parse_networks)]
-    pub(crate) deny: Option<Rule<Networks>>,
+    pub(crate) deny: Option<RuleWish<Vec<IpNet>>>,
 }
-
-/// A rule as it is typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Rule<T> {
-    /// As if nobody had ever said anything.
-    Usual,
-    /// This.
-    Is(T),
-}
-
-/// Networks as they are typed, in one word.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Networks(pub(crate) Vec<IpNet>);

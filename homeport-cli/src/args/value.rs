@@ -8,10 +8,8 @@ use homeport_core::config::{Given, Source};
 use homeport_core::name::{EndpointName, VolumeName};
 use homeport_core::unit::{Gid, Uid};
 use homeport_host::engine::ContainerUser;
-use homeport_host::request::RouteWish;
+use homeport_host::request::{RouteWish, RuleWish};
 use ipnet::IpNet;
-
-use super::route::{Networks, Rule};
 
 /// Where the value of a key is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,17 +74,17 @@ pub(crate) fn parse_user(text: &str) -> Result<ContainerUser, String> {
 }
 
 /// Reads a number from 1, or `usual`.
-pub(crate) fn parse_number(text: &str) -> Result<Rule<NonZeroU32>, String> {
+pub(crate) fn parse_number(text: &str) -> Result<RuleWish<NonZeroU32>, String> {
     match text {
-        "usual" => Ok(Rule::Usual),
-        _ => text.parse().map(Rule::Is).map_err(|_| "wanted a number from 1, or `usual`".to_owned()),
+        "usual" => Ok(RuleWish::Usual),
+        _ => text.parse().map(RuleWish::Is).map_err(|_| "wanted a number from 1, or `usual`".to_owned()),
     }
 }
 
 /// Reads `NETWORK,NETWORK`, where a bare address is the network of it alone, or `usual`.
-pub(crate) fn parse_networks(text: &str) -> Result<Rule<Networks>, String> {
+pub(crate) fn parse_networks(text: &str) -> Result<RuleWish<Vec<IpNet>>, String> {
     if text == "usual" {
-        return Ok(Rule::Usual);
+        return Ok(RuleWish::Usual);
     }
     let network = |text: &str| {
         let alone = || text.parse::<std::net::IpAddr>().map(IpNet::from);
@@ -95,7 +93,7 @@ pub(crate) fn parse_networks(text: &str) -> Result<Rule<Networks>, String> {
             || format!("`{text}` is no network: wanted `192.0.2.0/24`, `2001:db8::/32`, an address, or `usual`");
         network.map(|network| network.trunc()).map_err(|_| wrong())
     };
-    text.split(',').map(network).collect::<Result<_, _>>().map(|networks| Rule::Is(Networks(networks)))
+    text.split(',').map(network).collect::<Result<_, _>>().map(RuleWish::Is)
 }
 
 #[cfg(test)]

@@ -6,15 +6,12 @@ use std::time::{Duration, Instant};
 use homeport_core::name::{EndpointName, InstanceName};
 use homeport_host::operation::{rates, route_set, routes, routes_of};
 use homeport_host::request::{RouteSetRequest, RuleWish};
-use ipnet::IpNet;
 
-use crate::args::{Networks, RouteSetArgs, Rule, TopArgs};
+use crate::args::{RouteSetArgs, TopArgs};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{
-    Format, MetricsReport, RatesReport, RouteDetails, RouteSetReport, RoutesReport, render, write_out,
-};
+use crate::output::{Format, MetricsReport, RatesReport, RouteDetails, RoutesReport, render, write_out};
 
 pub(super) fn list(context: &Context) -> Result<Exit, Failure> {
     let routes = routes(&context.host()?)?;
@@ -32,30 +29,14 @@ pub(super) fn set(context: &Context, args: RouteSetArgs) -> Result<Exit, Failure
     let request = RouteSetRequest {
         instance: args.name,
         endpoint: args.endpoint,
-        connections: wish(args.connections),
-        per_source: wish(args.per_source),
-        new_per_second: wish(args.new_per_second),
-        allow: networks(args.allow),
-        deny: networks(args.deny),
+        connections: args.connections.unwrap_or(RuleWish::Keep),
+        per_source: args.per_source.unwrap_or(RuleWish::Keep),
+        new_per_second: args.new_per_second.unwrap_or(RuleWish::Keep),
+        allow: args.allow.unwrap_or(RuleWish::Keep),
+        deny: args.deny.unwrap_or(RuleWish::Keep),
     };
-    context.print(&RouteSetReport(route_set(&context.host()?, &request)?))?;
+    context.print(&route_set(&context.host()?, &request)?)?;
     Ok(Exit::Done)
-}
-
-fn wish<T>(rule: Option<Rule<T>>) -> RuleWish<T> {
-    match rule {
-        None => RuleWish::Keep,
-        Some(Rule::Usual) => RuleWish::Usual,
-        Some(Rule::Is(value)) => RuleWish::Is(value),
-    }
-}
-
-fn networks(rule: Option<Rule<Networks>>) -> RuleWish<Vec<IpNet>> {
-    match wish(rule) {
-        RuleWish::Keep => RuleWish::Keep,
-        RuleWish::Usual => RuleWish::Usual,
-        RuleWish::Is(Networks(networks)) => RuleWish::Is(networks),
-    }
 }
 
 pub(super) fn metrics(context: &Context) -> Result<Exit, Failure> {

@@ -2,7 +2,6 @@
 
 use homeport_host::operation::RouteView;
 use homeport_host::routes::{RefusedBecause, RouteState, RouteStatus};
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -19,30 +18,9 @@ pub(crate) struct MetricsReport {
 }
 
 /// Which public address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labels {
-    instance: String,
-    endpoint: String,
-    address: String,
-}
-
-/// Which state of a public address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabels {
-    instance: String,
-    endpoint: String,
-    address: String,
-    state: &'static str,
-}
-
-/// Which clients that were reset.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RefusedLabels {
-    instance: String,
-    endpoint: String,
-    address: String,
-    why: &'static str,
-}
+type Labels = [(&'static str, String); 3];
+/// Which public address, and one thing more of it.
+type MoreLabels = (Labels, [(&'static str, &'static str); 1]);
 
 const fn reasons(refused: &RefusedBecause) -> [(&'static str, u64); 5] {
     [
@@ -93,13 +71,11 @@ impl MetricsReport {
             saturated(live.live.iter().map(|one| one.connections).sum())
         });
         gauge("limit", "How many clients may be open at once", |live| saturated(live.limit));
-        let states = Family::<StateLabels, Gauge>::default();
+        let states = Family::<MoreLabels, Gauge>::default();
         for route in &self.routes {
-            let Labels { instance, endpoint, address } = labels(route);
             for state in STATES {
                 let value = i64::from(state == state_of(route));
-                let (instance, endpoint, address) = (instance.clone(), endpoint.clone(), address.clone());
-                states.get_or_create(&StateLabels { instance, endpoint, address, state }).set(value);
+                states.get_or_create(&(labels(route), [("state", state)])).set(value);
             }
         }
         registry.register("state", "Whether the address is in the state, 1 or 0", states);
@@ -114,11 +90,10 @@ impl MetricsReport {
             }
         };
         counter("accepted", "Clients that were accepted", None, |live| live.accepted);
-        let refused = Family::<RefusedLabels, Counter>::default();
+        let refused = Family::<MoreLabels, Counter>::default();
         for (labels, live) in self.held() {
             for (why, number) in reasons(&live.refused_because) {
-                let Labels { instance, endpoint, address } = labels.clone();
-                refused.get_or_create(&RefusedLabels { instance, endpoint, address, why }).inc_by(number);
+                refused.get_or_create(&(labels.clone(), [("why", why)])).inc_by(number);
             }
         }
         counter("failed", "Clients that were reset because the container was not reached", None, |live| live.failed);
@@ -134,11 +109,11 @@ impl MetricsReport {
 }
 
 fn labels(route: &RouteView) -> Labels {
-    Labels {
-        instance: route.instance.to_string(),
-        endpoint: route.endpoint.to_string(),
-        address: route.address.to_string(),
-    }
+    [
+        ("instance", route.instance.to_string()),
+        ("endpoint", route.endpoint.to_string()),
+        ("address", route.address.to_string()),
+    ]
 }
 
 fn saturated(count: usize) -> i64 {

@@ -44,7 +44,7 @@ pub(crate) use page::{Page, escape};
 pub(crate) use plan::{DeployPlanReport, Removal, RemovedReport};
 pub(crate) use port::PortReport;
 pub(crate) use repair::RepairReport;
-pub(crate) use route::{RatesReport, RouteDetails, RouteSetReport, RoutesReport};
+pub(crate) use route::{RatesReport, RouteDetails, RoutesReport};
 pub(crate) use schedule::{ScheduleReport, SchedulesReport, UnscheduledReport};
 pub(crate) use shell_word::quoted;
 pub(crate) use snapshot_work::Acknowledged;

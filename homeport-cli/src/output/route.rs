@@ -3,7 +3,7 @@
 
 use homeport_core::name::InstanceName;
 use homeport_core::unit::Bytes;
-use homeport_host::operation::{InForce, LifecycleOutcome, RouteRate, RouteSet, RouteView, in_words};
+use homeport_host::operation::{InForce, LifecycleOutcome, RouteRate, RouteSet, RouteView};
 use homeport_host::routes::{RouteState, RouteStatus};
 
 use super::page::Page;
@@ -69,7 +69,7 @@ fn details(live: &RouteStatus, page: &mut Page) {
         RouteState::Running { target, .. } => page.line(format_args!("  leads to {target}")),
         RouteState::Held | RouteState::Closed => page.line(format_args!("  {}", daemon::state(live))),
     }
-    page.line(format_args!("  lets in: {}", in_words(&live.rules)));
+    page.line(format_args!("  lets in: {}", live.rules));
     page.line(format_args!("  open: {}, of {} at most", live.open, live.limit));
     for one in &live.live {
         page.line(format_args!("    {} with container {}", one.connections, one.container));
@@ -96,17 +96,11 @@ fn details(live: &RouteStatus, page: &mut Page) {
     }
 }
 
-/// What is allowed on a public address now.
-#[derive(Debug, serde::Serialize)]
-#[serde(transparent)]
-pub(crate) struct RouteSetReport(pub(crate) RouteSet);
-
-impl Render for RouteSetReport {
+impl Render for RouteSet {
     fn text(&self, page: &mut Page) {
-        let set = &self.0;
-        let unchanged = if set.outcome == LifecycleOutcome::Unchanged { ", as before" } else { "" };
-        page.line(format_args!("`{}/{}` lets in: {}{unchanged}", set.instance, set.endpoint, in_words(&set.rules)));
-        if set.in_force == InForce::Later {
+        let unchanged = if self.outcome == LifecycleOutcome::Unchanged { ", as before" } else { "" };
+        page.line(format_args!("`{}/{}` lets in: {}{unchanged}", self.instance, self.endpoint, self.rules));
+        if self.in_force == InForce::Later {
             page.line("  the daemon holds no such address now; it goes by this as soon as it does");
         }
     }

@@ -53,7 +53,7 @@ pub use purge::{LostVolume, PurgePlan, PurgeVolume, Purged, purge};
 pub use remove::{Execution, Removed, remove};
 pub use restore::{RestorePlan, RestoreVolume, Restored, snapshot_restore};
 pub use retire::retire;
-pub use route_set::{InForce, RouteSet, in_words, route_set};
+pub use route_set::{InForce, RouteSet, route_set};
 pub(crate) use schedule::schedule_ran;
 pub use schedule::{ScheduleList, ScheduleView, schedule_list, schedule_set, schedule_unset};
 pub use snapshot::{

@@ -297,9 +297,8 @@ pub(super) fn volume_of(
     let records = ledger.volumes(instance)?;
     let known = records.iter().map(|record| record.name.to_string()).collect();
     let port = ledger.instance(instance)?.map(|record| record.port);
-    let mut named: Vec<VolumeRecord> = records.into_iter().filter(|record| record.name == *volume).collect();
-    named.sort_by_key(|record| port.as_ref().is_some_and(|port| record.port != *port));
-    let found = named.into_iter().next();
+    let named = records.into_iter().filter(|record| record.name == *volume);
+    let found = named.min_by_key(|record| port.as_ref().is_some_and(|port| record.port != *port));
     let missing = || DataError::UnknownVolume { instance: instance.clone(), volume: volume.clone(), known };
     Ok(found.ok_or_else(missing)?)
 }

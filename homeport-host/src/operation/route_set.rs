@@ -66,7 +66,7 @@ pub fn route_set(host: &Host, request: &RouteSetRequest) -> Result<RouteSet, Ope
                     instance: Some(instance.clone()),
                     operation: None,
                     kind: "route".to_owned(),
-                    text: format!("`{endpoint}` lets in: {}", in_words(&rules)),
+                    text: format!("`{endpoint}` lets in: {rules}"),
                 })?;
                 LifecycleOutcome::Changed
             }
@@ -102,20 +102,6 @@ fn wished(now: RouteRules, request: &RouteSetRequest) -> RouteRules {
     }
 }
 
-/// The rules in words, for people: `everybody, 40 at once, 4 from one source`.
-pub fn in_words(rules: &RouteRules) -> String {
-    let list = |networks: &[IpNet]| networks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", ");
-    let who = if rules.allow.is_empty() { "everybody".to_owned() } else { list(&rules.allow) };
-    let parts = [
-        Some(who),
-        (!rules.deny.is_empty()).then(|| format!("but {}", list(&rules.deny))),
-        rules.connections.map(|number| format!("{number} at once")),
-        rules.per_source.map(|number| format!("{number} from one source at once")),
-        rules.new_per_second.map(|number| format!("{number} new ones a second")),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +124,6 @@ mod tests {
             deny: RuleWish::Is(vec!["192.0.2.0/24".parse().unwrap()]),
         };
         let rules = wished(now, &request);
-        assert_eq!(in_words(&rules), "everybody, but 192.0.2.0/24, 9 at once, 5 new ones a second");
-        assert_eq!(in_words(&RouteRules::default()), "everybody");
+        assert_eq!(rules.to_string(), "everybody, but 192.0.2.0/24, 9 at once, 5 new ones a second");
     }
 }
