@@ -236,6 +236,55 @@ fn one_engine_serves_several_threads_and_asynchronous_callers() {
     }
 }
 
+/// A control group with the name of a container, as a runtime makes it, and a process in it.
+struct Left {
+    group: PathBuf,
+    process: std::process::Child,
+}
+
+impl Left {
+    /// In the one hierarchy of the second version, or in that of the first that counts processes.
+    fn of(id: &str) -> Self {
+        let root = PathBuf::from("/sys/fs/cgroup");
+        let root = if root.join("cgroup.procs").exists() { root } else { root.join("pids") };
+        let group = root.join(format!("homeport-test-{id}.scope"));
+        std::fs::create_dir(&group).unwrap();
+        let process = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        std::fs::write(group.join("cgroup.procs"), process.id().to_string()).unwrap();
+        Self { group, process }
+    }
+
+    fn lives(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.process.kill().unwrap_or(());
+        self.process.wait().unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while std::fs::remove_dir(&self.group).is_err() && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// An engine that was killed while it started a container leaves the first process behind and knows nothing of it.
+#[test]
+fn what_is_left_of_a_container_goes_with_it_and_nothing_else_does() {
+    let bench = bench();
+    let (one, other) = (bench.spec("a", &["serve"]), bench.spec("b", &["serve"]));
+    let ids = [one, other].map(|spec| bench.engine.create(&spec).unwrap().id);
+    let mut left = ids.clone().map(|id| Left::of(id.as_str()));
+    bench.engine.remove(&ContainerRef::from(ids[0].clone())).unwrap();
+    assert!(!left[0].lives());
+    assert!(left[1].lives(), "it is another container's");
+    assert!(bench.engine.inspect(&ContainerRef::from(ids[0].clone())).unwrap().is_none());
+    bench.engine.remove(&ContainerRef::from(ids[1].clone())).unwrap();
+    assert!(!left[1].lives());
+}
+
 /// A stop may take longer than any other answer; the client must not give up on it.
 #[test]
 fn a_stop_waits_as_long_as_its_grace() {

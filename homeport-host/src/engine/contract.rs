@@ -109,7 +109,11 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// [`EngineError::NotFound`].
     fn kill(&self, container: &ContainerRef) -> Result<KillOutcome, EngineError>;
 
-    /// Removes a container, killing it first where it runs. Never touches what was bound into it.
+    /// Removes a container, killing it first where it runs, also what the engine does not know of. Never touches what was
+    /// bound into it.
+    ///
+    /// # Errors
+    /// [`EngineError::Unexpected`] where a process of it does not end.
     fn remove(&self, container: &ContainerRef) -> Result<RemoveOutcome, EngineError>;
 
     /// What is true of a container now; `None` where there is none.

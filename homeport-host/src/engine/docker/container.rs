@@ -15,7 +15,7 @@ use homeport_core::unit::Seconds;
 
 use super::connect::Call;
 use super::failure::has_status;
-use super::{body, image, inspect};
+use super::{body, image, inspect, orphan};
 use crate::engine::error::EngineError;
 use crate::engine::name::{ContainerId, ContainerRef};
 use crate::engine::observe::{ContainerFacts, ContainerState};
@@ -88,7 +88,13 @@ pub(super) async fn remove(call: &Call, container: &ContainerRef) -> Result<Remo
     let Some(facts) = inspect::find(call, container).await? else {
         return Ok(RemoveOutcome::Absent);
     };
-    remove_id(call, &facts.id).await
+    if !facts.state.is_running() {
+        // Before the removal: whoever dies in between finds the container again, and does it then.
+        orphan::end_left(call, &facts.id).await?;
+    }
+    let removed = remove_id(call, &facts.id).await?;
+    orphan::end_left(call, &facts.id).await?;
+    Ok(removed)
 }
 
 /// Removes by id. A nameless volume, which no container of HomePort's has, is left: what is in it is nobody's to delete here.

@@ -17,6 +17,7 @@ mod image;
 mod inspect;
 mod logs;
 mod network;
+mod orphan;
 mod peek;
 mod system;
 mod terminal;
