@@ -1,7 +1,7 @@
 //! Owns a public socket and the tasks of its connections. Never decides by itself who may connect: the gate says so.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 
 use crate::backoff::Backoff;
 use crate::connection::serve;
-use crate::gate::{Admission, Gate, HoldNumber};
+use crate::gate::{Admission, Gate, Hold};
 use crate::listen::end_listening;
+use crate::patience::Patience;
 use crate::report::Report;
 use crate::route::Route;
 use crate::severed::reset;
@@ -77,6 +78,7 @@ pub(crate) struct Acceptor {
     /// Dropped as soon as no client is accepted any more.
     open: oneshot::Sender<()>,
     connections: JoinSet<()>,
+    patience: Patience,
     backoff: Backoff,
     paused_until: Option<Instant>,
     trouble: Trouble,
@@ -86,7 +88,7 @@ pub(crate) struct Acceptor {
 #[derive(Debug, Clone, Copy)]
 enum Duty {
     Accept,
-    Wait(HoldNumber),
+    Wait(Hold),
     Stop,
 }
 
@@ -106,6 +108,7 @@ impl Acceptor {
             accepting,
             open,
             connections: JoinSet::new(),
+            patience: Patience::default(),
             backoff: Backoff::ACCEPT,
             paused_until: None,
             trouble: Trouble::None,
@@ -137,20 +140,20 @@ impl Acceptor {
 
     /// Goes on with the connections that there are, and with what may happen to the route meanwhile.
     async fn carry_on(self) {
-        let Self { route, listener, mut gate, open, mut connections, .. } = self;
+        let Self { route, listener, mut gate, open, mut connections, mut patience, .. } = self;
         drop(listener);
         drop(open);
         loop {
-            let expiry = match duty(&mut gate) {
-                Duty::Wait(hold) => Some((hold, Instant::now() + route.limits.hold_limit)),
+            let end = match duty(&mut gate) {
+                Duty::Wait(hold) => Some(route.end_of(hold, Instant::now(), &mut patience)),
                 Duty::Accept => None,
                 Duty::Stop => return connections.shutdown().await,
             };
             let expired = async {
-                match expiry {
-                    Some((hold, at)) => {
-                        sleep_until(at).await;
-                        hold
+                match end {
+                    Some(end) => {
+                        sleep_until(end.at).await;
+                        end
                     }
                     None => std::future::pending().await,
                 }
@@ -162,8 +165,8 @@ impl Acceptor {
                         drop(changed);
                         break;
                     }
-                    hold = &mut expired => {
-                        route.expire(hold);
+                    end = &mut expired => {
+                        route.expire(end);
                         break;
                     }
                     ended = connections.join_next() => if ended.is_none() {
@@ -175,14 +178,19 @@ impl Acceptor {
     }
 
     /// Leaves all clients in the kernel's queue.
-    async fn wait_until_change(&mut self, hold: HoldNumber, beat: &mut Interval) {
-        let expiry = Instant::now() + self.route.limits.hold_limit;
+    async fn wait_until_change(&mut self, hold: Hold, beat: &mut Interval) {
+        let mut times = self.route.times.subscribe();
+        let renewed = Instant::now();
         loop {
+            times.mark_unchanged();
+            let end = self.route.end_of(hold, renewed, &mut self.patience);
             tokio::select! {
                 // The route, which this task shares, owns the other end: an error cannot come.
                 changed = self.gate.changed() => return drop(changed),
                 changed = self.accepting.changed() => return drop(changed),
-                () = sleep_until(expiry) => return self.route.expire(hold),
+                // How long clients may wait is another time now.
+                Ok(()) = times.changed() => {}
+                () = sleep_until(end.at) => return self.route.expire(end),
                 _ = beat.tick(), if !self.connections.is_empty() => self.route.beat.notify_waiters(),
                 Some(_) = self.connections.join_next() => {}
             }
@@ -201,7 +209,7 @@ impl Acceptor {
                             // single connections, which are later, from waking the thread.
                             beat.reset();
                         }
-                        self.admit(client, from.ip());
+                        self.admit(client, from);
                     }
                     Some(Err(error)) => self.note(&error),
                     None => self.paused_until = None,
@@ -212,14 +220,14 @@ impl Acceptor {
         }
     }
 
-    fn admit(&mut self, client: TcpStream, from: IpAddr) {
+    fn admit(&mut self, client: TcpStream, from: SocketAddr) {
         self.backoff.reset();
         if self.trouble == Trouble::Said {
             self.trouble = Trouble::None;
             self.route.reports.say(&Report::AcceptResumed { route: self.route.id.clone() });
         }
         let seat = match self.route.gate.borrow().admission() {
-            Admission::Forward(..) | Admission::Wait(_) => self.route.take_seat(from),
+            Admission::Forward(..) | Admission::Wait(_) => self.route.take_seat(from.ip()),
             Admission::Refuse | Admission::Gone => {
                 self.route.traffic.refused.closed.add(1);
                 None
@@ -227,7 +235,7 @@ impl Acceptor {
         };
         if let Some(seat) = seat {
             self.route.traffic.accepted.add(1);
-            self.connections.spawn(serve(Arc::clone(&self.route), client, seat));
+            self.connections.spawn(serve(Arc::clone(&self.route), client, from, seat));
         } else {
             reset(client);
         }

@@ -1,7 +1,5 @@
 //! Owns the life of one client's connection, from its acceptance to its end. Never accepts one.
 
-use std::convert::Infallible;
-use std::future::pending;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
@@ -14,43 +12,46 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::announce::Announcement;
 use crate::connect::{Reached, Unreached, reach};
 use crate::flows::FlowTicket;
-use crate::probe::probe_target;
+use crate::idle::idle_too_long;
 use crate::pump::pump;
 use crate::route::{Route, Seat};
 use crate::severed::Severed;
+use crate::visit::{VisitEnd, Visiting};
 
 /// Serves the client to its end; cancelled at any point, both sides are reset.
-pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, seat: Seat) {
+pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, from: SocketAddr, seat: Seat) {
+    let mut visiting = Visiting::new(&route, from);
     let client = Severed::new(client);
     // Most connections are beyond this for most of their time: its state is kept apart, and given up.
     let attached = Box::pin(attach(&route, |address| dial(address, client.stream()))).await;
     if let Some(Attached { target, ticket, announcement }) = attached {
+        visiting.connected_with(ticket.container());
         let carried = async {
             if !announcement.is_none() {
                 Box::pin(introduce(announcement, client.stream(), target.stream())).await?;
             }
-            pump(client.stream(), target.stream(), &route.traffic, &route.pipes).await
+            pump(client.stream(), target.stream(), &visiting.passed, &route.traffic, &route.pipes).await
         };
-        let ended_by_themselves = tokio::select! {
+        let end = tokio::select! {
             biased;
-            () = ticket.ended() => false,
-            carried = carried => carried.is_ok(),
-            never = probe_from_beat_on(&route, target.stream()) => match never {},
+            () = ticket.ended() => VisitEnd::ContainerEnded,
+            carried = carried => if carried.is_ok() { VisitEnd::Closed } else { VisitEnd::Reset },
+            () = idle_too_long(&route, target.stream(), &visiting.passed) => VisitEnd::Idle,
         };
-        if ended_by_themselves {
-            client.let_go();
-            target.let_go();
+        match end {
+            VisitEnd::Closed => {
+                client.let_go();
+                target.let_go();
+            }
+            VisitEnd::Idle => route.traffic.idle.add(1),
+            _ => {}
         }
+        visiting.ended(end);
+    } else {
+        visiting.ended(VisitEnd::Unserved);
     }
     // Only now: the descriptors that the seat stands for are closed.
     drop(seat);
-}
-
-/// Has the target probed if the connection lives on: most are over sooner than silence could be noticed.
-async fn probe_from_beat_on(route: &Route, target: &TcpStream) -> Infallible {
-    route.beat.notified().await;
-    probe_target(target);
-    pending().await
 }
 
 /// A connection with the route's target, counted among the live ones.

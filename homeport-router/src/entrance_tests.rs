@@ -30,6 +30,7 @@ fn deed() -> impl Strategy<Value = Deed> {
             new_per_second,
             allow,
             deny,
+            ..RouteRules::default()
         },
     );
     prop_oneof![

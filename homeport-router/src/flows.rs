@@ -74,6 +74,11 @@ pub(crate) struct FlowTicket<'a> {
 }
 
 impl FlowTicket<'_> {
+    /// The container that the connection is live with.
+    pub(crate) fn container(&self) -> &ContainerId {
+        &self.flow.container
+    }
+
     /// Completes when the connection has to end, also if that was said before. Safe to cancel and to call again.
     pub(crate) async fn ended(&self) {
         let mut ended = self.flow.ended.subscribe();

@@ -7,6 +7,7 @@
 //!              | +--close, or held too long--+    |
 //!              |                             v    v
 //!              +-----------hold----------- Closed --point--> Running(gen n+1)
+//!   Held --clients waited as long as they may--> Overdue --point--> Running(gen n+1), --close--> Closed
 //!   any --release--> Released (final)
 //! ```
 
@@ -41,9 +42,22 @@ impl fmt::Display for Generation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HoldNumber(u64);
 
+/// A hold that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hold {
+    /// The last renewal.
+    pub(crate) renewal: HoldNumber,
+    /// The first hold of those that follow each other: since then no client has got through.
+    pub(crate) since: HoldNumber,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
-    Held,
+    Held {
+        since: HoldNumber,
+    },
+    /// Held for longer than clients are let wait: they are refused until there is a target again.
+    Overdue,
     Running(Target),
     Closed,
     Released,
@@ -58,8 +72,10 @@ pub(crate) enum GateEvent {
     Hold,
     /// The instance was stopped: clients are refused.
     Close,
-    /// This hold has lasted too long.
+    /// This hold was not renewed in time.
     HoldExpired(HoldNumber),
+    /// Since this hold clients have waited as long as they may, however often it was renewed.
+    HoldOverdue(HoldNumber),
     /// The route is given up.
     Release,
 }
@@ -82,7 +98,7 @@ pub(crate) enum Admission<'a> {
     /// It is connected with this target.
     Forward(Generation, &'a Target),
     /// It waits, for as long as this hold lasts.
-    Wait(HoldNumber),
+    Wait(Hold),
     /// It is reset.
     Refuse,
     /// Its route is gone.
@@ -100,7 +116,7 @@ pub(crate) struct Gate {
 impl Gate {
     /// A fresh reservation: held, and never pointed.
     pub(crate) fn fresh() -> Self {
-        Self { phase: Phase::Held, generation: Generation(0), hold: HoldNumber(1) }
+        Self { phase: Phase::Held { since: HoldNumber(1) }, generation: Generation(0), hold: HoldNumber(1) }
     }
 
     /// Lets the event happen. `None` after the release: nothing happens to a route that is gone.
@@ -113,25 +129,29 @@ impl Gate {
                 self.phase = Phase::Running(target);
                 Change::Changed
             }
-            (Phase::Held, GateEvent::Hold) => {
+            (Phase::Held { .. }, GateEvent::Hold) => {
                 self.hold.0 += 1;
                 Change::Renewed
             }
-            (_, GateEvent::Hold) => {
+            (Phase::Running(_) | Phase::Closed, GateEvent::Hold) => {
                 self.hold.0 += 1;
-                self.phase = Phase::Held;
+                self.phase = Phase::Held { since: self.hold };
                 Change::Changed
             }
-            (Phase::Closed, GateEvent::Close) => Change::Unchanged,
+            (Phase::Overdue, GateEvent::Hold) | (Phase::Closed, GateEvent::Close) => Change::Unchanged,
             (_, GateEvent::Close) => {
                 self.phase = Phase::Closed;
                 Change::Changed
             }
-            (Phase::Held, GateEvent::HoldExpired(hold)) if hold == self.hold => {
+            (Phase::Held { .. }, GateEvent::HoldExpired(hold)) if hold == self.hold => {
                 self.phase = Phase::Closed;
                 Change::Changed
             }
-            (_, GateEvent::HoldExpired(_)) => Change::Unchanged,
+            (Phase::Held { since }, GateEvent::HoldOverdue(hold)) if hold == *since => {
+                self.phase = Phase::Overdue;
+                Change::Changed
+            }
+            (_, GateEvent::HoldExpired(_) | GateEvent::HoldOverdue(_)) => Change::Unchanged,
             (_, GateEvent::Release) => {
                 self.phase = Phase::Released;
                 Change::Changed
@@ -143,9 +163,9 @@ impl Gate {
     /// What becomes of a client that is here now.
     pub(crate) fn admission(&self) -> Admission<'_> {
         match &self.phase {
-            Phase::Held => Admission::Wait(self.hold),
+            Phase::Held { since } => Admission::Wait(Hold { renewal: self.hold, since: *since }),
             Phase::Running(target) => Admission::Forward(self.generation, target),
-            Phase::Closed => Admission::Refuse,
+            Phase::Closed | Phase::Overdue => Admission::Refuse,
             Phase::Released => Admission::Gone,
         }
     }

@@ -19,7 +19,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::pipe::Pipes;
-use crate::traffic::{Counter, Traffic};
+use crate::traffic::{Meter, Passed, Traffic};
 use copy::copy;
 use run::Run;
 use sink::Sink;
@@ -31,9 +31,17 @@ use splice::splice;
 /// (half-close); that of the other is passed on by closing both sockets, which is the caller's. A reset of either side is
 /// an error, also when only the other side could still send; all bytes that came before it have been handed to the kernel
 /// then. Not safe to cancel and resume: bytes in between are lost, so the connection must be reset.
-pub(crate) async fn pump(client: &TcpStream, target: &TcpStream, traffic: &Traffic, pipes: &Pipes) -> io::Result<()> {
-    let mut up = pin!(carry(client, Sink::prompt_from_second(target), &traffic.from_clients, pipes));
-    let mut down = pin!(carry(target, Sink::prompt(client), &traffic.to_clients, pipes));
+pub(crate) async fn pump(
+    client: &TcpStream,
+    target: &TcpStream,
+    passed: &Passed,
+    traffic: &Traffic,
+    pipes: &Pipes,
+) -> io::Result<()> {
+    let from_client = Meter { own: &passed.from_client, route: &traffic.from_clients };
+    let to_client = Meter { own: &passed.to_client, route: &traffic.to_clients };
+    let mut up = pin!(carry(client, Sink::prompt_from_second(target), from_client, pipes));
+    let mut down = pin!(carry(target, Sink::prompt(client), to_client, pipes));
     tokio::select! {
         client_ended = &mut up => {
             client_ended?;
@@ -55,7 +63,7 @@ pub(crate) async fn pump(client: &TcpStream, target: &TcpStream, traffic: &Traff
 }
 
 /// Moves one direction's bytes until their end.
-async fn carry(from: &TcpStream, mut to: Sink<'_>, moved: &Counter, pipes: &Pipes) -> io::Result<()> {
+async fn carry(from: &TcpStream, mut to: Sink<'_>, moved: Meter<'_>, pipes: &Pipes) -> io::Result<()> {
     let mut run = Run::default();
     while let Some(count) = copy(from, &mut to, moved).await? {
         run.copied(count);

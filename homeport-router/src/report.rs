@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::route_id::RouteId;
 use crate::target::Target;
+use crate::visit::Visit;
 
 /// Something that whoever looks after the machine should hear of.
 ///
-/// Each is said when it begins and not again before it has ended, however many clients it strikes.
+/// Each is said when it begins and not again before it has ended, however many clients it strikes; but [`Report::Visited`], for
+/// every connection of a route whose rules ask for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Report {
@@ -71,6 +73,8 @@ pub enum Report {
         /// The target.
         target: Target,
     },
+    /// A connection has ended.
+    Visited(Visit),
     /// The route was held for too long and has closed: its clients are reset.
     HoldExpired {
         /// The route.
@@ -101,6 +105,7 @@ impl fmt::Display for Report {
                 write!(f, "route `{route}` does not reach {target}: {cause}")
             }
             Self::Reachable { route, target } => write!(f, "route `{route}` reaches {target} again"),
+            Self::Visited(visit) => visit.fmt(f),
             Self::HoldExpired { route, after } => {
                 write!(f, "route `{route}` was held for {} s without a target: clients are reset", after.as_secs())
             }

@@ -11,13 +11,14 @@ use tokio::time::Instant;
 use crate::address::ListenAddress;
 use crate::entrance::{Barred, Entrance, Origin, Source};
 use crate::flows::Flows;
-use crate::gate::{Admission, Change, Gate, GateEvent, HoldNumber};
+use crate::gate::{Admission, Change, Gate, GateEvent, Hold};
 use crate::limits::Limits;
 use crate::occasion::Occasion;
+use crate::patience::{End, Patience};
 use crate::pipe::Pipes;
 use crate::report::{Report, Reports};
 use crate::route_id::RouteId;
-use crate::rules::RouteRules;
+use crate::rules::{AccessLog, RouteRules, Times};
 use crate::status::{RouteState, RouteStatus};
 use crate::target::Target;
 use crate::traffic::Traffic;
@@ -35,6 +36,8 @@ pub(crate) struct Route {
     pub(crate) pipes: Arc<Pipes>,
     /// Comes once a second while there are connections.
     pub(crate) beat: Notify,
+    /// How long clients may be idle, and be kept waiting.
+    pub(crate) times: watch::Sender<Times>,
     entrance: Arc<Mutex<Entrance>>,
     all_seats: Arc<Semaphore>,
     is_unreachable: AtomicBool,
@@ -89,6 +92,7 @@ impl Route {
             reports,
             pipes: shared.pipes,
             beat: Notify::new(),
+            times: watch::Sender::default(),
             entrance: Arc::new(Mutex::new(Entrance::new(limits.connections_per_route, limits.connections / 2))),
             all_seats: shared.seats,
             is_unreachable: AtomicBool::new(false),
@@ -112,10 +116,15 @@ impl Route {
         change
     }
 
+    /// When this hold ends by itself, which was begun or renewed then.
+    pub(crate) fn end_of(&self, hold: Hold, renewed: Instant, patience: &mut Patience) -> End {
+        patience.until(hold, renewed, self.limits.hold_limit, self.times.borrow().held)
+    }
+
     /// Ends the hold, unless it has ended already.
-    pub(crate) fn expire(&self, hold: HoldNumber) {
-        if self.let_happen(GateEvent::HoldExpired(hold)) == Change::Changed {
-            let report = Report::HoldExpired { route: self.id.clone(), after: self.limits.hold_limit };
+    pub(crate) fn expire(&self, end: End) {
+        if self.let_happen(end.event) == Change::Changed {
+            let report = Report::HoldExpired { route: self.id.clone(), after: end.after };
             self.traffic.went_wrong(report.to_string());
             self.reports.say(&report);
         }
@@ -127,8 +136,15 @@ impl Route {
         if *entrance.rules() == rules {
             return Change::Unchanged;
         }
+        let times = Times::of(&rules);
         entrance.set(rules);
+        self.times.send_if_modified(|now| std::mem::replace(now, times) != times);
         Change::Changed
+    }
+
+    /// Whether connections that begin now leave a line.
+    pub(crate) fn access_log(&self) -> AccessLog {
+        locked(&self.entrance).rules().log
     }
 
     /// A seat for one more connection; `None`, and counted by why, when there is none for this client.
@@ -236,6 +252,7 @@ impl Route {
             refused: self.traffic.refused.sum(),
             refused_because: self.traffic.refused.because(),
             failed: self.traffic.failed.get(),
+            idle: self.traffic.idle.get(),
             bytes_from_clients: self.traffic.from_clients.get(),
             bytes_to_clients: self.traffic.to_clients.get(),
             last_error: self.traffic.last_error(),

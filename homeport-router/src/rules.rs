@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -25,6 +26,52 @@ pub struct RouteRules {
     /// The networks from which none may come, whatever `allow` says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<IpNet>,
+    /// After so many seconds without a byte in either direction a connection is ended; it may be idle for ever where it is
+    /// not said. It is ended within a quarter more than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_seconds: Option<NonZeroU32>,
+    /// After so many seconds during which the route was held all along, its clients are reset until it has a target again;
+    /// they wait for as long as the hold is renewed where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_seconds: Option<NonZeroU32>,
+    /// Whether each connection leaves a line when it has ended. One that was open before leaves none.
+    #[serde(default, skip_serializing_if = "AccessLog::is_off")]
+    pub log: AccessLog,
+}
+
+/// Whether connections leave a line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessLog {
+    /// They leave nothing.
+    #[default]
+    Off,
+    /// Each leaves one.
+    On,
+}
+
+impl AccessLog {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
+}
+
+/// How long what is allowed may last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// How long nothing may go over a connection.
+    pub(crate) idle: Option<Duration>,
+    /// How long clients may be kept waiting.
+    pub(crate) held: Option<Duration>,
+}
+
+impl Times {
+    /// Those of these rules.
+    pub(crate) fn of(rules: &RouteRules) -> Self {
+        let seconds = |number: Option<NonZeroU32>| number.map(|number| Duration::from_secs(number.get().into()));
+        Self { idle: seconds(rules.idle_seconds), held: seconds(rules.hold_seconds) }
+    }
 }
 
 impl RouteRules {
@@ -53,11 +100,16 @@ impl fmt::Display for RouteRules {
             (self.connections, "at once"),
             (self.per_source, "from one source at once"),
             (self.new_per_second, "new ones a second"),
+            (self.idle_seconds, "s idle at most"),
+            (self.hold_seconds, "s kept waiting at most"),
         ];
         for (number, what) in numbers {
             number.map_or(Ok(()), |number| write!(f, ", {number} {what}"))?;
         }
-        Ok(())
+        match self.log {
+            AccessLog::On => f.write_str(", logged"),
+            AccessLog::Off => Ok(()),
+        }
     }
 }
 
@@ -116,12 +168,19 @@ mod tests {
             new_per_second: NonZeroU32::new(10),
             allow: nets(&["10.0.0.0/8"]),
             deny: nets(&["::/0"]),
+            idle_seconds: NonZeroU32::new(600),
+            hold_seconds: NonZeroU32::new(30),
+            log: AccessLog::On,
         };
         let json = serde_json::to_string(&rules).unwrap();
-        let wanted = r#"{"connections":40,"per_source":4,"new_per_second":10,"allow":["10.0.0.0/8"],"deny":["::/0"]}"#;
+        let wanted = concat!(
+            r#"{"connections":40,"per_source":4,"new_per_second":10,"allow":["10.0.0.0/8"],"deny":["::/0"],"#,
+            r#""idle_seconds":600,"hold_seconds":30,"log":"on"}"#
+        );
         assert_eq!(json, wanted);
         assert_eq!(serde_json::from_str::<RouteRules>(&json).unwrap(), rules);
-        let said = "10.0.0.0/8, but ::/0, 40 at once, 4 from one source at once, 10 new ones a second";
+        let said = "10.0.0.0/8, but ::/0, 40 at once, 4 from one source at once, 10 new ones a second, 600 s idle at most, \
+                    30 s kept waiting at most, logged";
         assert_eq!((rules.to_string().as_str(), RouteRules::default().to_string().as_str()), (said, "everybody"));
         assert!(serde_json::from_str::<RouteRules>(r#"{"connections":0}"#).is_err());
         assert!(serde_json::from_str::<RouteRules>(r#"{"conections":1}"#).is_err());

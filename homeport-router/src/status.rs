@@ -62,6 +62,9 @@ pub struct RouteStatus {
     pub refused_because: RefusedBecause,
     /// Clients reset because the target could not be reached within the limit.
     pub failed: u64,
+    /// Connections that were ended because nothing went over them for as long as the rules let them be idle.
+    #[serde(default)]
+    pub idle: u64,
     /// Bytes that targets were given.
     pub bytes_from_clients: u64,
     /// Bytes that clients were given.
@@ -85,6 +88,7 @@ impl RouteStatus {
             refused: 0,
             refused_because: RefusedBecause::default(),
             failed: 0,
+            idle: 0,
             bytes_from_clients: 0,
             bytes_to_clients: 0,
             last_error: None,
@@ -115,6 +119,7 @@ mod tests {
             refused: 1,
             refused_because: RefusedBecause { too_fast: 1, ..RefusedBecause::default() },
             failed: 0,
+            idle: 2,
             bytes_from_clients: 5,
             bytes_to_clients: u64::MAX,
             last_error: None,
@@ -137,6 +142,7 @@ mod tests {
                 "refused": 1,
                 "refused_because": {"closed": 0, "full": 0, "source_full": 0, "too_fast": 1, "not_allowed": 0},
                 "failed": 0,
+                "idle": 2,
                 "bytes_from_clients": 5,
                 "bytes_to_clients": u64::MAX,
                 "last_error": null,

@@ -19,6 +19,33 @@ impl Counter {
     }
 }
 
+/// What one connection has handed on, both ways.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    pub(crate) from_client: Counter,
+    pub(crate) to_client: Counter,
+}
+
+impl Passed {
+    pub(crate) fn sum(&self) -> u64 {
+        self.from_client.get().wrapping_add(self.to_client.get())
+    }
+}
+
+/// Counts one direction of a connection, for itself and for its route.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Meter<'a> {
+    pub(crate) own: &'a Counter,
+    pub(crate) route: &'a Counter,
+}
+
+impl Meter<'_> {
+    pub(crate) fn add(self, more: usize) {
+        self.own.add(more);
+        self.route.add(more);
+    }
+}
+
 /// Clients that were reset before they reached a container, by why.
 #[derive(Debug, Default)]
 pub(crate) struct Refused {
@@ -52,6 +79,7 @@ pub(crate) struct Traffic {
     pub(crate) accepted: Counter,
     pub(crate) refused: Refused,
     pub(crate) failed: Counter,
+    pub(crate) idle: Counter,
     pub(crate) from_clients: Counter,
     pub(crate) to_clients: Counter,
     last_error: Mutex<Option<String>>,

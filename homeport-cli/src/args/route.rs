@@ -5,9 +5,10 @@ use std::num::NonZeroU32;
 use clap::{Args, Subcommand};
 use homeport_core::name::{EndpointName, InstanceName};
 use homeport_host::request::RuleWish;
+use homeport_host::routes::AccessLog;
 use ipnet::IpNet;
 
-use super::value::{parse_networks, parse_number};
+use super::value::{parse_log, parse_networks, parse_number};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RouteAction {
@@ -20,7 +21,7 @@ pub(crate) enum RouteAction {
         /// Only this endpoint
         endpoint: Option<EndpointName>,
     },
-    /// Change who may come to a public address, and how many; clients that are connected stay
+    /// Change who may come to a public address, how many, how long; connected clients stay
     Set(RouteSetArgs),
     /// Show what goes over public addresses now, again and again
     Top(TopArgs),
@@ -63,4 +64,13 @@ pub(crate) struct RouteSetArgs {
     /// Let no client come from these networks (A,B), or `usual`
     #[arg(long, value_name = "NETWORKS", group = "rule", value_parser = parse_networks)]
     pub(crate) deny: Option<RuleWish<Vec<IpNet>>>,
+    /// End connections after so long without a byte, or `usual`
+    #[arg(long, value_name = "SECONDS", group = "rule", value_parser = parse_number)]
+    pub(crate) idle: Option<RuleWish<NonZeroU32>>,
+    /// Let clients wait at most so long for a container, or `usual`
+    #[arg(long, value_name = "SECONDS", group = "rule", value_parser = parse_number)]
+    pub(crate) hold: Option<RuleWish<NonZeroU32>>,
+    /// Have connections leave a line in the daemon's log: `on`, `off`
+    #[arg(long, value_name = "WHETHER", group = "rule", value_parser = parse_log)]
+    pub(crate) log: Option<AccessLog>,
 }

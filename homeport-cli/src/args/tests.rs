@@ -325,7 +325,7 @@ fn the_whole_help() {
     Commands:
       list     List public addresses and what happens on them
       show     Show everything that is known of an instance's public addresses
-      set      Change who may come to a public address, and how many; clients that are connected stay
+      set      Change who may come to a public address, how many, how long; connected clients stay
       top      Show what goes over public addresses now, again and again
       metrics  Print the counters of all public addresses, for Prometheus
 
@@ -353,7 +353,7 @@ fn the_whole_help() {
       -h, --help  Print help
 
     ==== homeport route set
-    Change who may come to a public address, and how many; clients that are connected stay
+    Change who may come to a public address, how many, how long; connected clients stay
 
     Usage: homeport route set [OPTIONS] <NAME> <ENDPOINT>
 
@@ -367,6 +367,9 @@ fn the_whole_help() {
           --new-per-second <NUMBER>  Let so many come in a second, or `usual`
           --allow <NETWORKS>         Let clients come from these networks only (A,B), or `usual`
           --deny <NETWORKS>          Let no client come from these networks (A,B), or `usual`
+          --idle <SECONDS>           End connections after so long without a byte, or `usual`
+          --hold <SECONDS>           Let clients wait at most so long for a container, or `usual`
+          --log <WHETHER>            Have connections leave a line in the daemon's log: `on`, `off`
       -h, --help                     Print help
 
     ==== homeport route top
@@ -1095,6 +1098,7 @@ fn a_version_is_named_by_its_beginning_or_as_an_image_and_a_change_is_planned_or
         "upgrade alice --to homeport/shell:1.1.0 --set banner=Hello --set-file key=- --approve TOKEN",
         "rollback alice --dry-run",
         "route set alice ssh --connections usual --per-source 4 --new-per-second 20 --allow 10.0.0.0/8,::1 --deny usual",
+        "route set alice ssh --idle 600 --hold usual --log on",
         "route show alice",
         "route show alice ssh",
         "route top --every 1 -n 3",

@@ -9,6 +9,7 @@ use homeport_core::name::{EndpointName, VolumeName};
 use homeport_core::unit::{Gid, Uid};
 use homeport_host::engine::ContainerUser;
 use homeport_host::request::{RouteWish, RuleWish};
+use homeport_host::routes::AccessLog;
 use ipnet::IpNet;
 
 /// Where the value of a key is read from.
@@ -78,6 +79,15 @@ pub(crate) fn parse_number(text: &str) -> Result<RuleWish<NonZeroU32>, String> {
     match text {
         "usual" => Ok(RuleWish::Usual),
         _ => text.parse().map(RuleWish::Is).map_err(|_| "wanted a number from 1, or `usual`".to_owned()),
+    }
+}
+
+/// Reads whether connections leave a line.
+pub(crate) fn parse_log(text: &str) -> Result<AccessLog, String> {
+    match text {
+        "on" => Ok(AccessLog::On),
+        "off" | "usual" => Ok(AccessLog::Off),
+        _ => Err("wanted `on` or `off`".to_owned()),
     }
 }
 

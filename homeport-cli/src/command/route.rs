@@ -34,6 +34,9 @@ pub(super) fn set(context: &Context, args: RouteSetArgs) -> Result<Exit, Failure
         new_per_second: args.new_per_second.unwrap_or(RuleWish::Keep),
         allow: args.allow.unwrap_or(RuleWish::Keep),
         deny: args.deny.unwrap_or(RuleWish::Keep),
+        idle_seconds: args.idle.unwrap_or(RuleWish::Keep),
+        hold_seconds: args.hold.unwrap_or(RuleWish::Keep),
+        log: args.log.map_or(RuleWish::Keep, RuleWish::Is),
     };
     context.print(&route_set(&context.host()?, &request)?)?;
     Ok(Exit::Done)

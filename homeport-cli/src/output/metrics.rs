@@ -97,6 +97,7 @@ impl MetricsReport {
             }
         }
         counter("failed", "Clients that were reset because the container was not reached", None, |live| live.failed);
+        counter("idle", "Connections that were ended because nothing went over them", None, |live| live.idle);
         counter("received", "What came from clients", Some(Unit::Bytes), |live| live.bytes_from_clients);
         counter("sent", "What went to clients", Some(Unit::Bytes), |live| live.bytes_to_clients);
         registry.register("refused", "Clients that were reset before they reached a container, by why", refused);

@@ -461,6 +461,7 @@ fn the_daemon() {
             "not_allowed": 0
           },
           "failed": 1,
+          "idle": 0,
           "bytes_from_clients": 5,
           "bytes_to_clients": 7,
           "last_error": "no answer"

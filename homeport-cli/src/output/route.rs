@@ -89,6 +89,9 @@ fn details(live: &RouteStatus, page: &mut Page) {
     for (number, why) in refused.iter().filter(|(number, _)| *number > 0) {
         page.line(format_args!("    {number} refused {why}"));
     }
+    if live.idle > 0 {
+        page.line(format_args!("    {} ended because nothing went over them", live.idle));
+    }
     let (from, to) = (size(Bytes::new(live.bytes_from_clients)), size(Bytes::new(live.bytes_to_clients)));
     page.line(format_args!("  {from} came from clients, {to} went to them"));
     if let Some(error) = &live.last_error {
@@ -156,7 +159,7 @@ mod tests {
             "generation":3,"target":{"container":"4fa6e0","address":"172.18.0.2:2222"}},"open":4,"live":[
             {"generation":2,"container":"0c1d22","connections":1},{"generation":3,"container":"4fa6e0","connections":2}],
             "limit":512,"rules":{"per_source":4,"deny":["192.0.2.0/24"]},"accepted":1200,"refused":3,"refused_because":{
-            "closed":0,"full":2,"source_full":0,"too_fast":0,"not_allowed":1},"failed":1,"bytes_from_clients":52000,"bytes_to_clients":7400000,
+            "closed":0,"full":2,"source_full":0,"too_fast":0,"not_allowed":1},"failed":1,"idle":5,"bytes_from_clients":52000,"bytes_to_clients":7400000,
             "last_error":"a client was reset: 172.18.0.2:2222 in container 4fa6e0 was not reached in 10 s"}"#;
         serde_json::from_str(text).unwrap()
     }
@@ -182,6 +185,7 @@ mod tests {
           since the address was bound: 1200 accepted, 3 refused, 1 failed (container not reached)
             2 refused because it was full
             1 refused because they may not come
+            5 ended because nothing went over them
           52.0 kB came from clients, 7.4 MB went to them
           last error: a client was reset: 172.18.0.2:2222 in container 4fa6e0 was not reached in 10 s
 

@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 
 use homeport_core::name::{EndpointName, InstanceName};
-use homeport_router::{RouteId, RouteRules};
+use homeport_router::{AccessLog, RouteId, RouteRules};
 use ipnet::IpNet;
 
 use super::enter::{as_root, known, locked};
@@ -99,6 +99,13 @@ fn wished(now: RouteRules, request: &RouteSetRequest) -> RouteRules {
         new_per_second: number(request.new_per_second, now.new_per_second),
         allow: networks(&request.allow, now.allow),
         deny: networks(&request.deny, now.deny),
+        idle_seconds: number(request.idle_seconds, now.idle_seconds),
+        hold_seconds: number(request.hold_seconds, now.hold_seconds),
+        log: match request.log {
+            RuleWish::Keep => now.log,
+            RuleWish::Usual => AccessLog::Off,
+            RuleWish::Is(log) => log,
+        },
     }
 }
 
@@ -111,6 +118,8 @@ mod tests {
         let now = RouteRules {
             connections: NonZeroU32::new(9),
             per_source: NonZeroU32::new(3),
+            hold_seconds: NonZeroU32::new(30),
+            log: AccessLog::On,
             allow: vec!["10.0.0.0/8".parse().unwrap()],
             ..RouteRules::default()
         };
@@ -122,8 +131,14 @@ mod tests {
             new_per_second: RuleWish::Is(NonZeroU32::new(5).unwrap()),
             allow: RuleWish::Usual,
             deny: RuleWish::Is(vec!["192.0.2.0/24".parse().unwrap()]),
+            idle_seconds: RuleWish::Is(NonZeroU32::new(600).unwrap()),
+            hold_seconds: RuleWish::Usual,
+            log: RuleWish::Keep,
         };
         let rules = wished(now, &request);
-        assert_eq!(rules.to_string(), "everybody, but 192.0.2.0/24, 9 at once, 5 new ones a second");
+        assert_eq!(
+            rules.to_string(),
+            "everybody, but 192.0.2.0/24, 9 at once, 5 new ones a second, 600 s idle at most, logged"
+        );
     }
 }

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use homeport_core::name::{EndpointName, InstanceName};
+use homeport_router::AccessLog;
 use ipnet::IpNet;
 
 /// What is wished for of one rule of a route.
@@ -33,4 +34,10 @@ pub struct RouteSetRequest {
     pub allow: RuleWish<Vec<IpNet>>,
     /// Who may not.
     pub deny: RuleWish<Vec<IpNet>>,
+    /// After how many seconds without a byte a connection is ended.
+    pub idle_seconds: RuleWish<NonZeroU32>,
+    /// How many seconds clients wait at most while a container is replaced.
+    pub hold_seconds: RuleWish<NonZeroU32>,
+    /// Whether connections leave a line in the daemon's log.
+    pub log: RuleWish<AccessLog>,
 }

@@ -5,7 +5,7 @@ mod error;
 mod sim;
 
 pub use error::RoutesError;
-pub use homeport_router::{ListenAddress, ListenHost, RefusedBecause, RouteState, RouteStatus};
+pub use homeport_router::{AccessLog, ListenAddress, ListenHost, RefusedBecause, RouteState, RouteStatus};
 pub use sim::{SimClient, SimClientId, SimLead, SimRoutes};
 
 use homeport_core::unit::PortNumber;

@@ -21,7 +21,7 @@ fn after(events: impl IntoIterator<Item = GateEvent>) -> (Gate, Option<Change>) 
 #[test]
 fn every_state_answers_every_event_by_the_table() {
     use Change::{Changed, Renewed, Unchanged};
-    use GateEvent::{Close, Hold, HoldExpired, Release};
+    use GateEvent::{Close, Hold, HoldExpired, HoldOverdue, Release};
 
     #[derive(Debug, PartialEq)]
     enum Seen {
@@ -31,6 +31,7 @@ fn every_state_answers_every_event_by_the_table() {
         Gone,
     }
     let expired = |n| HoldExpired(HoldNumber(n));
+    let overdue = |n| HoldOverdue(HoldNumber(n));
     let table: Vec<(Vec<GateEvent>, Option<Change>, Seen)> = vec![
         (vec![], None, Seen::Wait),
         (vec![point("a")], Some(Changed), Seen::Forward(1)),
@@ -56,6 +57,20 @@ fn every_state_answers_every_event_by_the_table() {
         (vec![Close, Hold, expired(1)], Some(Unchanged), Seen::Wait),
         (vec![Close, expired(1)], Some(Unchanged), Seen::Refuse),
         (vec![Close, Release], Some(Changed), Seen::Gone),
+        (vec![overdue(1)], Some(Changed), Seen::Refuse),
+        (vec![overdue(2)], Some(Unchanged), Seen::Wait),
+        (vec![Hold, Hold, overdue(1)], Some(Changed), Seen::Refuse),
+        (vec![Hold, Hold, overdue(3)], Some(Unchanged), Seen::Wait),
+        (vec![overdue(1), Hold], Some(Unchanged), Seen::Refuse),
+        (vec![overdue(1), expired(1)], Some(Unchanged), Seen::Refuse),
+        (vec![overdue(1), Close], Some(Changed), Seen::Refuse),
+        (vec![overdue(1), Close, Hold], Some(Changed), Seen::Wait),
+        (vec![overdue(1), point("a")], Some(Changed), Seen::Forward(1)),
+        (vec![overdue(1), point("a"), Hold], Some(Changed), Seen::Wait),
+        (vec![overdue(1), point("a"), Hold, overdue(1)], Some(Unchanged), Seen::Wait),
+        (vec![overdue(1), Release], Some(Changed), Seen::Gone),
+        (vec![point("a"), overdue(1)], Some(Unchanged), Seen::Forward(1)),
+        (vec![Release, overdue(1)], None, Seen::Gone),
         (vec![Release, point("a")], None, Seen::Gone),
         (vec![Release, Hold], None, Seen::Gone),
         (vec![Release, Close], None, Seen::Gone),
@@ -87,6 +102,7 @@ fn any_event() -> impl Strategy<Value = GateEvent> {
         Just(GateEvent::Hold),
         Just(GateEvent::Close),
         (1u64..6).prop_map(|n| GateEvent::HoldExpired(HoldNumber(n))),
+        (1u64..6).prop_map(|n| GateEvent::HoldOverdue(HoldNumber(n))),
     ]
 }
 
@@ -125,6 +141,22 @@ proptest! {
             if let Admission::Forward(_, target) = gate.admission() {
                 prop_assert_eq!(Some(target), last.as_ref());
             }
+        }
+    }
+
+    #[test]
+    fn clients_that_were_kept_waiting_too_long_are_refused_until_there_is_a_target(
+        holds in 0_u64..5, later in prop::collection::vec(any_event(), 0..20)
+    ) {
+        let (mut gate, _) = after((0..holds).map(|_| GateEvent::Hold));
+        prop_assert_eq!(gate.apply(GateEvent::HoldOverdue(HoldNumber(1))), Some(Change::Changed));
+        for event in later {
+            let ends = matches!(event, GateEvent::Point(_) | GateEvent::Close);
+            gate.apply(event);
+            if ends {
+                break;
+            }
+            prop_assert_eq!(gate.admission(), Admission::Refuse);
         }
     }
 

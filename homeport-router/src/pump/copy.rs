@@ -9,7 +9,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::sink::Sink;
-use crate::traffic::Counter;
+use crate::traffic::Meter;
 
 /// The size from which larger reads no longer save time; with 8 KiB a bulk transfer takes almost three times the CPU.
 const BUFFER: usize = 64 * 1024;
@@ -30,7 +30,7 @@ enum Copied {
 
 /// Moves what one read gives, however long the receiver takes for it, and returns how much that was; `None` is the end of
 /// the data.
-pub(super) async fn copy(from: &TcpStream, to: &mut Sink<'_>, moved: &Counter) -> io::Result<Option<usize>> {
+pub(super) async fn copy(from: &TcpStream, to: &mut Sink<'_>, moved: Meter<'_>) -> io::Result<Option<usize>> {
     match poll_fn(|cx| poll_copy(cx, from, to)).await? {
         Copied::End => Ok(None),
         Copied::All(count) => {

@@ -5,7 +5,7 @@ use std::io;
 
 use tokio::net::TcpStream;
 
-use crate::traffic::Counter;
+use crate::traffic::Meter;
 
 /// Whether the kernel holds small segments back while earlier ones are not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl<'a> Sink<'a> {
     }
 
     /// Writes all, and counts what was taken.
-    pub(super) async fn write_all(&mut self, mut bytes: &[u8], moved: &Counter) -> io::Result<()> {
+    pub(super) async fn write_all(&mut self, mut bytes: &[u8], moved: Meter<'_>) -> io::Result<()> {
         while !bytes.is_empty() {
             poll_fn(|cx| self.stream.poll_write_ready(cx)).await?;
             match self.try_write(bytes) {

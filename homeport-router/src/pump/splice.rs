@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 use super::run::{Run, is_large};
 use super::sink::Sink;
 use crate::pipe::{Pipe, Pipes, is_beyond_pipes};
-use crate::traffic::Counter;
+use crate::traffic::Meter;
 
 /// After so much the other connections of the thread have their turn: two milliseconds at the most that one machine moves.
 /// Each turn asks the kernel for news, so that shorter ones cost a tenth of the processor time and more.
@@ -29,7 +29,7 @@ enum Drained {
 
 /// Moves the data for as long as much of it comes at once, and counts what was handed on. What it returns with is for
 /// copying to find out: the end of the data, little data, or that there is no pipe.
-pub(super) async fn splice(from: &TcpStream, to: &mut Sink<'_>, moved: &Counter, pipes: &Pipes) -> io::Result<Run> {
+pub(super) async fn splice(from: &TcpStream, to: &mut Sink<'_>, moved: Meter<'_>, pipes: &Pipes) -> io::Result<Run> {
     // Since the last wait, and since the last turn of the others.
     let (mut at_once, mut turn) = (0, 0);
     loop {
@@ -65,7 +65,7 @@ pub(super) async fn splice(from: &TcpStream, to: &mut Sink<'_>, moved: &Counter,
 }
 
 /// Moves all that the pipe holds into the socket, however long that takes.
-async fn drain(mut pipe: Pipe, to: &mut Sink<'_>, moved: &Counter, pipes: &Pipes) -> io::Result<Drained> {
+async fn drain(mut pipe: Pipe, to: &mut Sink<'_>, moved: Meter<'_>, pipes: &Pipes) -> io::Result<Drained> {
     let stream = to.stream();
     while pipe.held() > 0 {
         let is_stuck = match stream.try_io(Interest::WRITABLE, || pipe.drain(stream)) {

@@ -2,8 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
-use homeport_router::{Change, NoSuchRoute, RefusedBecause, RouteRules};
+use homeport_router::{AccessLog, Change, NoSuchRoute, RefusedBecause, RouteRules, RouteState};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -101,7 +102,7 @@ async fn those_too_many_in_a_second_are_reset_and_said_once() {
     let stage = Stage::pointed_at(&backend);
     let rules = RouteRules { new_per_second: NonZeroU32::new(3), ..RouteRules::default() };
     stage.router.set_rules(&stage.id, rules).unwrap();
-    let (mut refused, begun) = (0, std::time::Instant::now());
+    let (mut refused, begun) = (0, Instant::now());
     for _ in 0..60 {
         let mut stream = from(&stage, [127, 9, 0, 4]).await;
         let end = stream.write_all(b"?").await.and(stream.shutdown().await);
@@ -114,4 +115,83 @@ async fn those_too_many_in_a_second_are_reset_and_said_once() {
     let most = 3 + 3 * (begun.elapsed().as_secs() + 1);
     assert!((3..=most).contains(&status.accepted), "{} of 60, at most {most}", status.accepted);
     assert_eq!(stage.reports().len(), 1, "{:?}", stage.reports());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_over_which_nothing_goes_is_ended_and_a_busy_one_lives_on() {
+    let backend = Backend::echo("a");
+    let stage = Stage::pointed_at(&backend);
+    let (mut idle, mut busy) = (stage.connect().await, stage.connect().await);
+    assert_served(&mut idle).await;
+    assert_served(&mut busy).await;
+    // They are connected before anybody says how long they may be idle.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    stage
+        .router
+        .set_rules(&stage.id, RouteRules { idle_seconds: NonZeroU32::new(1), ..RouteRules::default() })
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < until {
+        assert_served(&mut busy).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(stage.status().idle, 1);
+    assert_reset(&mut idle).await;
+    stage.router.set_rules(&stage.id, RouteRules::default()).unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_served(&mut busy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_wait_no_longer_than_they_are_let_however_often_the_hold_is_renewed() {
+    let backend = Backend::echo("a");
+    let stage = Stage::pointed_at(&backend);
+    let rules = RouteRules { hold_seconds: NonZeroU32::new(1), ..RouteRules::default() };
+    stage.router.hold(&stage.id).unwrap();
+    let mut waiting = stage.connect().await;
+    stage.router.set_rules(&stage.id, rules).unwrap();
+    let begun = Instant::now();
+    let renewed = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            stage.router.hold(&stage.id).unwrap();
+        }
+    };
+    tokio::select! {
+        () = assert_reset(&mut waiting) => {}
+        () = renewed => {}
+    }
+    assert!(begun.elapsed() > Duration::from_millis(500), "{:?}", begun.elapsed());
+    stage.router.hold(&stage.id).unwrap();
+    assert_eq!(stage.status().state, RouteState::Closed, "until there is a target again");
+    stage.assert_refuses().await;
+    assert_eq!(stage.reports(), ["route `web/ssh` was held for 1 s without a target: clients are reset"]);
+    stage.point(&backend);
+    assert_served(&mut stage.connect().await).await;
+    stage.router.hold(&stage.id).unwrap();
+    assert_eq!(stage.status().state, RouteState::Held, "another hold has its own time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_connection_leaves_one_line_where_that_is_asked_for() {
+    let backend = Backend::echo("a");
+    let stage = Stage::pointed_at(&backend);
+    let mut before = stage.connect().await;
+    assert_served(&mut before).await;
+    stage.router.set_rules(&stage.id, RouteRules { log: AccessLog::On, ..RouteRules::default() }).unwrap();
+    stage.ask(b"hello").await.unwrap();
+    let mut cut = from(&stage, [127, 9, 0, 5]).await;
+    assert_served(&mut cut).await;
+    let client = cut.local_addr().unwrap();
+    stage.router.end_connections(&stage.id, &backend.target.container).unwrap();
+    assert_reset(&mut cut).await;
+    stage.router.close(&stage.id).unwrap();
+    stage.assert_refuses().await;
+    stage.status_when(|status| status.open == 0).await;
+    let lines = stage.reports();
+    assert_eq!(lines.len(), 2, "one that was open before, and one that never came in, leave none: {lines:?}");
+    assert!(lines[0].starts_with("access route=web/ssh client=127.") && lines[0].contains(" container=a seconds=0."));
+    assert!(lines[0].ends_with(" in=5 out=5 end=closed"), "{lines:?}");
+    assert!(lines[1].contains(&format!(" client={client} ")), "{lines:?}");
+    assert!(lines[1].ends_with(" in=1 out=1 end=container-ended"), "{lines:?}");
 }
