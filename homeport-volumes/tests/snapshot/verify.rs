@@ -262,6 +262,8 @@ fn a_lost_pack_is_made_good_by_the_next_snapshot() {
     let house = House::new();
     house.file("a", b"words");
     house.file("large", &noise(5_000_000));
+    // So old that the next snapshot takes them for unchanged.
+    crate::house::settle();
     let first = house.take();
     for pack in house.packs() {
         fs::remove_file(pack.with_extension("index")).unwrap();
@@ -280,6 +282,8 @@ fn a_lost_object_is_read_again_beside_one_whose_name_begins_alike() {
     let house = House::new();
     house.file("a", b"words");
     house.file("large", &noise(5_000_000));
+    // So old that the next snapshot takes them for unchanged.
+    crate::house::settle();
     let first = house.take();
     let named = house.lines(&first.head).into_iter().filter_map(|line| match line {
         Line::Entry(Entry { kind: Kind::File { content: Content::Whole(object), .. }, .. }) => Some(object),

@@ -166,6 +166,14 @@ fn a_snapshot_of_what_is_not_there_is_refused_and_the_writer_is_done() {
     let mut second = stand.writer();
     assert!(matches!(second.commit(head.body.clone()), Err(StoreError::SnapshotExists { .. })));
     drop(second);
+    for of in [0, 1] {
+        let never_put = Some(homeport_volumes::store::ObjectId::of(b"never put"));
+        let mut missing = head.body.clone();
+        missing.uuid = homeport_volumes::store::SnapshotUuid::random();
+        *[&mut missing.manifest, &mut missing.configuration][of] = never_put;
+        let refused = stand.writer().commit(missing);
+        assert!(matches!(refused, Err(StoreError::ObjectMissing { .. })), "{refused:?}");
+    }
     let mut third = stand.writer();
     let mut sink = third.entries().unwrap();
     let content = homeport_volumes::tree::Content::Whole(homeport_volumes::store::ObjectId::of(b"never put"));
