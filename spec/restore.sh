@@ -1,7 +1,7 @@
 #!/bin/sh
 # restore.sh [--devices] STORE SNAPSHOT TARGET: restores a snapshot as root, without HomePort, by store.md.
-# Makes TARGET with a directory for each volume, needs twice the space meanwhile. Ends with 0 if everything is there,
-# with 3 if it left out something, which it names, with anything else if it had to stop: then use nothing that it made.
+# SNAPSHOT is a file of STORE/snapshots. Makes TARGET, a directory for each volume; needs twice the space meanwhile.
+# Ends with 0 if everything is there, with 3 if it left out something, which it names, else do not use what it made.
 # shellcheck disable=SC2015,SC2034,SC2059,SC2086 # names are written as printf reads them; no field has a blank in it
 set -euf; umask 077; export LC_ALL=C; status=0; devices='[CB]'; stack=; held=; newline='
 '
@@ -20,7 +20,7 @@ leave() { b=.; meta ${stack%%"$newline"*} "$here"; stack=${stack#*"$newline"}; c
 enter() { bytes "${1%%/*}"; case $1 in */*) cd -P "$b"; enter "${1#*/}" ;; esac; } # the directories of a path
 [ "${1-}" != --devices ] || { devices=-; shift; }
 [ $# = 3 ] && [ "$(id -u)" = 0 ] || die "wanted, as root: restore.sh [--devices] STORE SNAPSHOT TARGET"
-[ "$(head -n 1 "$2")" = "homeport-snapshot 1" ] || die "no snapshot, or of another version: $2"
+[ "$(head -n 1 "$2")" = "homeport-snapshot 1" ] || die "no file of STORE/snapshots, or of another version: $2"
 [ "$(tail -n 1 "$2")" = "sha256 $(head -n -1 "$2" | sha256sum | cut -c -64)" ] || die "damaged: $2"
 store=$(cd "$1"; pwd); mkdir "$3"; setfattr -x system.posix_acl_default "$3" 2>/dev/null || :
 mkdir "$3/.work"; sed -n 's/^volume //p' "$2" >"$3/.work/volumes"

@@ -113,7 +113,7 @@ fn a_shell_restores_nothing_from_what_is_damaged() {
     let content = text.windows(5).position(|bytes| bytes == b"first").unwrap() as u64;
     let member = text.windows(64).position(|bytes| bytes.iter().all(u8::is_ascii_hexdigit)).unwrap() as u64;
     let rows = [
-        (&small.snapshot, 0, "no snapshot, or of another version"),
+        (&small.snapshot, 0, "no file of STORE/snapshots, or of another version"),
         (&small.snapshot, 30, "damaged: "),
         (&small.snapshot, fs::metadata(&small.snapshot).unwrap().len() - 2, "damaged: "),
         (&entries, 25, "damaged: "),
