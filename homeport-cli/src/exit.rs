@@ -57,7 +57,10 @@ pub(crate) fn of_operation(error: &OperationError) -> Exit {
         | OperationError::Approval(_) => Exit::Request,
         OperationError::Layout(error) => of_layout(error),
         OperationError::Data(error) if error.is_request() => Exit::Request,
-        OperationError::Lock(_) | OperationError::StoredManifest { .. } | OperationError::Data(_) => Exit::Host,
+        OperationError::Lock(_)
+        | OperationError::StoredManifest { .. }
+        | OperationError::Data(_)
+        | OperationError::WayBack(_) => Exit::Host,
         OperationError::Ledger(error) => of_ledger(error),
         OperationError::Engine(error) => of_engine(error),
         OperationError::Routes(error) => of_routes(error),

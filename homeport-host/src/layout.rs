@@ -14,6 +14,7 @@
 //!   instances/<name>/port/   mounted at /run/port in the container; `b` in the second one, during an upgrade
 //!   frozen/<name>.<id>       0700; notes of the containers that stand still while they are read
 //!   daemon.sock  daemon.pid  holder.sock
+//!   way-back                   there while packets of containers to their clients may be led to the router
 //!   drain/PID.sock             0700; daemons whose place was taken, for as long as they have connections
 //! ```
 
@@ -184,6 +185,11 @@ impl Layout {
     /// The socket on which the daemon takes requests.
     pub fn control_socket(&self) -> PathBuf {
         self.run.join("daemon.sock")
+    }
+
+    /// The file that is there while the kernel may lead packets of containers to the router.
+    pub fn way_back_file(&self) -> PathBuf {
+        self.run.join("way-back")
     }
 
     /// The file that names the daemon's process.

@@ -21,5 +21,6 @@ pub mod run;
 pub mod rundir;
 mod store;
 mod taking;
+pub mod way_back;
 
 pub use host::{Clock, Host, Probing, SystemClock};

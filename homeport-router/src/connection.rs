@@ -16,6 +16,7 @@ use crate::idle::idle_too_long;
 use crate::pump::pump;
 use crate::route::{Route, Seat};
 use crate::severed::Severed;
+use crate::source::{SourceAddress, give_source};
 use crate::visit::{VisitEnd, Visiting};
 
 /// Serves the client to its end; cancelled at any point, both sides are reset.
@@ -23,7 +24,7 @@ pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, from: SocketAddr
     let mut visiting = Visiting::new(&route, from);
     let client = Severed::new(client);
     // Most connections are beyond this for most of their time: its state is kept apart, and given up.
-    let attached = Box::pin(attach(&route, |address| dial(address, client.stream()))).await;
+    let attached = Box::pin(attach(&route, |address| dial(address, client.stream(), from, route.source()))).await;
     if let Some(Attached { target, ticket, announcement }) = attached {
         visiting.connected_with(ticket.container());
         let carried = async {
@@ -111,8 +112,16 @@ where
 }
 
 /// Connects for this client.
-async fn dial(address: SocketAddr, client: &TcpStream) -> io::Result<TcpStream> {
+async fn dial(
+    address: SocketAddr,
+    client: &TcpStream,
+    from: SocketAddr,
+    source: SourceAddress,
+) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if source == SourceAddress::Client {
+        give_source(&socket, from, address)?;
+    }
     if has_spoken(client) {
         // What it said is sent as soon as the connection is there, and tells the container so: it is woken once, with
         // something to read, and not twice. Who waits for the container to speak first must not wait for that.
@@ -176,14 +185,14 @@ mod tests {
     async fn dialled(said: &[u8]) -> (TcpStream, Option<std::net::TcpStream>, std::net::TcpListener) {
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(public.local_addr().unwrap()).await.unwrap();
-        let (ours, _) = public.accept().await.unwrap();
+        let (ours, from) = public.accept().await.unwrap();
         client.write_all(said).await.unwrap();
         if !said.is_empty() {
             ours.readable().await.unwrap();
         }
         let container = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         container.set_nonblocking(true).unwrap();
-        let stream = dial(container.local_addr().unwrap(), &ours).await.unwrap();
+        let stream = dial(container.local_addr().unwrap(), &ours, from, SourceAddress::Own).await.unwrap();
         let accepted = container.accept().ok().map(|(accepted, _)| accepted);
         (stream, accepted, container)
     }

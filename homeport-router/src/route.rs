@@ -19,6 +19,7 @@ use crate::pipe::Pipes;
 use crate::report::{Report, Reports};
 use crate::route_id::RouteId;
 use crate::rules::{AccessLog, RouteRules, Times};
+use crate::source::SourceAddress;
 use crate::status::{RouteState, RouteStatus};
 use crate::target::Target;
 use crate::traffic::Traffic;
@@ -145,6 +146,11 @@ impl Route {
     /// Whether connections that begin now leave a line.
     pub(crate) fn access_log(&self) -> AccessLog {
         locked(&self.entrance).rules().log
+    }
+
+    /// From which address containers are dialled now.
+    pub(crate) fn source(&self) -> SourceAddress {
+        locked(&self.entrance).rules().source
     }
 
     /// A seat for one more connection; `None`, and counted by why, when there is none for this client.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::source::SourceAddress;
+
 /// What a route lets in. The usual rules let everybody in, up to the router's own bound. This machine itself may always come, as
 /// often as it likes: an operation proves over the public address that it answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -34,6 +36,9 @@ pub struct RouteRules {
     /// they wait for as long as the hold is renewed where it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_seconds: Option<NonZeroU32>,
+    /// From which address containers are dialled for clients.
+    #[serde(default, skip_serializing_if = "SourceAddress::is_own")]
+    pub source: SourceAddress,
     /// Whether each connection leaves a line when it has ended. One that was open before leaves none.
     #[serde(default, skip_serializing_if = "AccessLog::is_off")]
     pub log: AccessLog,
@@ -106,6 +111,9 @@ impl fmt::Display for RouteRules {
         for (number, what) in numbers {
             number.map_or(Ok(()), |number| write!(f, ", {number} {what}"))?;
         }
+        if self.source == SourceAddress::Client {
+            f.write_str(", seen with their own addresses")?;
+        }
         match self.log {
             AccessLog::On => f.write_str(", logged"),
             AccessLog::Off => Ok(()),
@@ -170,17 +178,18 @@ mod tests {
             deny: nets(&["::/0"]),
             idle_seconds: NonZeroU32::new(600),
             hold_seconds: NonZeroU32::new(30),
+            source: SourceAddress::Client,
             log: AccessLog::On,
         };
         let json = serde_json::to_string(&rules).unwrap();
         let wanted = concat!(
             r#"{"connections":40,"per_source":4,"new_per_second":10,"allow":["10.0.0.0/8"],"deny":["::/0"],"#,
-            r#""idle_seconds":600,"hold_seconds":30,"log":"on"}"#
+            r#""idle_seconds":600,"hold_seconds":30,"source":"client","log":"on"}"#
         );
         assert_eq!(json, wanted);
         assert_eq!(serde_json::from_str::<RouteRules>(&json).unwrap(), rules);
         let said = "10.0.0.0/8, but ::/0, 40 at once, 4 from one source at once, 10 new ones a second, 600 s idle at most, \
-                    30 s kept waiting at most, logged";
+                    30 s kept waiting at most, seen with their own addresses, logged";
         assert_eq!((rules.to_string().as_str(), RouteRules::default().to_string().as_str()), (said, "everybody"));
         assert!(serde_json::from_str::<RouteRules>(r#"{"connections":0}"#).is_err());
         assert!(serde_json::from_str::<RouteRules>(r#"{"conections":1}"#).is_err());

@@ -5,10 +5,10 @@ use std::num::NonZeroU32;
 use clap::{Args, Subcommand};
 use homeport_core::name::{EndpointName, InstanceName};
 use homeport_host::request::RuleWish;
-use homeport_host::routes::AccessLog;
+use homeport_host::routes::{AccessLog, SourceAddress};
 use ipnet::IpNet;
 
-use super::value::{parse_log, parse_networks, parse_number};
+use super::value::{parse_log, parse_networks, parse_number, parse_source};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RouteAction {
@@ -70,6 +70,9 @@ pub(crate) struct RouteSetArgs {
     /// Let clients wait at most so long for a container, or `usual`
     #[arg(long, value_name = "SECONDS", group = "rule", value_parser = parse_number)]
     pub(crate) hold: Option<RuleWish<NonZeroU32>>,
+    /// Show the container the address of the `client`, or our `own`
+    #[arg(long, value_name = "WHOSE", group = "rule", value_parser = parse_source)]
+    pub(crate) source: Option<SourceAddress>,
     /// Have connections leave a line in the daemon's log: `on`, `off`
     #[arg(long, value_name = "WHETHER", group = "rule", value_parser = parse_log)]
     pub(crate) log: Option<AccessLog>,

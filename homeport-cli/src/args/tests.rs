@@ -369,6 +369,7 @@ fn the_whole_help() {
           --deny <NETWORKS>          Let no client come from these networks (A,B), or `usual`
           --idle <SECONDS>           End connections after so long without a byte, or `usual`
           --hold <SECONDS>           Let clients wait at most so long for a container, or `usual`
+          --source <WHOSE>           Show the container the address of the `client`, or our `own`
           --log <WHETHER>            Have connections leave a line in the daemon's log: `on`, `off`
       -h, --help                     Print help
 
@@ -1098,7 +1099,7 @@ fn a_version_is_named_by_its_beginning_or_as_an_image_and_a_change_is_planned_or
         "upgrade alice --to homeport/shell:1.1.0 --set banner=Hello --set-file key=- --approve TOKEN",
         "rollback alice --dry-run",
         "route set alice ssh --connections usual --per-source 4 --new-per-second 20 --allow 10.0.0.0/8,::1 --deny usual",
-        "route set alice ssh --idle 600 --hold usual --log on",
+        "route set alice ssh --idle 600 --hold usual --log on --source client",
         "route show alice",
         "route show alice ssh",
         "route top --every 1 -n 3",

@@ -9,7 +9,7 @@ use homeport_core::name::{EndpointName, VolumeName};
 use homeport_core::unit::{Gid, Uid};
 use homeport_host::engine::ContainerUser;
 use homeport_host::request::{RouteWish, RuleWish};
-use homeport_host::routes::AccessLog;
+use homeport_host::routes::{AccessLog, SourceAddress};
 use ipnet::IpNet;
 
 /// Where the value of a key is read from.
@@ -79,6 +79,15 @@ pub(crate) fn parse_number(text: &str) -> Result<RuleWish<NonZeroU32>, String> {
     match text {
         "usual" => Ok(RuleWish::Usual),
         _ => text.parse().map(RuleWish::Is).map_err(|_| "wanted a number from 1, or `usual`".to_owned()),
+    }
+}
+
+/// Reads from which address a container is dialled.
+pub(crate) fn parse_source(text: &str) -> Result<SourceAddress, String> {
+    match text {
+        "client" => Ok(SourceAddress::Client),
+        "own" | "usual" => Ok(SourceAddress::Own),
+        _ => Err("wanted `client` or `own`".to_owned()),
     }
 }
 

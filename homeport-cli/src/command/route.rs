@@ -36,6 +36,7 @@ pub(super) fn set(context: &Context, args: RouteSetArgs) -> Result<Exit, Failure
         deny: args.deny.unwrap_or(RuleWish::Keep),
         idle_seconds: args.idle.unwrap_or(RuleWish::Keep),
         hold_seconds: args.hold.unwrap_or(RuleWish::Keep),
+        source: args.source.map_or(RuleWish::Keep, RuleWish::Is),
         log: args.log.map_or(RuleWish::Keep, RuleWish::Is),
     };
     context.print(&route_set(&context.host()?, &request)?)?;

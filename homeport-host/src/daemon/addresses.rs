@@ -15,6 +15,7 @@ use super::drain::{Ask, Drained, Drainers, Draining, with_drained};
 use super::hold::{Link, Missing};
 use super::serve::say;
 use super::sever;
+use super::way_back::KeptWayBack;
 use crate::engine::{ContainerId, Engine};
 use crate::layout::Layout;
 
@@ -24,12 +25,14 @@ pub(super) struct Addresses {
     router: Router,
     drainers: Arc<Drainers>,
     holder: Option<Arc<Link>>,
+    way_back: Arc<KeptWayBack>,
 }
 
 impl Addresses {
     /// Those of this router, of which nobody keeps a duplicate.
     pub(super) fn new(router: Router, layout: &Layout) -> Self {
-        Self { router, drainers: Arc::new(Drainers::new(layout)), holder: None }
+        let way_back = Arc::new(KeptWayBack::new(layout));
+        Self { router, drainers: Arc::new(Drainers::new(layout)), holder: None, way_back }
     }
 
     /// The same, with a holder.
@@ -96,6 +99,7 @@ impl Addresses {
             holder.end();
         }
         self.drainers.stop();
+        self.way_back.remove();
     }
 
     /// [`Router::reserve`]
@@ -139,8 +143,19 @@ impl Addresses {
         Ok(change)
     }
 
-    /// [`Router::set_rules`]
+    /// Takes up, or away, what an earlier daemon has left for packets of containers.
+    pub(super) fn begin_way_back(&self) {
+        self.way_back.begin(&self.router.status());
+    }
+
+    /// Looks whether packets of containers to their clients find their way.
+    pub(super) fn look_at_way_back(&self) {
+        self.way_back.look(&self.router.status());
+    }
+
+    /// [`Router::set_rules`], once packets of containers find their way where the rules have clients' addresses used.
     pub(super) fn set_rules(&self, id: &RouteId, rules: RouteRules) -> Result<Change, NoSuchRoute> {
+        self.way_back.make_for(&rules);
         self.router.set_rules(id, rules)
     }
 

@@ -176,6 +176,7 @@ impl Keeper {
         let begun = Instant::now();
         self.next_round = begun + ROUND;
         self.addresses.end_dead(&*self.host.engine);
+        self.addresses.look_at_way_back();
         let ledger = Ledger::open(&self.host.layout)?;
         let busy = mend::busy(&ledger)?;
         if ledger.open_operation()?.is_some() {

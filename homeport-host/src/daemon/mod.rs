@@ -35,6 +35,7 @@ mod threads;
 mod timer;
 mod upkeep;
 mod watch;
+mod way_back;
 mod work;
 
 pub(crate) use client::PATIENCE;

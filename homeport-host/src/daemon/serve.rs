@@ -144,6 +144,7 @@ fn take_up(daemon: &Daemon) -> Result<(), DaemonError> {
     for (id, error) in mend::mend(&daemon.host, &daemon.addresses, plan) {
         say(&format!("route `{id}` does not work: {error}"));
     }
+    daemon.addresses.begin_way_back();
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use crate::ledger::LedgerError;
 use crate::oplock::LockError;
 use crate::routes::RoutesError;
 use crate::run::RunError;
+use crate::way_back::WayBackError;
 
 /// Why an operation was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,9 @@ pub enum OperationError {
     /// The daemon cannot be used.
     #[error(transparent)]
     Routes(#[from] RoutesError),
+    /// Containers cannot be dialled from their clients' addresses.
+    #[error(transparent)]
+    WayBack(#[from] WayBackError),
     /// The port's image cannot be used.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -145,6 +149,7 @@ impl Advice for OperationError {
             Self::Ledger(error) => error.code(),
             Self::Engine(error) => error.code(),
             Self::Routes(error) => error.code(),
+            Self::WayBack(error) => error.code(),
             Self::Image(error) => error.code(),
             Self::Refused { faults, .. } => faults.first().map_or("HP-OPN-021", |fault| fault.code),
             Self::NoInstance { .. } => "HP-OPN-022",
@@ -168,6 +173,7 @@ impl Advice for OperationError {
             Self::Ledger(error) => error.help(),
             Self::Engine(error) => error.help(),
             Self::Routes(error) => error.help(),
+            Self::WayBack(error) => error.help(),
             Self::Image(error) => error.help(),
             Self::Refused { .. } => {
                 Some("nothing was changed; correct what is named above and repeat the command".to_owned())

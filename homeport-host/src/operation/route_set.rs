@@ -4,17 +4,18 @@
 use std::num::NonZeroU32;
 
 use homeport_core::name::{EndpointName, InstanceName};
-use homeport_router::{AccessLog, RouteId, RouteRules};
+use homeport_router::{RouteId, RouteRules, SourceAddress};
 use ipnet::IpNet;
 
 use super::enter::{as_root, known, locked};
 use super::error::OperationError;
 use super::lifecycle::LifecycleOutcome;
 use super::survey::{no_such_endpoint, recorded_image};
-use crate::host::Host;
+use crate::host::{Host, Probing};
 use crate::ledger::{Change, EventRecord};
 use crate::request::{RouteSetRequest, RuleWish};
 use crate::routes::RoutesError;
+use crate::way_back::{Mark, WayBack};
 
 /// Whether the daemon goes by the rules already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -59,6 +60,13 @@ pub fn route_set(host: &Host, request: &RouteSetRequest) -> Result<RouteSet, Ope
         }
         let id = RouteId { instance: instance.clone(), endpoint: endpoint.clone() };
         let rules = wished(writer.route_rules()?.remove(&id).unwrap_or_default(), request);
+        if rules.source == SourceAddress::Client
+            && host.probing == Probing::Real
+            && let Some(root) = writer.root_id()?
+        {
+            // Before anything is written: where it cannot be made, nothing is changed.
+            WayBack::new(Mark::of(&root), host.layout.way_back_file()).make()?;
+        }
         let outcome = match writer.put_route_rules(&id, &rules)? {
             Change::Changed => {
                 writer.append_event(&EventRecord {
@@ -82,6 +90,14 @@ pub fn route_set(host: &Host, request: &RouteSetRequest) -> Result<RouteSet, Ope
     })
 }
 
+fn word<T: Default>(wish: RuleWish<T>, now: T) -> T {
+    match wish {
+        RuleWish::Keep => now,
+        RuleWish::Usual => T::default(),
+        RuleWish::Is(word) => word,
+    }
+}
+
 fn wished(now: RouteRules, request: &RouteSetRequest) -> RouteRules {
     let number = |wish: RuleWish<NonZeroU32>, now| match wish {
         RuleWish::Keep => now,
@@ -101,16 +117,15 @@ fn wished(now: RouteRules, request: &RouteSetRequest) -> RouteRules {
         deny: networks(&request.deny, now.deny),
         idle_seconds: number(request.idle_seconds, now.idle_seconds),
         hold_seconds: number(request.hold_seconds, now.hold_seconds),
-        log: match request.log {
-            RuleWish::Keep => now.log,
-            RuleWish::Usual => AccessLog::Off,
-            RuleWish::Is(log) => log,
-        },
+        source: word(request.source, now.source),
+        log: word(request.log, now.log),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use homeport_router::{AccessLog, SourceAddress};
+
     use super::*;
 
     #[test]
@@ -133,12 +148,14 @@ mod tests {
             deny: RuleWish::Is(vec!["192.0.2.0/24".parse().unwrap()]),
             idle_seconds: RuleWish::Is(NonZeroU32::new(600).unwrap()),
             hold_seconds: RuleWish::Usual,
+            source: RuleWish::Is(SourceAddress::Client),
             log: RuleWish::Keep,
         };
         let rules = wished(now, &request);
         assert_eq!(
             rules.to_string(),
-            "everybody, but 192.0.2.0/24, 9 at once, 5 new ones a second, 600 s idle at most, logged"
+            "everybody, but 192.0.2.0/24, 9 at once, 5 new ones a second, 600 s idle at most, \
+                      seen with their own addresses, logged"
         );
     }
 }

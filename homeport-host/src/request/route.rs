@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use homeport_core::name::{EndpointName, InstanceName};
-use homeport_router::AccessLog;
+use homeport_router::{AccessLog, SourceAddress};
 use ipnet::IpNet;
 
 /// What is wished for of one rule of a route.
@@ -38,6 +38,8 @@ pub struct RouteSetRequest {
     pub idle_seconds: RuleWish<NonZeroU32>,
     /// How many seconds clients wait at most while a container is replaced.
     pub hold_seconds: RuleWish<NonZeroU32>,
+    /// From which address containers are dialled.
+    pub source: RuleWish<SourceAddress>,
     /// Whether connections leave a line in the daemon's log.
     pub log: RuleWish<AccessLog>,
 }

@@ -5,7 +5,9 @@ mod error;
 mod sim;
 
 pub use error::RoutesError;
-pub use homeport_router::{AccessLog, ListenAddress, ListenHost, RefusedBecause, RouteState, RouteStatus};
+pub use homeport_router::{
+    AccessLog, ListenAddress, ListenHost, RefusedBecause, RouteState, RouteStatus, SourceAddress,
+};
 pub use sim::{SimClient, SimClientId, SimLead, SimRoutes};
 
 use homeport_core::unit::PortNumber;

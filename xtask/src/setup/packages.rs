@@ -31,6 +31,7 @@ pub(super) const NEEDED: &[Package] = &[
     Package { name: "busybox-static", program: "busybox", reason: "tests make ports without code from it" },
     Package { name: "rsync", program: "rsync", reason: "tests copy trees into the shell port with it" },
     Package { name: "iproute2", program: "ip", reason: "tests make network namespaces of their own with it" },
+    Package { name: "nftables", program: "nft", reason: "the router leads packets with it where that is asked for" },
     Package { name: "e2fsprogs", program: "mkfs.ext4", reason: "tests put volumes on loop devices with it" },
     Package { name: "mount", program: "losetup", reason: "tests attach those loop devices with it" },
     Package { name: "xfsprogs", program: "mkfs.xfs", reason: "tests cut the power of an XFS with it" },
