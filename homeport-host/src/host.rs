@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use homeport_volumes::{Machine, Mounts, VolumePath, VolumePathError};
 
+use crate::accelerator::Accelerators;
 use crate::engine::Engine;
 use crate::hazard::{Calm, Hazards};
 use crate::image::Verified;
@@ -22,6 +23,7 @@ pub struct Host {
     pub(crate) layout: Layout,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) routes: Arc<dyn Routes>,
+    pub(crate) accelerators: Accelerators,
     pub(crate) progress: Arc<dyn Progress>,
     pub(crate) hazards: Arc<dyn Hazards>,
     pub(crate) machine: Machine,
@@ -70,6 +72,7 @@ impl Host {
             layout,
             engine,
             routes,
+            accelerators: Accelerators::default(),
             progress: Arc::new(Silent),
             hazards: Arc::new(Calm),
             machine: Machine::default(),
@@ -79,6 +82,13 @@ impl Host {
             clock: Arc::new(SystemClock),
             standing: Arc::default(),
         }
+    }
+
+    /// The same host, with these to lead clients past the router; there is none by default.
+    #[must_use]
+    pub fn with_accelerators(mut self, accelerators: Accelerators) -> Self {
+        self.accelerators = accelerators;
+        self
     }
 
     /// The same host, telling what it does to `progress`.

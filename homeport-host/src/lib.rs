@@ -1,5 +1,6 @@
 //! HomePort's host side: the container engine, the ledger, plans and the operations that run them.
 
+pub mod accelerator;
 pub mod approval;
 pub mod container;
 pub mod daemon;

@@ -33,6 +33,7 @@
 mod acceptor;
 mod address;
 mod announce;
+mod backend;
 mod backoff;
 mod connect;
 mod connection;
@@ -68,6 +69,7 @@ mod visit;
 
 pub use address::{AddressError, ListenAddress, ListenHost};
 pub use announce::Announcement;
+pub use backend::{Backend, BackendError, Carried, Moved};
 pub use descriptors::DescriptorLimit;
 pub use error::{NoSuchRoute, ReserveError, TooFewDescriptors};
 pub use gate::{Change, Generation};

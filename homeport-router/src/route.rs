@@ -262,6 +262,7 @@ impl Route {
             bytes_from_clients: self.traffic.from_clients.get(),
             bytes_to_clients: self.traffic.to_clients.get(),
             last_error: self.traffic.last_error(),
+            carried: None,
         })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::backend::Backend;
 use crate::source::SourceAddress;
 
 /// What a route lets in. The usual rules let everybody in, up to the router's own bound. This machine itself may always come, as
@@ -42,6 +43,9 @@ pub struct RouteRules {
     /// Whether each connection leaves a line when it has ended. One that was open before leaves none.
     #[serde(default, skip_serializing_if = "AccessLog::is_off")]
     pub log: AccessLog,
+    /// What is to carry them; the router goes by the rest, whatever it is.
+    #[serde(default, skip_serializing_if = "Backend::is_builtin")]
+    pub backend: Backend,
 }
 
 /// Whether connections leave a line.
@@ -94,7 +98,7 @@ impl RouteRules {
 }
 
 impl fmt::Display for RouteRules {
-    /// For people: `everybody, but 192.0.2.0/24, 40 at once`.
+    /// Who may come and how many, for people: `everybody, but 192.0.2.0/24, 40 at once`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |networks: &[IpNet]| networks.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", ");
         f.write_str(&if self.allow.is_empty() { "everybody".to_owned() } else { list(&self.allow) })?;
@@ -180,11 +184,12 @@ mod tests {
             hold_seconds: NonZeroU32::new(30),
             source: SourceAddress::Client,
             log: AccessLog::On,
+            backend: Backend::Nftables,
         };
         let json = serde_json::to_string(&rules).unwrap();
         let wanted = concat!(
             r#"{"connections":40,"per_source":4,"new_per_second":10,"allow":["10.0.0.0/8"],"deny":["::/0"],"#,
-            r#""idle_seconds":600,"hold_seconds":30,"source":"client","log":"on"}"#
+            r#""idle_seconds":600,"hold_seconds":30,"source":"client","log":"on","backend":"nftables"}"#
         );
         assert_eq!(json, wanted);
         assert_eq!(serde_json::from_str::<RouteRules>(&json).unwrap(), rules);

@@ -1,6 +1,7 @@
 //! Owns what a route looks like from outside: plain values that cross the daemon's control socket.
 
 use crate::address::ListenAddress;
+use crate::backend::Carried;
 use crate::gate::Generation;
 use crate::route_id::RouteId;
 use crate::rules::{RefusedBecause, RouteRules};
@@ -71,6 +72,9 @@ pub struct RouteStatus {
     pub bytes_to_clients: u64,
     /// The last thing that went wrong; stays when it is past.
     pub last_error: Option<String>,
+    /// What carries its clients, where another backend than the router is wished for or has connections of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Carried>,
 }
 
 impl RouteStatus {
@@ -92,6 +96,7 @@ impl RouteStatus {
             bytes_from_clients: 0,
             bytes_to_clients: 0,
             last_error: None,
+            carried: None,
         }
     }
 }
@@ -123,6 +128,7 @@ mod tests {
             bytes_from_clients: 5,
             bytes_to_clients: u64::MAX,
             last_error: None,
+            carried: None,
         };
         let json = serde_json::to_value(&status).unwrap();
         assert_eq!(

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use clap::{Args, Subcommand};
 use homeport_core::name::{EndpointName, InstanceName};
 use homeport_host::request::RuleWish;
-use homeport_host::routes::{AccessLog, SourceAddress};
+use homeport_host::routes::{AccessLog, Backend, SourceAddress};
 use ipnet::IpNet;
 
 use super::value::{parse_log, parse_networks, parse_number, parse_source};
@@ -21,7 +21,7 @@ pub(crate) enum RouteAction {
         /// Only this endpoint
         endpoint: Option<EndpointName>,
     },
-    /// Change who may come to a public address, how many, how long; connected clients stay
+    /// Change who may come to a public address, and how; connected clients stay
     Set(RouteSetArgs),
     /// Show what goes over public addresses now, again and again
     Top(TopArgs),
@@ -76,4 +76,7 @@ pub(crate) struct RouteSetArgs {
     /// Have connections leave a line in the daemon's log: `on`, `off`
     #[arg(long, value_name = "WHETHER", group = "rule", value_parser = parse_log)]
     pub(crate) log: Option<AccessLog>,
+    /// Have `builtin`, `nftables` or `haproxy` carry clients
+    #[arg(long, value_name = "BACKEND", group = "rule")]
+    pub(crate) backend: Option<Backend>,
 }

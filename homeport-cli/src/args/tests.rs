@@ -325,7 +325,7 @@ fn the_whole_help() {
     Commands:
       list     List public addresses and what happens on them
       show     Show everything that is known of an instance's public addresses
-      set      Change who may come to a public address, how many, how long; connected clients stay
+      set      Change who may come to a public address, and how; connected clients stay
       top      Show what goes over public addresses now, again and again
       metrics  Print the counters of all public addresses, for Prometheus
 
@@ -353,7 +353,7 @@ fn the_whole_help() {
       -h, --help  Print help
 
     ==== homeport route set
-    Change who may come to a public address, how many, how long; connected clients stay
+    Change who may come to a public address, and how; connected clients stay
 
     Usage: homeport route set [OPTIONS] <NAME> <ENDPOINT>
 
@@ -371,6 +371,7 @@ fn the_whole_help() {
           --hold <SECONDS>           Let clients wait at most so long for a container, or `usual`
           --source <WHOSE>           Show the container the address of the `client`, or our `own`
           --log <WHETHER>            Have connections leave a line in the daemon's log: `on`, `off`
+          --backend <BACKEND>        Have `builtin`, `nftables` or `haproxy` carry clients
       -h, --help                     Print help
 
     ==== homeport route top
@@ -1100,6 +1101,7 @@ fn a_version_is_named_by_its_beginning_or_as_an_image_and_a_change_is_planned_or
         "rollback alice --dry-run",
         "route set alice ssh --connections usual --per-source 4 --new-per-second 20 --allow 10.0.0.0/8,::1 --deny usual",
         "route set alice ssh --idle 600 --hold usual --log on --source client",
+        "route set alice ssh --backend nftables",
         "route show alice",
         "route show alice ssh",
         "route top --every 1 -n 3",
@@ -1122,6 +1124,7 @@ fn a_version_is_named_by_its_beginning_or_as_an_image_and_a_change_is_planned_or
         ("route set alice ssh", "required arguments were not provided"),
         ("route set alice ssh --per-source 0", "wanted a number from 1, or `usual`"),
         ("route set alice ssh --allow 10.0.0.0/33", "`10.0.0.0/33` is no network: wanted `192.0.2.0/24`"),
+        ("route set alice ssh --backend nft", "`nft` is no backend: wanted `builtin`, `nftables` or `haproxy`"),
         ("route top -n 0", "0 is not in 1.."),
         ("rollback alice --approve yes", "invalid value"),
         ("history", "<NAME>"),

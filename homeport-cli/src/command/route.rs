@@ -38,6 +38,7 @@ pub(super) fn set(context: &Context, args: RouteSetArgs) -> Result<Exit, Failure
         hold_seconds: args.hold.unwrap_or(RuleWish::Keep),
         source: args.source.map_or(RuleWish::Keep, RuleWish::Is),
         log: args.log.map_or(RuleWish::Keep, RuleWish::Is),
+        backend: args.backend.map_or(RuleWish::Keep, RuleWish::Is),
     };
     context.print(&route_set(&context.host()?, &request)?)?;
     Ok(Exit::Done)

@@ -4,7 +4,7 @@
 use homeport_core::name::InstanceName;
 use homeport_core::unit::Bytes;
 use homeport_host::operation::{InForce, LifecycleOutcome, RouteRate, RouteSet, RouteView};
-use homeport_host::routes::{RouteState, RouteStatus};
+use homeport_host::routes::{Backend, Carried, RouteState, RouteStatus};
 
 use super::page::Page;
 use super::table::Table;
@@ -70,6 +70,7 @@ fn details(live: &RouteStatus, page: &mut Page) {
         RouteState::Held | RouteState::Closed => page.line(format_args!("  {}", daemon::state(live))),
     }
     page.line(format_args!("  lets in: {}", live.rules));
+    carried(live.rules.backend, live.carried.as_ref(), page);
     page.line(format_args!("  open: {}, of {} at most", live.open, live.limit));
     for one in &live.live {
         page.line(format_args!("    {} with container {}", one.connections, one.container));
@@ -99,12 +100,44 @@ fn details(live: &RouteStatus, page: &mut Page) {
     }
 }
 
+/// What carries clients, and why it is not what is wished for.
+fn carried(wished: Backend, carried: Option<&Carried>, page: &mut Page) {
+    let by = carried.map_or(Backend::Builtin, |carried| carried.by);
+    if by == wished {
+        page.line(format_args!("  carried by: {by}"));
+    } else {
+        page.line(format_args!("  carried by: {by}, where {wished} is wished for"));
+    }
+    let Some(carried) = carried else { return };
+    for obstacle in &carried.obstacles {
+        page.line(format_args!("    since {obstacle}"));
+    }
+    if carried.connections > 0 {
+        let moved = carried.moved.map_or_else(
+            || "how much they moved is not counted (`net.netfilter.nf_conntrack_acct`)".to_owned(),
+            |moved| {
+                let (from, to) = (size(Bytes::new(moved.from_clients)), size(Bytes::new(moved.to_clients)));
+                format!("{from} came from their clients, {to} went to them")
+            },
+        );
+        let count = match carried.connections {
+            1 => "1 connection goes".to_owned(),
+            connections => format!("{connections} connections go"),
+        };
+        page.line(format_args!("    {count} past HomePort; {moved}"));
+    }
+}
+
 impl Render for RouteSet {
     fn text(&self, page: &mut Page) {
         let unchanged = if self.outcome == LifecycleOutcome::Unchanged { ", as before" } else { "" };
         page.line(format_args!("`{}/{}` lets in: {}{unchanged}", self.instance, self.endpoint, self.rules));
-        if self.in_force == InForce::Later {
-            page.line("  the daemon holds no such address now; it goes by this as soon as it does");
+        match (&self.carried, self.in_force) {
+            (_, InForce::Later) => {
+                page.line("  the daemon holds no such address now; it goes by this as soon as it does");
+            }
+            (None, InForce::Now) => {}
+            (Some(_), InForce::Now) => carried(self.rules.backend, self.carried.as_ref(), page),
         }
     }
 }
@@ -149,7 +182,7 @@ fn bytes(rate: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use homeport_host::routes::RouteStatus;
+    use homeport_host::routes::{Moved, RouteStatus};
 
     use super::super::{Format, render};
     use super::*;
@@ -179,6 +212,7 @@ mod tests {
         `alice/ssh` on *:2222
           leads to 172.18.0.2:2222 in container 4fa6e0
           lets in: everybody, but 192.0.2.0/24, 4 from one source at once
+          carried by: builtin
           open: 4, of 512 at most
             1 with container 0c1d22
             2 with container 4fa6e0
@@ -191,6 +225,26 @@ mod tests {
 
         `alice/ssh` on *:2222
           not held by the daemon: `homeport daemon status` says whether that runs
+        ");
+    }
+
+    #[test]
+    fn what_carries_a_route_and_why_it_is_not_what_is_wished_for() {
+        let told = |by, connections, moved, obstacles: &[&str]| {
+            let obstacles = obstacles.iter().map(|text| (*text).to_owned()).collect();
+            let mut page = Page::default();
+            carried(Backend::Nftables, Some(&Carried { by, obstacles, connections, moved }), &mut page);
+            page.into_text()
+        };
+        assert_eq!(told(Backend::Nftables, 0, None, &[]), "  carried by: nftables\n");
+        let moved = Some(Moved { from_clients: 1_000, to_clients: 2_000 });
+        let text = told(Backend::Nftables, 3, moved, &[]) + &told(Backend::Builtin, 1, None, &["`nft` is gone"]);
+        insta::assert_snapshot!(text, @r"
+          carried by: nftables
+            3 connections go past HomePort; 1.0 kB came from their clients, 2.0 kB went to them
+          carried by: builtin, where nftables is wished for
+            since `nft` is gone
+            1 connection goes past HomePort; how much they moved is not counted (`net.netfilter.nf_conntrack_acct`)
         ");
     }
 

@@ -1,9 +1,10 @@
-//! Owns the public addresses as the daemon has them: its router, the holder that keeps duplicates of the sockets, and the
-//! drainers that carry on connections from before. What is done to a route is done to all of them here.
+//! Owns the public addresses as the daemon has them: its router, what leads clients past it, the holder that keeps duplicates of
+//! the sockets, and the drainers that carry on connections from before. What is done to a route is done to all of them here.
 //! Never decides where a route leads.
 
 use std::sync::Arc;
 
+use homeport_core::fault::Advice;
 use homeport_core::name::InstanceName;
 use homeport_core::unit::PortNumber;
 use homeport_router::{
@@ -12,10 +13,12 @@ use homeport_router::{
 };
 
 use super::drain::{Ask, Drained, Drainers, Draining, with_drained};
+use super::fronts::Fronts;
 use super::hold::{Link, Missing};
 use super::serve::say;
 use super::sever;
 use super::way_back::KeptWayBack;
+use crate::accelerator::{AcceleratorError, Accelerators};
 use crate::engine::{ContainerId, Engine};
 use crate::layout::Layout;
 
@@ -23,21 +26,29 @@ use crate::layout::Layout;
 #[derive(Debug, Clone)]
 pub(super) struct Addresses {
     router: Router,
+    fronts: Fronts,
     drainers: Arc<Drainers>,
     holder: Option<Arc<Link>>,
     way_back: Arc<KeptWayBack>,
 }
 
 impl Addresses {
-    /// Those of this router, of which nobody keeps a duplicate.
+    /// Those of this router, of which nobody keeps a duplicate, and past which nobody is led.
     pub(super) fn new(router: Router, layout: &Layout) -> Self {
         let way_back = Arc::new(KeptWayBack::new(layout));
-        Self { router, drainers: Arc::new(Drainers::new(layout)), holder: None, way_back }
+        let (fronts, drainers) = (Fronts::default(), Arc::new(Drainers::new(layout)));
+        Self { router, fronts, drainers, holder: None, way_back }
     }
 
     /// The same, with a holder.
     pub(super) fn with_holder(mut self, holder: Link) -> Self {
         self.holder = Some(Arc::new(holder));
+        self
+    }
+
+    /// The same, with these to lead clients past the router.
+    pub(super) fn with_accelerators(mut self, accelerators: Accelerators) -> Self {
+        self.fronts = Fronts::new(accelerators);
         self
     }
 
@@ -49,6 +60,7 @@ impl Addresses {
     /// Takes up what a holder has of these, and lets the rest go. What it has for another address is not taken: the kernel says
     /// where a socket listens, and the ledger where it should.
     pub(super) fn take_up(&self, wanted: &[(RouteId, ListenAddress)]) {
+        self.fronts.begin();
         let Some(holder) = &self.holder else { return };
         for offer in holder.offers() {
             if !wanted.iter().any(|(id, address)| *id == offer.id && *address == offer.address) {
@@ -86,6 +98,7 @@ impl Addresses {
 
     /// Leaves every socket to the holder and the next daemon: nobody is accepted here any more.
     pub(super) async fn leave(&self) {
+        self.fronts.leave();
         self.router.stop_accepting().await;
         if let Some(holder) = &self.holder {
             holder.leave();
@@ -95,6 +108,7 @@ impl Addresses {
     /// Closes every address and ends every connection, those of drainers too; the holder and the drainers end.
     pub(super) async fn give_up(&self) {
         self.router.shut_down().await;
+        self.fronts.give_up();
         if let Some(holder) = &self.holder {
             holder.end();
         }
@@ -124,11 +138,13 @@ impl Addresses {
         reserved
     }
 
-    /// [`Router::release`]; the holder and the drainers have let it go too when this completes.
+    /// [`Router::release`]; everybody else has let it go too when this completes.
     pub(super) async fn release(&self, id: &RouteId) {
         self.router.release(id).await;
         let (own, id) = (self.clone(), id.clone());
         let told = tokio::task::spawn_blocking(move || {
+            own.follow().unwrap_or(());
+            own.fronts.end_others(&id, &[]);
             own.tell_holder();
             own.drainers.tell(&Ask::Release { id });
         });
@@ -137,9 +153,10 @@ impl Addresses {
     }
 
     /// [`Router::point`]
-    pub(super) fn point(&self, id: &RouteId, target: Target) -> Result<Change, NoSuchRoute> {
+    pub(super) fn point(&self, id: &RouteId, target: Target) -> Result<Change, NotDone> {
         let change = self.router.point(id, target.clone())?;
         self.drainers.tell(&Ask::Point { id: id.clone(), target });
+        self.follow()?;
         Ok(change)
     }
 
@@ -154,41 +171,58 @@ impl Addresses {
     }
 
     /// [`Router::set_rules`], once packets of containers find their way where the rules have clients' addresses used.
-    pub(super) fn set_rules(&self, id: &RouteId, rules: RouteRules) -> Result<Change, NoSuchRoute> {
+    pub(super) fn set_rules(&self, id: &RouteId, rules: RouteRules) -> Result<Change, NotDone> {
         self.way_back.make_for(&rules);
-        self.router.set_rules(id, rules)
+        let change = self.router.set_rules(id, rules)?;
+        self.follow()?;
+        Ok(change)
     }
 
     /// [`Router::hold`]; a route that is not there is fine.
-    pub(super) fn hold(&self, id: &RouteId) {
+    pub(super) fn hold(&self, id: &RouteId) -> Result<(), AcceleratorError> {
         self.router.hold(id).ok();
         self.drainers.tell(&Ask::Hold { id: id.clone() });
+        self.follow()
     }
 
     /// [`Router::close`]; a route that is not there is fine.
-    pub(super) fn close(&self, id: &RouteId) {
+    pub(super) fn close(&self, id: &RouteId) -> Result<(), AcceleratorError> {
         self.router.close(id).ok();
         self.drainers.tell(&Ask::Close { id: id.clone() });
+        self.follow()
+    }
+
+    /// Leads past the router what has to be, as routes are now. That somebody may be led to an earlier target is said here too.
+    fn follow(&self) -> Result<(), AcceleratorError> {
+        self.fronts.follow(|| self.router.status()).inspect_err(|error| say(&error.to_string()))
+    }
+
+    /// Sees to it that what leads clients past the router is as it was made.
+    pub(super) fn look_after_fronts(&self) {
+        self.fronts.look(|| self.router.status());
     }
 
     /// Ends what clients of this instance have with a container that has ended.
     pub(super) fn end_with(&self, instance: &InstanceName, container: &ContainerId) {
         sever::end_with(&self.router, instance, container);
+        self.fronts.end_with(instance, container);
         self.drainers.tell(&Ask::EndWith { instance: instance.clone(), container: container.clone() });
     }
 
     /// Ends the connections of a route with other containers than these.
     pub(super) fn end_others(&self, id: &RouteId, staying: &[ContainerId]) {
         sever::end_others(&self.router, id, staying);
+        self.fronts.end_others(id, staying);
         self.drainers.tell(&Ask::EndOthers { id: id.clone(), staying: staying.to_vec() });
     }
 
     /// Ends what is connected with containers of which the engine says that they do not run. Drainers do so by themselves.
     pub(super) fn end_dead(&self, engine: &dyn Engine) {
         sever::end_dead(&self.router, engine);
+        self.fronts.end_dead(engine);
     }
 
-    /// Every route that is bound here, without what drainers have of it.
+    /// Every route that is bound here, without what drainers have of it and what goes past the router.
     pub(super) fn bound(&self) -> Vec<RouteStatus> {
         self.router.status()
     }
@@ -196,16 +230,43 @@ impl Addresses {
     /// Every route as its clients see it, and the drainers.
     pub(super) fn told(&self) -> (Vec<RouteStatus>, Vec<Draining>) {
         let Drained { known, .. } = self.drainers.all();
-        (with_drained(self.router.status(), &known), known)
+        (with_drained(self.fronts.told(self.router.status()), &known), known)
     }
 
-    /// Every route that a client is connected by, here or at a drainer; `None` where that cannot be said.
+    /// Every route that a client is connected by, here, past the router or at a drainer; `None` where that cannot be said.
     pub(super) fn with_clients(&self) -> Option<Vec<RouteStatus>> {
         // First what drainers have: a daemon that gives its place up now is none yet, but then this one is not the daemon.
         let drained = self.drainers.all();
-        let own = self.router.status();
+        let own = self.fronts.told(self.router.status());
         (!drained.is_silent)
             .then(|| own.into_iter().chain(drained.known.into_iter().flat_map(|one| one.routes)).collect())
+    }
+}
+
+/// Why what was asked for about a route was not done, or not wholly.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotDone {
+    /// There is no such route.
+    #[error(transparent)]
+    NoSuchRoute(#[from] NoSuchRoute),
+    /// What leads past the router did not follow.
+    #[error(transparent)]
+    Accelerator(#[from] AcceleratorError),
+}
+
+impl Advice for NotDone {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchRoute(error) => error.code(),
+            Self::Accelerator(error) => error.code(),
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::NoSuchRoute(error) => error.help(),
+            Self::Accelerator(error) => error.help(),
+        }
     }
 }
 

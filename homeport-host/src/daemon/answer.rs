@@ -151,14 +151,11 @@ impl Daemon {
                 },
                 Err(why) => refused("HP-DMN-008", why, None),
             },
-            Request::Hold { id } => {
-                self.addresses.hold(&id);
-                Answer::Done
-            }
+            Request::Hold { id } => done(self.addresses.hold(&id)),
             Request::Close { id, staying } => {
-                self.addresses.close(&id);
+                let closed = self.addresses.close(&id);
                 self.addresses.end_others(&id, &staying);
-                Answer::Done
+                done(closed)
             }
             Request::SetRules { id, rules } => match self.addresses.set_rules(&id, rules) {
                 Ok(_) => Answer::Done,
@@ -182,6 +179,10 @@ async fn blocking(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|error| refused("HP-DMN-007", format!("the request was cut off: {error}"), None))
+}
+
+fn done<E: Advice>(result: Result<(), E>) -> Answer {
+    result.map_or_else(|error| refusal(&error), |()| Answer::Done)
 }
 
 fn refusal(error: &dyn Advice) -> Answer {

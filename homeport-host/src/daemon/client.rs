@@ -232,7 +232,7 @@ fn is_cut_off(error: &io::Error) -> bool {
 
 /// The code of a refusal as one of those that exist; what a newer daemon may say beyond them is `HP-DMN-005`.
 fn known_code(code: &str) -> &'static str {
-    const CODES: [&str; 15] = [
+    const CODES: [&str; 16] = [
         "HP-RTR-001",
         "HP-RTR-002",
         "HP-RTR-003",
@@ -243,6 +243,7 @@ fn known_code(code: &str) -> &'static str {
         "HP-RTR-008",
         "HP-RTR-009",
         "HP-RTR-010",
+        "HP-RTR-038",
         "HP-DMN-006",
         "HP-DMN-007",
         "HP-DMN-008",

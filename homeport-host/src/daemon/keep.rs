@@ -259,7 +259,8 @@ impl Keeper {
         }
         if self.supervisor.is_left(name) {
             for id in own_routes(ledger, name)? {
-                self.addresses.close(&id);
+                // That it could not be done wholly was said.
+                self.addresses.close(&id).ok();
             }
             self.end_clients(ledger, record)?;
         }
@@ -269,7 +270,7 @@ impl Keeper {
     /// Lets the instance's clients wait, and ends the connections of those that were connected.
     fn hold(&self, ledger: &Ledger, record: &InstanceRecord) -> Result<(), LedgerError> {
         for id in own_routes(ledger, &record.name)? {
-            self.addresses.hold(&id);
+            self.addresses.hold(&id).ok();
         }
         self.end_clients(ledger, record)
     }

@@ -106,7 +106,7 @@ pub(super) fn mend(host: &Host, addresses: &Addresses, plan: Vec<Mend>) -> Vec<(
                     failed.push((id, crate::run::with_causes(&error)));
                 }
             }
-            Mend::Close(id) => addresses.close(&id),
+            Mend::Close(id) => drop(addresses.close(&id)),
             Mend::SetRules(id, rules) => {
                 addresses.set_rules(&id, rules).ok();
             }

@@ -22,6 +22,7 @@ mod drain;
 mod due;
 mod emptying;
 mod error;
+mod fronts;
 mod hold;
 mod keep;
 pub(crate) mod mend;

@@ -75,7 +75,9 @@ pub fn run(host: &Host, launch: Launch, incumbent: Incumbent) -> Result<(), Daem
     // It outlives the terminal that it was started from. A process that leads a group already stays where it is.
     rustix::process::setsid().ok();
     let router = Router::new(limits, forwarding.handle().clone(), |report| say(&report.to_string()));
-    let addresses = Addresses::new(router, &host.layout).with_holder(Link::new(host.layout.clone(), launch));
+    let addresses = Addresses::new(router, &host.layout)
+        .with_holder(Link::new(host.layout.clone(), launch))
+        .with_accelerators(host.accelerators.clone());
     let daemon = Arc::new(Daemon { host: host.clone(), addresses, since: now() });
     // Who asks from here on waits for the answer until everything is taken up, and is not told that no daemon runs.
     let listener = listen_on(&path).map_err(|source| failed("listen on", source))?;

@@ -1,7 +1,7 @@
 //! Owns the daemon's threads beside the router's: what each is for, that none of them ends by itself unnoticed, and their end.
 //! Never does what one of them is for.
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,8 @@ use super::work;
 use crate::engine::Cancel;
 use crate::host::Host;
 
+/// How often it is looked whether what leads clients past the router is as it was made.
+const FRONTS: Duration = Duration::from_secs(1);
 /// How long threads are waited for that were told to end: only one in the middle of an operation takes longer.
 const END: Duration = Duration::from_secs(2);
 /// How long a port that stands still for a snapshot is waited for at the end. Whoever ends the daemon waits for 30 s.
@@ -25,7 +27,7 @@ pub(super) struct Watch {
     cancel: Cancel,
     notices: Sender<Notice>,
     /// Dropped, they end what is done by the clock.
-    clocks: [Sender<()>; 2],
+    clocks: [Sender<()>; 3],
     threads: Threads,
 }
 
@@ -60,14 +62,21 @@ impl Watch {
         let ticker = std::thread::spawn(move || timer::run(&host, &ticking));
         let (host, (monthly, waiting)) = (daemon.host.clone(), channel());
         let upkeep = std::thread::spawn(move || upkeep::run(&host, &waiting));
+        let (addresses, (fronts, looking)) = (daemon.addresses.clone(), channel::<()>());
+        let front_keeper = std::thread::spawn(move || {
+            while looking.recv_timeout(FRONTS) == Err(RecvTimeoutError::Timeout) {
+                addresses.look_after_fronts();
+            }
+        });
         let threads = Threads(vec![
             ("follows the engine's events", follower),
             ("starts instances again", worker),
             ("keeps up what should run", keeper),
             ("takes snapshots by the clock", ticker),
             ("verifies and rehearses by the clock", upkeep),
+            ("keeps up what leads clients past the router", front_keeper),
         ]);
-        Self { cancel, notices, clocks: [timer, monthly], threads }
+        Self { cancel, notices, clocks: [timer, monthly, fronts], threads }
     }
 
     /// What a thread did that has ended though nobody told it to.

@@ -3,18 +3,22 @@
 
 use std::num::NonZeroU32;
 
+use homeport_core::fault::Fault;
+use homeport_core::manifest::{Endpoint, ProxyProtocol};
 use homeport_core::name::{EndpointName, InstanceName};
-use homeport_router::{RouteId, RouteRules, SourceAddress};
+use homeport_router::{Announcement, Backend, Carried, RouteId, RouteRules, SourceAddress};
 use ipnet::IpNet;
 
 use super::enter::{as_root, known, locked};
 use super::error::OperationError;
 use super::lifecycle::LifecycleOutcome;
 use super::survey::{no_such_endpoint, recorded_image};
+use crate::accelerator::{Asked, Obstacle};
 use crate::host::{Host, Probing};
-use crate::ledger::{Change, EventRecord};
+use crate::ledger::{Change, EventRecord, Ledger};
 use crate::request::{RouteSetRequest, RuleWish};
 use crate::routes::RoutesError;
+use crate::run::records;
 use crate::way_back::{Mark, WayBack};
 
 /// Whether the daemon goes by the rules already.
@@ -40,26 +44,35 @@ pub struct RouteSet {
     pub rules: RouteRules,
     /// Whether that is in force.
     pub in_force: InForce,
+    /// What carries clients now, where another backend is wished for or has connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Carried>,
 }
 
 /// Changes what is allowed on one endpoint's public address. Clients that are connected stay. It is kept with the instance,
 /// over restarts and other versions, until it is changed again.
 ///
 /// # Errors
-/// There is no such instance or endpoint. Where the daemon cannot be told, it is written down all the same, and the daemon goes by
+/// There is no such instance or endpoint; or the backend that is wished for cannot carry the route on this machine, or not with these
+/// rules: each reason is said, and nothing was changed. Where the daemon cannot be told, it is written down all the same, and the daemon goes by
 /// it when it next looks.
 pub fn route_set(host: &Host, request: &RouteSetRequest) -> Result<RouteSet, OperationError> {
     as_root()?;
     let (instance, endpoint) = (&request.instance, &request.endpoint);
     locked(host, &format!("route set {instance}"), |writer, _| {
         let record = known(writer, instance)?;
-        if let Some(fault) = no_such_endpoint(&recorded_image(&record)?.manifest, endpoint) {
+        let manifest = recorded_image(&record)?.manifest;
+        let what = format!("rules for `{endpoint}` of `{instance}`");
+        if let Some(fault) = no_such_endpoint(&manifest, endpoint) {
             let fault = fault.remedy(format!("`homeport route show {instance}` shows all that have a public address"));
-            let what = format!("rules for `{endpoint}` of `{instance}`");
             return Err(OperationError::Refused { what, faults: vec![fault] });
         }
         let id = RouteId { instance: instance.clone(), endpoint: endpoint.clone() };
         let rules = wished(writer.route_rules()?.remove(&id).unwrap_or_default(), request);
+        let faults = in_the_way(host, writer, &id, &rules, manifest.endpoints.get(endpoint))?;
+        if !faults.is_empty() {
+            return Err(OperationError::Refused { what, faults });
+        }
         if rules.source == SourceAddress::Client
             && host.probing == Probing::Real
             && let Some(root) = writer.root_id()?
@@ -74,7 +87,7 @@ pub fn route_set(host: &Host, request: &RouteSetRequest) -> Result<RouteSet, Ope
                     instance: Some(instance.clone()),
                     operation: None,
                     kind: "route".to_owned(),
-                    text: format!("`{endpoint}` lets in: {rules}"),
+                    text: said(endpoint, &rules),
                 })?;
                 LifecycleOutcome::Changed
             }
@@ -86,8 +99,37 @@ pub fn route_set(host: &Host, request: &RouteSetRequest) -> Result<RouteSet, Ope
             Err(error) if error.is_no_such_route() => InForce::Later,
             Err(error) => return Err(error.into()),
         };
-        Ok(RouteSet { outcome, instance: instance.clone(), endpoint: endpoint.clone(), rules, in_force })
+        // It is in force, or it is not; a daemon that ends just now tells no more of it.
+        let live = host.routes.status().unwrap_or_default().into_iter().find(|status| status.id == id);
+        let carried = live.and_then(|status| status.carried);
+        Ok(RouteSet { outcome, instance: instance.clone(), endpoint: endpoint.clone(), rules, in_force, carried })
     })
+}
+
+/// Everything that keeps the backend of these rules from carrying the route.
+fn in_the_way(
+    host: &Host,
+    ledger: &Ledger,
+    id: &RouteId,
+    rules: &RouteRules,
+    endpoint: Option<&Endpoint>,
+) -> Result<Vec<Fault>, OperationError> {
+    let route = ledger.routes(&id.instance)?.into_iter().find(|route| route.endpoint == id.endpoint);
+    let announcement = match endpoint.map(|endpoint| endpoint.proxy_protocol) {
+        Some(ProxyProtocol::V1) => Announcement::ProxyV1,
+        Some(ProxyProtocol::V2) => Announcement::ProxyV2,
+        Some(ProxyProtocol::None) | None => Announcement::None,
+    };
+    let asked = Asked { rules, address: route.as_ref().and_then(records::listen_address), announcement };
+    Ok(host.accelerators.obstacles(&asked).iter().map(Obstacle::fault).collect())
+}
+
+/// For the history.
+fn said(endpoint: &EndpointName, rules: &RouteRules) -> String {
+    match rules.backend {
+        Backend::Builtin => format!("`{endpoint}` lets in: {rules}"),
+        backend => format!("`{endpoint}` lets in: {rules}; carried by {backend}"),
+    }
 }
 
 fn word<T: Default>(wish: RuleWish<T>, now: T) -> T {
@@ -119,6 +161,7 @@ fn wished(now: RouteRules, request: &RouteSetRequest) -> RouteRules {
         hold_seconds: number(request.hold_seconds, now.hold_seconds),
         source: word(request.source, now.source),
         log: word(request.log, now.log),
+        backend: word(request.backend, now.backend),
     }
 }
 
@@ -135,6 +178,7 @@ mod tests {
             per_source: NonZeroU32::new(3),
             hold_seconds: NonZeroU32::new(30),
             log: AccessLog::On,
+            backend: Backend::Nftables,
             allow: vec!["10.0.0.0/8".parse().unwrap()],
             ..RouteRules::default()
         };
@@ -150,8 +194,15 @@ mod tests {
             hold_seconds: RuleWish::Usual,
             source: RuleWish::Is(SourceAddress::Client),
             log: RuleWish::Keep,
+            backend: RuleWish::Keep,
         };
         let rules = wished(now, &request);
+        assert_eq!(rules.backend, Backend::Nftables);
+        let usual = wished(rules.clone(), &RouteSetRequest { backend: RuleWish::Usual, ..request.clone() });
+        assert_eq!((usual.backend, usual.per_source), (Backend::Builtin, None));
+        let endpoint = "ssh".parse().unwrap();
+        assert!(said(&endpoint, &rules).ends_with("seen with their own addresses, logged; carried by nftables"));
+        assert_eq!(said(&endpoint, &RouteRules::default()), "`ssh` lets in: everybody");
         assert_eq!(
             rules.to_string(),
             "everybody, but 192.0.2.0/24, 9 at once, 5 new ones a second, 600 s idle at most, \

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use homeport_core::name::{EndpointName, InstanceName};
-use homeport_router::{AccessLog, SourceAddress};
+use homeport_router::{AccessLog, Backend, SourceAddress};
 use ipnet::IpNet;
 
 /// What is wished for of one rule of a route.
@@ -42,4 +42,6 @@ pub struct RouteSetRequest {
     pub source: RuleWish<SourceAddress>,
     /// Whether connections leave a line in the daemon's log.
     pub log: RuleWish<AccessLog>,
+    /// What carries them.
+    pub backend: RuleWish<Backend>,
 }

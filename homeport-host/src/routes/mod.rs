@@ -6,7 +6,8 @@ mod sim;
 
 pub use error::RoutesError;
 pub use homeport_router::{
-    AccessLog, ListenAddress, ListenHost, RefusedBecause, RouteState, RouteStatus, SourceAddress,
+    AccessLog, Backend, Carried, ListenAddress, ListenHost, Moved, RefusedBecause, RouteState, RouteStatus,
+    SourceAddress,
 };
 pub use sim::{SimClient, SimClientId, SimLead, SimRoutes};
 

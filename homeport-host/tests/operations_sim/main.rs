@@ -26,6 +26,7 @@ mod port;
 mod random;
 mod reach;
 mod repeated;
+mod ruled;
 mod script;
 mod stage;
 mod store_rules;
