@@ -13,6 +13,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 
 use crate::backoff::Backoff;
 use crate::connection::serve;
+use crate::crowd::Crowd;
 use crate::gate::{Admission, Gate, Hold};
 use crate::listen::end_listening;
 use crate::patience::Patience;
@@ -81,6 +82,7 @@ pub(crate) struct Acceptor {
     patience: Patience,
     backoff: Backoff,
     paused_until: Option<Instant>,
+    crowd: Crowd,
     trouble: Trouble,
 }
 
@@ -111,6 +113,7 @@ impl Acceptor {
             patience: Patience::default(),
             backoff: Backoff::ACCEPT,
             paused_until: None,
+            crowd: Crowd::default(),
             trouble: Trouble::None,
         }
     }
@@ -199,10 +202,12 @@ impl Acceptor {
 
     async fn accept_until_change(&mut self, beat: &mut Interval) {
         loop {
+            // Each turn looks anew: one may come of a connection that has ended.
+            let waits = self.crowd.waits_until(self.route.room(), Instant::now());
             tokio::select! {
                 changed = self.gate.changed() => return drop(changed),
                 changed = self.accepting.changed() => return drop(changed),
-                accepted = accept(&self.listener, self.paused_until) => match accepted {
+                accepted = accept(&self.listener, self.paused_until.or(waits)) => match accepted {
                     Some(Ok((client, from))) => {
                         if self.connections.is_empty() {
                             // A whole beat from the first one on. A timer that is set already also keeps those of

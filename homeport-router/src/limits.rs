@@ -8,7 +8,8 @@ use crate::error::TooFewDescriptors;
 /// The bounds of a router, the same for each of its routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections of one route at once; further clients are reset, and counted as refused.
+    /// Connections of one route at once. Further clients wait in the kernel's queue while some end, and are reset, and counted as
+    /// refused, once none has for a second.
     pub connections_per_route: usize,
     /// Connections of all routes at once.
     pub connections: usize,

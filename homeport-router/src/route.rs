@@ -9,6 +9,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::address::ListenAddress;
+use crate::crowd::Room;
 use crate::entrance::{Barred, Entrance, Origin, Source};
 use crate::flows::Flows;
 use crate::gate::{Admission, Change, Gate, GateEvent, Hold};
@@ -151,6 +152,13 @@ impl Route {
     /// From which address containers are dialled now.
     pub(crate) fn source(&self) -> SourceAddress {
         locked(&self.entrance).rules().source
+    }
+
+    /// Whether there is a seat for one more connection, of whoever may come.
+    pub(crate) fn room(&self) -> Room {
+        let entrance = locked(&self.entrance);
+        let is_there = entrance.open() < entrance.limit() && self.all_seats.available_permits() > 0;
+        if is_there { Room::Some } else { Room::None }
     }
 
     /// A seat for one more connection; `None`, and counted by why, when there is none for this client.

@@ -260,3 +260,22 @@ async fn one_full_route_leaves_the_others_their_seats() {
         ]
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_clients_than_seats_who_waited_out_a_hold_are_all_served() {
+    let backend = Backend::named_echo("c1");
+    let stage = Stage::new(Limits { connections_per_route: 4, ..limits() });
+    let mut clients = JoinSet::new();
+    for _ in 0..100 {
+        let address = stage.address;
+        clients.spawn(async move { ask(address, b"!").await });
+    }
+    sleep(Duration::from_millis(300)).await;
+    stage.point(&backend);
+    while let Some(answer) = clients.join_next().await {
+        assert_eq!(answer.unwrap().unwrap(), b"c1!");
+    }
+    let status = stage.status();
+    assert_eq!((status.accepted, status.refused), (100, 0));
+    assert_eq!(stage.reports(), Vec::<String>::new());
+}
