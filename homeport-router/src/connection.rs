@@ -8,23 +8,29 @@ use std::sync::Arc;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
 
 use crate::announce::Announcement;
 use crate::connect::{Reached, Unreached, reach};
 use crate::flows::FlowTicket;
 use crate::idle::idle_too_long;
+use crate::local_port::{Choice, LocalPorts};
 use crate::pump::pump;
 use crate::route::{Route, Seat};
 use crate::severed::Severed;
-use crate::source::{SourceAddress, give_source};
+use crate::source::{Given, SourceAddress, give_source};
 use crate::visit::{VisitEnd, Visiting};
+
+/// So many other ports are tried where the first is not to be had after all.
+const PORTS: u32 = 16;
 
 /// Serves the client to its end; cancelled at any point, both sides are reset.
 pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, from: SocketAddr, seat: Seat) {
     let mut visiting = Visiting::new(&route, from);
     let client = Severed::new(client);
     // Most connections are beyond this for most of their time: its state is kept apart, and given up.
-    let attached = Box::pin(attach(&route, |address| dial(address, client.stream(), from, route.source()))).await;
+    let caller = Caller { client: client.stream(), from, ports: &route.ports };
+    let attached = Box::pin(attach(&route, |address| dial(address, &caller, route.source()))).await;
     if let Some(Attached { target, ticket, announcement }) = attached {
         visiting.connected_with(ticket.container());
         let carried = async {
@@ -111,23 +117,40 @@ where
     }
 }
 
-/// Connects for this client.
-async fn dial(
-    address: SocketAddr,
-    client: &TcpStream,
+/// For whom a container is dialled, and from which of this machine's ports.
+#[derive(Debug, Clone, Copy)]
+struct Caller<'a> {
+    client: &'a TcpStream,
     from: SocketAddr,
-    source: SourceAddress,
-) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    if source == SourceAddress::Client {
-        give_source(&socket, from, address)?;
-    }
-    if has_spoken(client) {
-        // What it said is sent as soon as the connection is there, and tells the container so: it is woken once, with
-        // something to read, and not twice. Who waits for the container to speak first must not wait for that.
-        SockRef::from(&socket).set_tcp_quickack(false).unwrap_or(());
-    }
-    let stream = socket.connect(address).await?;
+    ports: &'a LocalPorts,
+}
+
+/// Connects for this client, from an address that is that.
+async fn dial(address: SocketAddr, caller: &Caller<'_>, source: SourceAddress) -> io::Result<TcpStream> {
+    let (mut choice, mut left) = (caller.ports.dial(Instant::now()), PORTS);
+    let stream = loop {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        let given = match source {
+            SourceAddress::Client => give_source(&socket, caller.from, address)?,
+            SourceAddress::Own => Given::Own,
+        };
+        if (given, choice) == (Given::Own, Choice::Own) {
+            caller.ports.bind(&socket, address)?;
+        }
+        if has_spoken(caller.client) {
+            // What it said is sent as soon as the connection is there, and tells the container so: it is woken once, with
+            // something to read, and not twice. Who waits for the container to speak first must not wait for that.
+            SockRef::from(&socket).set_tcp_quickack(false).unwrap_or(());
+        }
+        match socket.connect(address).await {
+            // The kernel has none left, or a connection with this container has the one that was chosen.
+            Err(error) if left > 0 && error.kind() == io::ErrorKind::AddrNotAvailable => {
+                left -= 1;
+                choice = caller.ports.run_out(choice);
+            }
+            connected => break connected?,
+        }
+    };
     // On one machine a connection to a free port of the ephemeral range may meet itself: nobody listens there.
     if address.ip().is_loopback() && stream.local_addr()? == address {
         return Err(io::ErrorKind::ConnectionRefused.into());
@@ -192,7 +215,9 @@ mod tests {
         }
         let container = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         container.set_nonblocking(true).unwrap();
-        let stream = dial(container.local_addr().unwrap(), &ours, from, SourceAddress::Own).await.unwrap();
+        let ports = LocalPorts::of_kernel();
+        let caller = Caller { client: &ours, from, ports: &ports };
+        let stream = dial(container.local_addr().unwrap(), &caller, SourceAddress::Own).await.unwrap();
         let accepted = container.accept().ok().map(|(accepted, _)| accepted);
         (stream, accepted, container)
     }

@@ -48,6 +48,7 @@ mod idle;
 mod limits;
 mod listen;
 mod listening;
+mod local_port;
 mod occasion;
 mod patience;
 mod pipe;

@@ -32,6 +32,30 @@ impl PortRange {
         numbers.next().is_none().then(|| Self::new(PortNumber::new(first), PortNumber::new(last)))?
     }
 
+    /// The range that kernels hand out by themselves unless they are told otherwise.
+    pub(crate) const USUAL_KERNEL: Self = Self { first: 32_768, last: 60_999 };
+
+    /// Reads the text of `/proc/sys/net/ipv4/ip_local_reserved_ports`, `8080,9148-9150`; what is no range is passed over.
+    pub(crate) fn parse_list(text: &str) -> Vec<Self> {
+        let port = |text: &str| text.trim().parse().ok().map(PortNumber::new);
+        let range = |part: &str| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            Self::new(port(first)?, port(last)?)
+        };
+        text.split(',').filter_map(range).collect()
+    }
+
+    /// How many ports it has.
+    pub(crate) fn length(self) -> u32 {
+        u32::from(self.last - self.first) + 1
+    }
+
+    /// The port at this place of it, counted round and round.
+    pub(crate) fn at(self, place: u32) -> PortNumber {
+        let offset = u16::try_from(place % self.length()).unwrap_or(0);
+        PortNumber::new(self.first + offset)
+    }
+
     /// Says whether the port is in the range.
     pub fn contains(self, port: PortNumber) -> bool {
         self.ports().contains(&port.get())
@@ -112,6 +136,17 @@ mod tests {
 
     fn numbers(ports: impl Iterator<Item = PortNumber>) -> Vec<u16> {
         ports.map(PortNumber::get).collect()
+    }
+
+    #[test]
+    fn the_kernels_reserved_ports_are_read_as_it_writes_them() {
+        let read = |text: &str| PortRange::parse_list(text);
+        assert_eq!(read("8080,9148-9150\n"), [range(8080, 8080), range(9148, 9150)]);
+        assert_eq!(read("\n"), []);
+        assert_eq!(read("x,5-3,7"), [range(7, 7)]);
+        let three = range(9148, 9150);
+        assert_eq!((three.length(), [0, 2, 3].map(|place| three.at(place).get())), (3, [9148, 9150, 9148]));
+        assert_eq!(range(1, u16::MAX).length(), 65_535);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::entrance::{Barred, Entrance, Origin, Source};
 use crate::flows::Flows;
 use crate::gate::{Admission, Change, Gate, GateEvent, Hold};
 use crate::limits::Limits;
+use crate::local_port::LocalPorts;
 use crate::occasion::Occasion;
 use crate::patience::{End, Patience};
 use crate::pipe::Pipes;
@@ -36,6 +37,7 @@ pub(crate) struct Route {
     pub(crate) traffic: Traffic,
     pub(crate) reports: Reports,
     pub(crate) pipes: Arc<Pipes>,
+    pub(crate) ports: Arc<LocalPorts>,
     /// Comes once a second while there are connections.
     pub(crate) beat: Notify,
     /// How long clients may be idle, and be kept waiting.
@@ -71,13 +73,15 @@ fn locked(entrance: &Mutex<Entrance>) -> MutexGuard<'_, Entrance> {
 pub(crate) struct Shared {
     seats: Arc<Semaphore>,
     pipes: Arc<Pipes>,
+    ports: Arc<LocalPorts>,
 }
 
 impl Shared {
     /// As much of it as the limits allow.
     pub(crate) fn of(limits: &Limits) -> Self {
         let seats = limits.connections.min(Semaphore::MAX_PERMITS);
-        Self { seats: Arc::new(Semaphore::new(seats)), pipes: Arc::new(Pipes::new(limits.pipes)) }
+        let (seats, pipes) = (Arc::new(Semaphore::new(seats)), Arc::new(Pipes::new(limits.pipes)));
+        Self { seats, pipes, ports: Arc::new(LocalPorts::of_kernel()) }
     }
 }
 
@@ -93,6 +97,7 @@ impl Route {
             traffic: Traffic::default(),
             reports,
             pipes: shared.pipes,
+            ports: shared.ports,
             beat: Notify::new(),
             times: watch::Sender::default(),
             entrance: Arc::new(Mutex::new(Entrance::new(limits.connections_per_route, limits.connections / 2))),

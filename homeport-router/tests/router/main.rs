@@ -8,6 +8,7 @@ mod announcing;
 mod bulk;
 #[cfg(test)]
 mod forwarding;
+mod hostile;
 #[cfg(test)]
 mod reserving;
 #[cfg(test)]
