@@ -74,7 +74,7 @@ enum Task {
     Tidy,
     /// Put one fault at a time into a copy of our own code and see that its test fails.
     SeededFaults(seeded::SeededFaults),
-    /// Kill `homeport` and an engine at random moments, fill disks, and see that one command puts everything right.
+    /// Kill, cut off, fill and attack what HomePort needs, and see that it keeps what it promises.
     Torture(torture::Torture),
 }
 

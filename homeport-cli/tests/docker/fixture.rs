@@ -151,7 +151,7 @@ pub(crate) fn dockerfile(name: &str, text: &str) -> TestImage {
 }
 
 /// Puts a program into a tree.
-fn program(rootfs: &Path, path: &str, bytes: &[u8]) {
+pub(crate) fn program(rootfs: &Path, path: &str, bytes: &[u8]) {
     let file = rootfs.join(path.trim_start_matches('/'));
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     fs::write(&file, bytes).unwrap();

@@ -15,6 +15,7 @@ mod journal;
 mod judge;
 mod kill;
 mod port;
+mod router;
 mod subject;
 mod tally;
 
