@@ -95,10 +95,7 @@ where
         match reach(&mut gate, &route.limits, &dial, |target, cause| route.attempt_failed(target, cause)).await {
             Ok(Reached { generation, target, stream }) => {
                 let stream = Severed::new(stream);
-                // First counted in, then asked: whoever moved the route meanwhile either makes this one turn round, or
-                // finds it among the live ones.
-                let ticket = route.flows.enter(generation, &target.container);
-                if route.gate.borrow().runs(generation) {
+                if let Some(ticket) = route.enter(generation, &target) {
                     route.reached(&target);
                     return Some(Attached { target: stream, ticket, announcement: target.announcement });
                 }

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use crate::address::ListenAddress;
 use crate::crowd::Room;
 use crate::entrance::{Barred, Entrance, Origin, Source};
-use crate::flows::Flows;
-use crate::gate::{Admission, Change, Gate, GateEvent, Hold};
+use crate::flows::{FlowTicket, Flows};
+use crate::gate::{Admission, Change, Gate, GateEvent, Generation, Hold};
 use crate::limits::Limits;
 use crate::local_port::LocalPorts;
 use crate::occasion::Occasion;
@@ -242,6 +242,14 @@ impl Route {
         }
     }
 
+    /// Counts a connection in that has reached this target; `None` where it is not the route's any more.
+    pub(crate) fn enter(&self, generation: Generation, target: &Target) -> Option<FlowTicket<'_>> {
+        // First counted in, then asked: whoever moved the route meanwhile either makes this one turn round, or finds it among
+        // the live ones.
+        let ticket = self.flows.enter(generation, &target.container);
+        self.gate.borrow().runs(generation).then_some(ticket)
+    }
+
     /// The connections that are open now.
     fn open(&self) -> usize {
         locked(&self.entrance).open()
@@ -279,3 +287,7 @@ impl Route {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;

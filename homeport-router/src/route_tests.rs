@@ -1,0 +1,81 @@
+//! What threads that share a route can do to each other: the same steps at the same time, many times over.
+
+use std::sync::Barrier;
+use std::thread;
+
+use super::*;
+use crate::descriptors::DescriptorLimit;
+
+/// So often that each order of the steps of two threads comes up, on two processors.
+const ROUNDS: u64 = 20_000;
+
+fn route() -> Route {
+    let id = RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
+    let limits = Limits::within(DescriptorLimit::new(1024)).unwrap();
+    Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, Shared::of(&limits), Reports::new(|_| {}))
+}
+
+fn target(name: &str) -> Target {
+    Target::new(name.parse().unwrap(), "127.0.0.1:2".parse().unwrap())
+}
+
+/// Has both happen at once, and gives what each came to.
+fn at_once<A: Send, B: Send>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B + Send) -> (A, B) {
+    let barrier = Barrier::new(2);
+    thread::scope(|scope| {
+        let one = scope.spawn(|| {
+            barrier.wait();
+            one()
+        });
+        barrier.wait();
+        let other = other();
+        (one.join().unwrap(), other)
+    })
+}
+
+#[tokio::test]
+async fn a_connection_with_an_earlier_target_turns_round_or_is_found_whoever_comes_first() {
+    let (mut turned, mut found) = (0, 0);
+    for round in 0..ROUNDS {
+        let route = route();
+        let (old, new) = (target("a"), target("b"));
+        route.let_happen(GateEvent::Point(old.clone()));
+        let event = if round % 2 == 0 { GateEvent::Point(new) } else { GateEvent::Hold };
+        let (ticket, ended) = at_once(
+            || route.enter(Generation::new(1), &old),
+            || {
+                route.let_happen(event);
+                route.flows.end(&old.container)
+            },
+        );
+        if let Some(ticket) = ticket {
+            assert_eq!(ended, 1, "it stays with a container that is left, and nobody found it");
+            // It was told: this does not wait.
+            tokio::time::timeout(std::time::Duration::from_secs(20), ticket.ended()).await.unwrap();
+            found += 1;
+        } else {
+            turned += 1;
+        }
+        assert_eq!(route.flows.live(), []);
+    }
+    assert!(turned > 0, "{found} of {ROUNDS} were found, and none turned round");
+}
+
+#[test]
+fn seats_are_given_back_to_the_last_one_whoever_takes_and_leaves_at_once() {
+    let route = route();
+    let limit = route.status().unwrap().limit;
+    let take_all = || {
+        let mut most = 0;
+        for _ in 0..500 {
+            let seats: Vec<_> = std::iter::from_fn(|| route.take_seat([192, 0, 2, 1].into())).collect();
+            most = most.max(seats.len());
+        }
+        most
+    };
+    let (one, other) = at_once(take_all, take_all);
+    assert!(one <= limit && other <= limit && one.max(other) > 0, "{one} and {other} of {limit}");
+    assert_eq!(route.status().unwrap().open, 0);
+    let seats: Vec<_> = std::iter::from_fn(|| route.take_seat([192, 0, 2, 2].into())).collect();
+    assert_eq!(seats.len(), limit, "all are there again");
+}
