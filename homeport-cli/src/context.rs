@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeport_host::Host;
+use homeport_host::accelerator::Accelerators;
 use homeport_host::daemon::{DaemonClient, Launch};
 use homeport_host::engine::DockerEngine;
 use homeport_host::engine::docker::DEFAULT_SOCKET;
@@ -126,6 +127,7 @@ impl Context {
         }
         let engine = Arc::new(DockerEngine::at(self.socket.path()));
         let host = Host::new(self.layout.clone(), engine, Arc::new(self.daemon()?));
+        let host = host.with_accelerators(Accelerators::of(&self.layout));
         Ok(host.with_progress(Arc::new(self.reporter.clone())).with_patience(self.patience))
     }
 

@@ -128,6 +128,7 @@ pub(crate) fn of_routes(error: &RoutesError) -> Exit {
         | RoutesError::NotStarted { .. }
         | RoutesError::Spawn { .. }
         | RoutesError::Talk { .. }
+        | RoutesError::Leftover(_)
         | RoutesError::Died => Exit::Host,
     }
 }

@@ -137,7 +137,14 @@ impl Render for RouteSet {
                 page.line("  the daemon holds no such address now; it goes by this as soon as it does");
             }
             (None, InForce::Now) => {}
-            (Some(_), InForce::Now) => carried(self.rules.backend, self.carried.as_ref(), page),
+            (Some(now), InForce::Now) => {
+                carried(self.rules.backend, Some(now), page);
+                if now.by == Backend::Nftables {
+                    page.line(
+                        "  this machine's firewall rules for what comes in do not apply to them; `--allow` and `--deny` do",
+                    );
+                }
+            }
         }
     }
 }

@@ -13,6 +13,7 @@
 
 mod address;
 mod bad_versions;
+mod by_kernel;
 mod data;
 mod disk;
 mod fixture;

@@ -14,17 +14,21 @@
 mod decide;
 mod error;
 mod front;
+mod nft;
 mod obstacle;
 
 pub use decide::{Offer, Offers, Way, decide};
 pub use error::AcceleratorError;
 pub use front::{Asked, Drift, Flow, Front};
+pub use nft::Nftables;
 pub use obstacle::Obstacle;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use homeport_router::{Backend, ContainerId, RouteId};
+
+use crate::layout::Layout;
 
 /// Leads the new clients of some routes past the router. Every method blocks until it is done, and may come from any thread; the
 /// daemon calls one at a time.
@@ -73,6 +77,11 @@ pub trait Accelerator: Debug + Send + Sync {
 pub struct Accelerators(Arc<[Arc<dyn Accelerator>]>);
 
 impl Accelerators {
+    /// All that there are, for the HomePort of this layout.
+    pub fn of(layout: &Layout) -> Self {
+        Self::new(vec![Arc::new(Nftables::new(layout.state_dir()))])
+    }
+
     /// These.
     pub fn new(all: Vec<Arc<dyn Accelerator>>) -> Self {
         Self(all.into())
@@ -86,6 +95,15 @@ impl Accelerators {
     /// The one of this name; `None` for the router itself, and where there is none.
     pub fn by(&self, backend: Backend) -> Option<&dyn Accelerator> {
         self.iter().find(|one| one.backend() == backend)
+    }
+
+    /// Takes away what a daemon left behind that was killed, connections as well.
+    ///
+    /// # Errors
+    /// The first of them that could not; the others did.
+    pub fn end_leftover(&self) -> Result<(), AcceleratorError> {
+        let ended = |one: &dyn Accelerator| one.begin().and_then(|()| one.give_up());
+        self.iter().map(ended).fold(Ok(()), Result::and)
     }
 
     /// Everything that keeps a route from being carried by what its rules ask for, on this machine as it is now.

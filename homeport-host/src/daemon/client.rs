@@ -14,6 +14,7 @@ use super::control::{Answer, DaemonStatus, LINE_LIMIT, Request};
 use super::drain::Drainers;
 use super::hold;
 use super::spawn::{self, Launch, Place};
+use crate::accelerator::Accelerators;
 use crate::engine::ContainerId;
 use crate::layout::Layout;
 use crate::plan::ListenHostText;
@@ -74,7 +75,7 @@ impl DaemonClient {
             }
             self.wait_for_end(status.pid)?;
         }
-        // A daemon that ends sees to both; one that was killed did not.
+        // A daemon that ends sees to all of it; one that was killed did not.
         let holder = hold::end_leftover(&self.layout);
         let was_held = holder.map_err(|source| RoutesError::Talk { socket: self.layout.holder_socket(), source })?;
         let drainers = Drainers::new(&self.layout).stop();
@@ -86,6 +87,7 @@ impl DaemonClient {
         while was_held && claim::is_taken(&self.layout) && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
+        Accelerators::of(&self.layout).end_leftover()?;
         Ok(status.is_some() || was_held || !drainers.is_empty())
     }
 

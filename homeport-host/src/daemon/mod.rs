@@ -23,6 +23,8 @@ mod due;
 mod emptying;
 mod error;
 mod fronts;
+#[cfg(test)]
+mod fronts_network_tests;
 mod hold;
 mod keep;
 pub(crate) mod mend;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use homeport_core::fault::Advice;
 
+use crate::accelerator::AcceleratorError;
+
 /// Why a route could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum RoutesError {
@@ -50,6 +52,9 @@ pub enum RoutesError {
         #[source]
         source: io::Error,
     },
+    /// What a daemon that was killed had left to lead clients past it could not be taken away.
+    #[error("what led clients past the daemon is still there")]
+    Leftover(#[from] AcceleratorError),
     /// The simulated process died. Return at once and touch nothing more.
     #[error("the simulated process died")]
     Died,
@@ -79,6 +84,7 @@ impl Advice for RoutesError {
             Self::Spawn { .. } => "HP-DMN-003",
             Self::Refused { code, .. } => code,
             Self::Talk { .. } => "HP-DMN-004",
+            Self::Leftover(error) => error.code(),
             Self::Died => "HP-DMN-099",
         }
     }
@@ -96,6 +102,7 @@ impl Advice for RoutesError {
                 Some("look at it with `homeport daemon status`; `homeport daemon stop` ends it".to_owned())
             }
             Self::Refused { help, .. } => help.clone(),
+            Self::Leftover(error) => error.help(),
             Self::Spawn { .. } | Self::Died => None,
         }
     }

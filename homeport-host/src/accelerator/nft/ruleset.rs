@@ -1,0 +1,234 @@
+//! Owns the table as text that `nft -f -` takes: the whole of it, its entries alone, and its end. Each is one transaction. Pure.
+//!
+//! Every element of the maps ends by itself after `LIFETIME` unless it is made again: where no daemon lives that could, clients
+//! come to the router's listener, or the holder's, and nobody is led to an address that is another's by now.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::lead::{Element, Lead, Owner};
+use super::span::{Family, Span};
+use super::table::TableName;
+
+/// How long an element stays that nobody makes again.
+pub(super) const LIFETIME: Duration = Duration::from_secs(30);
+
+/// What is remembered of leads that have, or had, connections.
+pub(super) type Known = BTreeMap<Lead, Owner>;
+
+/// Before Docker's own translation (-100), in both directions from which clients come: from outside, and from this machine.
+/// What is not meant for an address of this machine is only forwarded by it, and none of ours; `127.0.0.1` and `::1` cannot be
+/// answered from a container. A lookup that finds nothing falls through to the socket that listens here.
+const CHAINS: &str = "\
+\tchain from_outside {
+\t\ttype nat hook prerouting priority -105; policy accept;
+\t\tjump lead
+\t}
+\tchain from_here {
+\t\ttype nat hook output priority -105; policy accept;
+\t\tjump lead
+\t}
+\tchain lead {
+\t\tip daddr 127.0.0.0/8 return
+\t\tip6 daddr ::1 return
+\t\tfib daddr type != local return
+\t\tmeta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport . ip saddr map @lead4
+\t\tmeta l4proto { tcp, udp } dnat ip6 to meta l4proto . ip6 daddr . th dport . ip6 saddr map @lead6
+\t}
+";
+
+/// The name of a map or set in both families.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Where clients are led.
+    Lead,
+    /// Which container had an address.
+    Known,
+    /// By which route clients were led there.
+    Named,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Lead, Self::Known, Self::Named];
+
+    const fn in_family(self, family: Family) -> &'static str {
+        match (self, family) {
+            (Self::Lead, Family::V4) => "lead4",
+            (Self::Lead, Family::V6) => "lead6",
+            (Self::Known, Family::V4) => "known4",
+            (Self::Known, Family::V6) => "known6",
+            (Self::Named, Family::V4) => "named4",
+            (Self::Named, Family::V6) => "named6",
+        }
+    }
+
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Lead => "map",
+            Self::Known | Self::Named => "set",
+        }
+    }
+
+    fn declaration(self, family: Family) -> String {
+        let ip = match family {
+            Family::V4 => "ipv4_addr",
+            Family::V6 => "ipv6_addr",
+        };
+        let (kind, name) = (self.kind(), self.in_family(family));
+        let (types, flags) = match self {
+            Self::Lead => (
+                format!("inet_proto . {ip} . inet_service . {ip} : {ip} . inet_service"),
+                "\n\t\tflags interval, timeout",
+            ),
+            Self::Known | Self::Named => (format!("inet_proto . {ip} . inet_service . {ip} . inet_service"), ""),
+        };
+        format!("\t{kind} {name} {{\n\t\ttype {types}{flags}\n\t}}\n")
+    }
+}
+
+/// Makes the table exactly this, whatever was there. What translates for connections that there are is there all the while.
+pub(super) fn whole(table: &TableName, elements: &[Element], known: &Known) -> String {
+    let mut text = format!("add table inet {table}\ndelete table inet {table}\ntable inet {table} {{\n");
+    for part in Part::ALL {
+        for family in Family::ALL {
+            text.push_str(&part.declaration(family));
+        }
+    }
+    text.push_str(CHAINS);
+    text.push_str("}\n");
+    text.push_str(&entries(table, elements, known));
+    text
+}
+
+/// Makes the entries of a table that is there exactly these.
+pub(super) fn entries_anew(table: &TableName, elements: &[Element], known: &Known) -> String {
+    let mut text = String::new();
+    for part in Part::ALL {
+        for family in Family::ALL {
+            writeln!(text, "flush {} inet {table} {}", part.kind(), part.in_family(family)).unwrap_or(());
+        }
+    }
+    text.push_str(&entries(table, elements, known));
+    text
+}
+
+/// Takes the table away, where there is one.
+pub(super) fn removal(table: &TableName) -> String {
+    format!("add table inet {table}\ndelete table inet {table}\n")
+}
+
+fn entries(table: &TableName, elements: &[Element], known: &Known) -> String {
+    let mut text = String::new();
+    let seconds = LIFETIME.as_secs();
+    for Element { lead, sources } in elements {
+        let Lead { protocol, listen, port, target } = lead;
+        let (protocol, name) = (protocol.as_str(), Part::Lead.in_family(lead.family()));
+        let to = format!("{} . {}", target.ip(), target.port());
+        let line = format!("{protocol} . {listen} . {port} . {sources} timeout {seconds}s : {to}");
+        writeln!(text, "add element inet {table} {name} {{ {line} }}").unwrap_or(());
+    }
+    for (lead, owner) in known {
+        let key = key(lead);
+        for (part, comment) in [(Part::Known, owner.container.to_string()), (Part::Named, owner.route.to_string())] {
+            let name = part.in_family(lead.family());
+            writeln!(text, "add element inet {table} {name} {{ {key} comment \"{comment}\" }}").unwrap_or(());
+        }
+    }
+    text
+}
+
+/// A lead without ranges: every address is written as the first one, which no route has for itself.
+fn key(lead: &Lead) -> String {
+    let Lead { protocol, listen, port, target } = lead;
+    format!("{} . {} . {port} . {} . {}", protocol.as_str(), listen.first(), target.ip(), target.port())
+}
+
+/// The addresses that were written so in a key.
+pub(super) fn listen_of_key(first: std::net::IpAddr) -> Span {
+    if first.is_unspecified() { Family::of(first).all() } else { Span::one(first) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use homeport_core::manifest::Transport;
+
+    use super::*;
+
+    #[test]
+    fn the_whole_table_is_this() {
+        let lead = |transport, address: &str, target: &str| {
+            Lead::of(transport, address.parse().unwrap(), target.parse().unwrap()).unwrap()
+        };
+        let ssh = lead(Transport::Tcp, "*:2222", "172.18.0.2:22");
+        let dns = lead(Transport::Udp, "[2001:db8::1]:53", "[fd00::2]:5353");
+        let near = |lead: Lead, text: &str| {
+            let sources = super::super::span::permitted(lead.family(), &[], &[], &[Span::of(text.parse().unwrap())]);
+            sources.into_iter().map(move |sources| Element { lead, sources })
+        };
+        let elements: Vec<Element> = near(ssh, "172.18.0.0/16").chain(near(dns, "10.0.0.0/8")).collect();
+        let owner = |route: &str, container: &str| {
+            let (instance, endpoint) = route.split_once('/').unwrap();
+            let route =
+                homeport_router::RouteId { instance: instance.parse().unwrap(), endpoint: endpoint.parse().unwrap() };
+            Owner { route, container: container.parse().unwrap() }
+        };
+        let known = Known::from([(ssh, owner("alice/ssh", "c1")), (dns, owner("bob/dns", "c2"))]);
+        let table = TableName::of(Path::new("/var/lib/homeport/state"));
+        insta::assert_snapshot!(whole(&table, &elements, &known), @r#"
+        add table inet homeport-46b0e6252379
+        delete table inet homeport-46b0e6252379
+        table inet homeport-46b0e6252379 {
+        	map lead4 {
+        		type inet_proto . ipv4_addr . inet_service . ipv4_addr : ipv4_addr . inet_service
+        		flags interval, timeout
+        	}
+        	map lead6 {
+        		type inet_proto . ipv6_addr . inet_service . ipv6_addr : ipv6_addr . inet_service
+        		flags interval, timeout
+        	}
+        	set known4 {
+        		type inet_proto . ipv4_addr . inet_service . ipv4_addr . inet_service
+        	}
+        	set known6 {
+        		type inet_proto . ipv6_addr . inet_service . ipv6_addr . inet_service
+        	}
+        	set named4 {
+        		type inet_proto . ipv4_addr . inet_service . ipv4_addr . inet_service
+        	}
+        	set named6 {
+        		type inet_proto . ipv6_addr . inet_service . ipv6_addr . inet_service
+        	}
+        	chain from_outside {
+        		type nat hook prerouting priority -105; policy accept;
+        		jump lead
+        	}
+        	chain from_here {
+        		type nat hook output priority -105; policy accept;
+        		jump lead
+        	}
+        	chain lead {
+        		ip daddr 127.0.0.0/8 return
+        		ip6 daddr ::1 return
+        		fib daddr type != local return
+        		meta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport . ip saddr map @lead4
+        		meta l4proto { tcp, udp } dnat ip6 to meta l4proto . ip6 daddr . th dport . ip6 saddr map @lead6
+        	}
+        }
+        add element inet homeport-46b0e6252379 lead4 { tcp . 0.0.0.0/0 . 2222 . 0.0.0.0-172.17.255.255 timeout 30s : 172.18.0.2 . 22 }
+        add element inet homeport-46b0e6252379 lead4 { tcp . 0.0.0.0/0 . 2222 . 172.19.0.0-255.255.255.255 timeout 30s : 172.18.0.2 . 22 }
+        add element inet homeport-46b0e6252379 lead6 { udp . 2001:db8::1 . 53 . ::/0 timeout 30s : fd00::2 . 5353 }
+        add element inet homeport-46b0e6252379 known4 { tcp . 0.0.0.0 . 2222 . 172.18.0.2 . 22 comment "c1" }
+        add element inet homeport-46b0e6252379 named4 { tcp . 0.0.0.0 . 2222 . 172.18.0.2 . 22 comment "alice/ssh" }
+        add element inet homeport-46b0e6252379 known6 { udp . 2001:db8::1 . 53 . fd00::2 . 5353 comment "c2" }
+        add element inet homeport-46b0e6252379 named6 { udp . 2001:db8::1 . 53 . fd00::2 . 5353 comment "bob/dns" }
+        "#);
+        let anew = entries_anew(&table, &elements, &known);
+        assert_eq!(anew.lines().filter(|line| line.starts_with("flush ")).count(), 6);
+        assert!(whole(&table, &elements, &known).ends_with(anew.split_once("add ").unwrap().1));
+        assert_eq!(listen_of_key("0.0.0.0".parse().unwrap()), ssh.listen);
+        assert_eq!(listen_of_key("2001:db8::1".parse().unwrap()), dns.listen);
+    }
+}
