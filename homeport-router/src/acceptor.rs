@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -11,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
+use crate::accepts::{Accepts, Queue, is_waited_at};
 use crate::backoff::Backoff;
 use crate::connection::serve;
 use crate::crowd::Crowd;
@@ -23,6 +25,8 @@ use crate::severed::reset;
 
 /// How often connections that live on are seen to.
 const BEAT: Duration = Duration::from_secs(1);
+/// How many who were left waiting are taken in before anything else is looked at.
+const AT_ONCE: usize = 64;
 
 /// What a failed `accept` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +80,7 @@ pub(crate) struct Acceptor {
     listener: Arc<TcpListener>,
     gate: watch::Receiver<Gate>,
     accepting: watch::Receiver<Accepting>,
+    accepts: watch::Receiver<Accepts>,
     /// Dropped as soon as no client is accepted any more.
     open: oneshot::Sender<()>,
     connections: JoinSet<()>,
@@ -102,12 +107,13 @@ impl Acceptor {
         accepting: watch::Receiver<Accepting>,
         open: oneshot::Sender<()>,
     ) -> Self {
-        let gate = route.gate.subscribe();
+        let (gate, accepts) = (route.gate.subscribe(), route.accepts.subscribe());
         Self {
             route,
             listener,
             gate,
             accepting,
+            accepts,
             open,
             connections: JoinSet::new(),
             patience: Patience::default(),
@@ -131,7 +137,13 @@ impl Acceptor {
                 return self.carry_on().await;
             }
             match duty {
-                Duty::Accept => self.accept_until_change(&mut beat).await,
+                Duty::Accept => {
+                    let accepts = *self.accepts.borrow_and_update();
+                    match accepts {
+                        Accepts::Everybody => self.accept_until_change(&mut beat).await,
+                        Accepts::WhoIsLeft => self.accept_who_is_left(&mut beat).await,
+                    }
+                }
                 Duty::Wait(hold) => self.wait_until_change(hold, &mut beat).await,
                 Duty::Stop => break,
             }
@@ -207,6 +219,7 @@ impl Acceptor {
             tokio::select! {
                 changed = self.gate.changed() => return drop(changed),
                 changed = self.accepting.changed() => return drop(changed),
+                changed = self.accepts.changed() => return drop(changed),
                 accepted = accept(&self.listener, self.paused_until.or(waits)) => match accepted {
                     Some(Ok((client, from))) => {
                         if self.connections.is_empty() {
@@ -221,6 +234,40 @@ impl Acceptor {
                 },
                 _ = beat.tick(), if !self.connections.is_empty() => self.route.beat.notify_waiters(),
                 Some(_) = self.connections.join_next() => {}
+            }
+        }
+    }
+
+    /// Accepts whom another process leaves waiting, until something changes.
+    async fn accept_who_is_left(&mut self, beat: &mut Interval) {
+        let mut queue = Queue::default();
+        loop {
+            let next = Instant::now() + queue.pause();
+            loop {
+                tokio::select! {
+                    changed = self.gate.changed() => return drop(changed),
+                    changed = self.accepting.changed() => return drop(changed),
+                    changed = self.accepts.changed() => return drop(changed),
+                    () = sleep_until(next) => break,
+                    _ = beat.tick(), if !self.connections.is_empty() => self.route.beat.notify_waiters(),
+                    Some(_) = self.connections.join_next() => {}
+                }
+            }
+            if queue.look(is_waited_at(&*self.listener)) {
+                self.take_in_who_waits();
+            }
+        }
+    }
+
+    fn take_in_who_waits(&mut self) {
+        // Nobody has to be woken: the next look is soon.
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..AT_ONCE {
+            match self.listener.poll_accept(&mut context) {
+                Poll::Ready(Ok((client, from))) => self.admit(client, from),
+                Poll::Ready(Err(error)) if accept_fault(&error) == AcceptFault::Client => {}
+                Poll::Ready(Err(error)) => return self.note(&error),
+                Poll::Pending => return,
             }
         }
     }
@@ -240,7 +287,7 @@ impl Acceptor {
         };
         if let Some(seat) = seat {
             self.route.traffic.accepted.add(1);
-            self.connections.spawn(serve(Arc::clone(&self.route), client, from, seat));
+            self.connections.spawn(serve(Arc::clone(&self.route), client, from, None, seat));
         } else {
             reset(client);
         }

@@ -17,7 +17,7 @@ pub enum Announcement {
 }
 
 /// What a header of the second version begins with: no other protocol does.
-const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+pub(crate) const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// The second version, of a connection that is carried for somebody else.
 const VERSION_AND_COMMAND: u8 = 0x21;
 

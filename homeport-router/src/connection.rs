@@ -24,8 +24,15 @@ use crate::visit::{VisitEnd, Visiting};
 /// So many other ports are tried where the first is not to be had after all.
 const PORTS: u32 = 16;
 
-/// Serves the client to its end; cancelled at any point, both sides are reset.
-pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, from: SocketAddr, seat: Seat) {
+/// Serves the client to its end; cancelled at any point, both sides are reset. It came from this address, and to that one, where
+/// its socket does not know it: apart, since most do.
+pub(crate) async fn serve(
+    route: Arc<Route>,
+    client: TcpStream,
+    from: SocketAddr,
+    to: Option<Box<SocketAddr>>,
+    seat: Seat,
+) {
     let mut visiting = Visiting::new(&route, from);
     let client = Severed::new(client);
     // Most connections are beyond this for most of their time: its state is kept apart, and given up.
@@ -35,7 +42,8 @@ pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, from: SocketAddr
         visiting.connected_with(ticket.container());
         let carried = async {
             if !announcement.is_none() {
-                Box::pin(introduce(announcement, client.stream(), target.stream())).await?;
+                let to = to.map_or_else(|| client.stream().local_addr(), |to| Ok(*to))?;
+                Box::pin(introduce(announcement.header(from, to), target.stream())).await?;
             }
             pump(client.stream(), target.stream(), &visiting.passed, &route.traffic, &route.pipes).await
         };
@@ -69,10 +77,9 @@ struct Attached<'a> {
 }
 
 /// Tells the container who its client is.
-async fn introduce(announcement: Announcement, client: &TcpStream, target: &TcpStream) -> io::Result<()> {
+async fn introduce(header: Vec<u8>, target: &TcpStream) -> io::Result<()> {
     // The client's first bytes are the second write: they shall not wait until this one is acknowledged.
     target.set_nodelay(true).unwrap_or(());
-    let header = announcement.header(client.peer_addr()?, client.local_addr()?);
     let mut rest = header.as_slice();
     while !rest.is_empty() {
         target.writable().await?;

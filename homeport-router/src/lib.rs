@@ -18,6 +18,9 @@
 //!   released nobody listens on it, whoever else has a duplicate of the socket.
 //! - A socket that another process bound is taken up with its clients ([`Router::adopt`]), and can be left to another one while
 //!   its connections are carried on here ([`Router::stop_accepting`]).
+//! - Another process may accept on a duplicate of a socket. Whom it leaves waiting is accepted here within a moment
+//!   ([`Router::accept`]), and whom it cannot bring to the container it hands on ([`Router::relay`]): that one waits, is refused and is
+//!   counted like any other, only that it sees the end of the data where others see a reset.
 //! - Once [`Router::point`], [`Router::hold`] or [`Router::close`] has returned, no connection begins with an earlier
 //!   target. Switching refuses no client.
 //! - No client waits for ever: a hold ends after [`Limits::hold_limit`], an unreachable target after
@@ -31,6 +34,7 @@
 //! decided by its caller; [`Generation`]s on connections tell apart those of a container that is being replaced.
 
 mod acceptor;
+mod accepts;
 mod address;
 mod announce;
 mod backend;
@@ -45,6 +49,7 @@ mod flows;
 mod gate;
 mod holder;
 mod idle;
+mod introduced;
 mod limits;
 mod listen;
 mod listening;
@@ -55,6 +60,7 @@ mod pipe;
 mod probe;
 mod pump;
 mod random_port;
+mod relay;
 mod report;
 mod route;
 mod route_id;
@@ -69,6 +75,7 @@ mod threads;
 mod traffic;
 mod visit;
 
+pub use accepts::Accepts;
 pub use address::{AddressError, ListenAddress, ListenHost};
 pub use announce::Announcement;
 pub use backend::{Backend, BackendError, Carried, Moved};

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::accepts::Accepts;
 use crate::address::ListenAddress;
 use crate::crowd::Room;
 use crate::entrance::{Barred, Entrance, Origin, Source};
@@ -33,6 +34,7 @@ pub(crate) struct Route {
     pub(crate) address: ListenAddress,
     pub(crate) limits: Limits,
     pub(crate) gate: watch::Sender<Gate>,
+    pub(crate) accepts: watch::Sender<Accepts>,
     pub(crate) flows: Flows,
     pub(crate) traffic: Traffic,
     pub(crate) reports: Reports,
@@ -93,6 +95,7 @@ impl Route {
             address,
             limits,
             gate: watch::Sender::new(Gate::fresh()),
+            accepts: watch::Sender::default(),
             flows: Flows::default(),
             traffic: Traffic::default(),
             reports,

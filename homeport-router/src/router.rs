@@ -5,15 +5,17 @@ use std::fmt;
 use std::io;
 use std::net::TcpListener as StdListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use homeport_core::unit::PortNumber;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::acceptor::{Accepting, Acceptor};
+use crate::accepts::Accepts;
 use crate::address::{ListenAddress, ListenHost};
 use crate::error::{NoSuchRoute, ReserveError};
 use crate::gate::{Change, GateEvent};
@@ -21,6 +23,7 @@ use crate::holder::find_holder;
 use crate::limits::Limits;
 use crate::listen::{adopt, is_in_use, listen, refusal};
 use crate::listening::{Listening, SocketNumber};
+use crate::relay::relay;
 use crate::report::{Report, Reports};
 use crate::route::{Route, Shared};
 use crate::route_id::RouteId;
@@ -62,12 +65,14 @@ enum Life {
     Closing,
 }
 
-/// A route and the task of its acceptor, which is aborted when this is dropped.
+/// A route and the tasks of its acceptor and of its way in for a proxy, which are aborted when this is dropped.
 struct Entry {
     route: Arc<Route>,
     number: SocketNumber,
     /// The socket, and what tells that its acceptor has closed it; `None` where it was left to another process.
     listening: Option<(Arc<TcpListener>, oneshot::Receiver<()>)>,
+    /// Whether a proxy has a way in.
+    is_relayed: bool,
     acceptor: JoinSet<()>,
 }
 
@@ -236,7 +241,10 @@ impl Router {
         let accepts = Acceptor::new(Arc::clone(&route), Arc::clone(&listener), accepting, open);
         acceptor.spawn_on(accepts.run(), &inner.runtime);
         let number = SocketNumber::next();
-        table.routes.insert(id.clone(), Entry { route, number, listening: Some((listener, closed)), acceptor });
+        table.routes.insert(
+            id.clone(),
+            Entry { route, number, listening: Some((listener, closed)), is_relayed: false, acceptor },
+        );
         Ok(Reserved::Bound(address))
     }
 
@@ -274,6 +282,34 @@ impl Router {
     /// Lets in what these rules say from now on. Clients that are connected stay, also where the rules would not let them in.
     pub fn set_rules(&self, id: &RouteId, rules: RouteRules) -> Result<Change, NoSuchRoute> {
         Ok(self.route(id)?.set_rules(rules))
+    }
+
+    /// Whom the route accepts on its public socket from now on; everybody, where nothing else was said. Nobody is lost by a change:
+    /// who waits in the socket's queue waits on, for this process or another one that has a duplicate.
+    pub fn accept(&self, id: &RouteId, accepts: Accepts) -> Result<Change, NoSuchRoute> {
+        let is_new = self.route(id)?.accepts.send_if_modified(|now| std::mem::replace(now, accepts) != accepts);
+        Ok(if is_new { Change::Changed } else { Change::Unchanged })
+    }
+
+    /// Lets in by this socket, too, whom a proxy hands on that accepts in front of the route. Each connection begins with the
+    /// second version of the PROXY protocol's header; whose does not is closed. Only the proxy may be able to connect: it is
+    /// believed. A route that has such a way in keeps it, and the other socket is closed.
+    ///
+    /// It is there until the route is released, also after [`Router::stop_accepting`].
+    pub fn relay(&self, id: &RouteId, listener: StdUnixListener) -> io::Result<Result<Change, NoSuchRoute>> {
+        let mut table = self.lock();
+        let Some(entry) = table.routes.get_mut(id) else { return Ok(Err(NoSuchRoute(id.clone()))) };
+        if entry.is_relayed {
+            return Ok(Ok(Change::Unchanged));
+        }
+        listener.set_nonblocking(true)?;
+        let listener = {
+            let _context = self.0.runtime.enter();
+            UnixListener::from_std(listener)?
+        };
+        entry.acceptor.spawn_on(relay(Arc::clone(&entry.route), listener), &self.0.runtime);
+        entry.is_relayed = true;
+        Ok(Ok(Change::Changed))
     }
 
     /// Gives the route up: resets its connections and those that wait, and closes its socket. A route that does not

@@ -10,6 +10,8 @@ mod bulk;
 mod forwarding;
 mod hostile;
 #[cfg(test)]
+mod relaying;
+#[cfg(test)]
 mod reserving;
 #[cfg(test)]
 mod ruling;

@@ -1,0 +1,104 @@
+//! Owns the second way into a route: clients that a proxy in front of it has accepted and hands on, each introduced by its
+//! addresses. Never decides who comes in: the gate and the entrance do, as for those who come by the public socket.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::connection::serve;
+use crate::crowd::Crowd;
+use crate::gate::Admission;
+use crate::introduced::{Ends, FIXED, ends, rest};
+use crate::route::{Route, Seat};
+use crate::severed::reset;
+
+/// How long a proxy may take to say whose connection it hands on: it says so with the first byte.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause after nobody could be accepted for lack of descriptors.
+const SHORT_OF: Duration = Duration::from_millis(50);
+
+/// Lets in whom a proxy hands on, as the gate says, until the route is released; then resets what is live.
+///
+/// Goes on where no client is accepted on the public socket any more: who is handed on by then was accepted before. Safe to
+/// cancel, as an acceptor is.
+pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
+    let mut gate = route.gate.subscribe();
+    let mut connections = JoinSet::new();
+    loop {
+        let is_open = match gate.borrow_and_update().admission() {
+            Admission::Forward(..) | Admission::Refuse => true,
+            Admission::Wait(_) => false,
+            Admission::Gone => break,
+        };
+        tokio::select! {
+            // The route, which this task shares, owns the other end: an error cannot come.
+            changed = gate.changed() => drop(changed),
+            accepted = listener.accept(), if is_open => match accepted {
+                Ok((handed, _)) => drop(connections.spawn(take_in(Arc::clone(&route), handed))),
+                Err(_) => sleep(SHORT_OF).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+/// Serves one client to its end, where it may come in.
+async fn take_in(route: Arc<Route>, handed: UnixStream) {
+    // Whoever is not introduced is no client: there is nobody to tell, and nothing to count.
+    let Ok(Ok(ends)) = timeout(PATIENCE, introduction(&handed)).await else { return };
+    let Ok(client) = as_stream(handed) else { return };
+    // Those who waited out a hold come all at once here, too, and each waits by itself: it was accepted already.
+    let mut crowd = Crowd::default();
+    while let Some(later) = crowd.waits_until(route.room(), Instant::now()) {
+        sleep_until(later).await;
+    }
+    let Some(seat) = seat(&route, &ends) else { return reset(client) };
+    serve(route, client, ends.client, Some(Box::new(ends.public)), seat).await;
+}
+
+fn seat(route: &Arc<Route>, ends: &Ends) -> Option<Seat> {
+    if matches!(route.gate.borrow().admission(), Admission::Refuse | Admission::Gone) {
+        route.traffic.refused.closed.add(1);
+        return None;
+    }
+    let seat = route.take_seat(ends.client.ip())?;
+    route.traffic.accepted.add(1);
+    Some(seat)
+}
+
+/// Reads who it is, and not a byte more.
+async fn introduction(handed: &UnixStream) -> io::Result<Ends> {
+    let mut fixed = [0; FIXED];
+    read_exact(handed, &mut fixed).await?;
+    let mut more = vec![0; rest(&fixed).ok_or(io::ErrorKind::InvalidData)?];
+    read_exact(handed, &mut more).await?;
+    ends(&fixed, &more).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+async fn read_exact(handed: &UnixStream, mut buffer: &mut [u8]) -> io::Result<()> {
+    while !buffer.is_empty() {
+        handed.readable().await?;
+        match handed.try_read(buffer) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => buffer = buffer.get_mut(count..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The connection as those have it that come by the public socket. What is asked of it is what every stream socket can do; the
+/// options of TCP are refused, and passed over.
+fn as_stream(handed: UnixStream) -> io::Result<TcpStream> {
+    let handed: StdUnixStream = handed.into_std()?;
+    TcpStream::from_std(std::net::TcpStream::from(OwnedFd::from(handed)))
+}

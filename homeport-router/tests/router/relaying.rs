@@ -1,0 +1,234 @@
+//! Another process accepts in front of the router: whom it leaves waiting is accepted here, and whom it hands on comes in like
+//! any other.
+
+use std::io::{ErrorKind, Write as _};
+use std::net::TcpListener as StdListener;
+use std::num::NonZeroU32;
+use std::os::fd::AsFd as _;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener as StdUnixListener, UnixStream as StdUnixStream};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use homeport_router::{Accepts, Announcement, Change, RouteRules};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::stage::{Backend, PATIENCE, Stage, content, id, limits, read_all};
+
+/// A name that no other test uses.
+fn own_name() -> UnixAddress {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    UnixAddress::from_abstract_name(format!("homeport-router-{}-{number}", std::process::id())).unwrap()
+}
+
+fn relayed(stage: &Stage) -> UnixAddress {
+    let name = own_name();
+    let listener = StdUnixListener::bind_addr(&name).unwrap();
+    assert_eq!(stage.router.relay(&stage.id, listener).unwrap(), Ok(Change::Changed));
+    name
+}
+
+fn header(client: &str, public: &str) -> Vec<u8> {
+    let (client, public) =
+        (client.parse::<std::net::SocketAddrV4>().unwrap(), public.parse::<std::net::SocketAddrV4>().unwrap());
+    let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+    header.extend(client.ip().octets());
+    header.extend(public.ip().octets());
+    header.extend(client.port().to_be_bytes());
+    header.extend(public.port().to_be_bytes());
+    header
+}
+
+/// Hands on a client of this address, which has said so much already.
+fn hand_on(name: &UnixAddress, client: &str, said: &[u8]) -> UnixStream {
+    let mut stream = StdUnixStream::connect_addr(name).unwrap();
+    stream.write_all(&[header(client, "192.0.2.1:22"), said.to_vec()].concat()).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    UnixStream::from_std(stream).unwrap()
+}
+
+/// Ends its data, and reads to the end of the other's.
+async fn finish(mut stream: UnixStream) -> Vec<u8> {
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("no end").unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn whom_a_proxy_hands_on_is_served_and_told_by_its_own_address() {
+    let mut backend = Backend::echo("a");
+    backend.target = backend.target.clone().announcing(Announcement::ProxyV1);
+    let stage = Stage::pointed_at(&backend);
+    let name = relayed(&stage);
+    let answer = finish(hand_on(&name, "198.51.100.7:4711", b"hello")).await;
+    assert_eq!(answer, b"PROXY TCP4 198.51.100.7 192.0.2.1 4711 22\r\nhello");
+    let status = stage.status_when(|status| status.open == 0).await;
+    assert_eq!((status.accepted, status.bytes_from_clients), (1, 5));
+    // Who comes by the public socket is served as before, and a second way in is not needed.
+    assert!(stage.ask(b"x").await.unwrap().ends_with(b"x"));
+    let another = StdUnixListener::bind_addr(&own_name()).unwrap();
+    assert_eq!(stage.router.relay(&stage.id, another).unwrap(), Ok(Change::Unchanged));
+    let nobody = StdUnixListener::bind_addr(&own_name()).unwrap();
+    assert!(stage.router.relay(&id("other"), nobody).unwrap().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bulk_goes_through_what_a_proxy_hands_on() {
+    let backend = Backend::echo("a");
+    let stage = Stage::pointed_at(&backend);
+    let mut stream = hand_on(&relayed(&stage), "198.51.100.7:1", b"");
+    let sent = content(3, 6_000_000);
+    let (mut reads, mut writes) = stream.split();
+    let mut answer = Vec::new();
+    let all_goes = async {
+        writes.write_all(&sent).await.unwrap();
+        writes.shutdown().await.unwrap();
+    };
+    let both = async { tokio::join!(all_goes, reads.read_to_end(&mut answer)).1.unwrap() };
+    timeout(PATIENCE, both).await.expect("no end");
+    assert!(answer == sent, "{} of {} bytes came back", answer.len(), sent.len());
+}
+
+#[tokio::test]
+async fn whom_a_proxy_hands_on_waits_while_the_route_is_held_and_is_turned_away_when_it_closes() {
+    let (stage, backend) = (Stage::new(limits()), Backend::named_echo("b"));
+    let name = relayed(&stage);
+    let waiting: Vec<UnixStream> = (1..=20).map(|n| hand_on(&name, &format!("198.51.100.{n}:1"), b"x")).collect();
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(stage.status().open, 0);
+    stage.point(&backend);
+    for client in waiting {
+        assert_eq!(finish(client).await, b"bx");
+    }
+    stage.router.hold(&stage.id).unwrap();
+    let waiting = hand_on(&name, "198.51.100.7:1", b"");
+    sleep(Duration::from_millis(50)).await;
+    stage.router.close(&stage.id).unwrap();
+    assert_eq!(finish(waiting).await, b"");
+    assert_eq!(stage.status_when(|status| status.refused == 1).await.refused_because.closed, 1);
+}
+
+#[tokio::test]
+async fn the_rules_of_the_route_are_for_the_client_and_not_for_the_proxy() {
+    let backend = Backend::named_echo("b");
+    let stage = Stage::pointed_at(&backend);
+    let name = relayed(&stage);
+    let rules = RouteRules {
+        deny: vec!["198.51.100.0/24".parse().unwrap()],
+        per_source: NonZeroU32::new(1),
+        ..RouteRules::default()
+    };
+    stage.router.set_rules(&stage.id, rules).unwrap();
+    assert_eq!(finish(hand_on(&name, "198.51.100.7:1", b"")).await, b"");
+    let mut stays = hand_on(&name, "203.0.113.7:1", b"");
+    timeout(PATIENCE, stays.read_u8()).await.unwrap().unwrap();
+    assert_eq!(finish(hand_on(&name, "203.0.113.7:2", b"")).await, b"");
+    let because = stage.status_when(|status| status.refused == 2).await.refused_because;
+    assert_eq!((because.not_allowed, because.source_full), (1, 1));
+    drop(stays);
+}
+
+#[tokio::test]
+async fn who_is_not_introduced_is_no_client() {
+    let backend = Backend::named_echo("b");
+    let stage = Stage::pointed_at(&backend);
+    let name = relayed(&stage);
+    let mut local = header("203.0.113.7:1", "192.0.2.1:2");
+    local[12] = 0x20;
+    for said in [b"GET / HTTP/1.1\r\n\r\n".to_vec(), local, vec![0; 200], b"\r\n".to_vec()] {
+        let mut stream = UnixStream::from_std({
+            let stream = StdUnixStream::connect_addr(&name).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            stream
+        })
+        .unwrap();
+        stream.write_all(&said).await.unwrap();
+        let mut answer = Vec::new();
+        stream.shutdown().await.unwrap();
+        let end = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("no end");
+        assert!(answer.is_empty() && !end.is_err_and(|error| error.kind() != ErrorKind::ConnectionReset));
+    }
+    let status = stage.status();
+    assert_eq!((status.accepted, status.refused, status.open), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_proxys_way_in_ends_with_the_route_and_so_do_its_clients() {
+    let backend = Backend::named_echo("b");
+    let stage = Stage::pointed_at(&backend);
+    let name = relayed(&stage);
+    let mut stream = hand_on(&name, "203.0.113.7:1", b"");
+    timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap();
+    stage.router.stop_accepting().await;
+    assert_eq!(finish(hand_on(&name, "203.0.113.8:1", b"y")).await, b"by", "who was accepted before is served");
+    stage.router.release(&stage.id).await;
+    let mut rest = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("no end").ok();
+    assert_eq!(StdUnixStream::connect_addr(&name).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
+
+/// The other process's duplicate of the public socket.
+fn duplicate(stage: &Stage) -> StdListener {
+    let socket = stage.router.listening()[0].as_fd().try_clone_to_owned().unwrap();
+    StdListener::from(socket)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_another_process_accepts_is_left_to_it_and_whom_it_leaves_waiting_is_served() {
+    let backend = Backend::named_echo("b");
+    let stage = Stage::pointed_at(&backend);
+    let other = duplicate(&stage);
+    assert_eq!(stage.router.accept(&stage.id, Accepts::WhoIsLeft), Ok(Change::Changed));
+    assert_eq!(stage.router.accept(&stage.id, Accepts::WhoIsLeft), Ok(Change::Unchanged));
+    // It accepts everybody at once, for longer than two looks.
+    let accepts = tokio::spawn(async move {
+        let (mut taken, end) = (Vec::new(), Instant::now() + Duration::from_millis(800));
+        while Instant::now() < end {
+            match other.accept() {
+                Ok((stream, _)) => taken.push(stream),
+                Err(_) => sleep(Duration::from_millis(1)).await,
+            }
+        }
+        (other, taken.len() as u64)
+    });
+    let mut clients = Vec::new();
+    while clients.len() < 60 {
+        clients.push(stage.connect().await);
+        sleep(Duration::from_millis(10)).await;
+    }
+    let (other, taken) = accepts.await.unwrap();
+    assert_eq!(stage.status().accepted + taken, 60);
+    assert!(taken >= 50, "only {taken} of 60 were left to the other process");
+    // It accepts nobody any more.
+    let before = Instant::now();
+    let mut left: Vec<TcpStream> = Vec::new();
+    for _ in 0..100 {
+        left.push(stage.connect().await);
+    }
+    for mut client in left {
+        client.shutdown().await.unwrap();
+        assert_eq!(read_all(&mut client).await.unwrap(), b"b");
+    }
+    assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
+    // And everybody is accepted at once where that was said.
+    assert_eq!(stage.router.accept(&stage.id, Accepts::Everybody), Ok(Change::Changed));
+    assert_eq!(stage.ask(b"z").await.unwrap(), b"bz");
+    drop(other);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_left_waiting_by_another_process_waits_while_the_route_is_held() {
+    let (stage, backend) = (Stage::new(limits()), Backend::named_echo("b"));
+    let _other = duplicate(&stage);
+    stage.router.accept(&stage.id, Accepts::WhoIsLeft).unwrap();
+    let mut client = stage.connect().await;
+    sleep(Duration::from_millis(400)).await;
+    assert_eq!(stage.status().accepted, 0);
+    stage.point(&backend);
+    client.shutdown().await.unwrap();
+    assert_eq!(read_all(&mut client).await.unwrap(), b"b");
+}
