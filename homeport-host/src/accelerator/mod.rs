@@ -26,7 +26,7 @@ pub use obstacle::Obstacle;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use homeport_router::{Backend, ContainerId, RouteId};
+use homeport_router::{Backend, ContainerId, RefusedBecause, RouteId, Router};
 
 use crate::layout::Layout;
 
@@ -38,6 +38,9 @@ pub trait Accelerator: Debug + Send + Sync {
 
     /// What it has to offer on this machine, as it is now: looks, and changes nothing.
     fn offer(&self) -> Offer;
+
+    /// From here on it stands in front of this router; before, it only tells what it has to offer.
+    fn stand_before(&self, _router: &Router) {}
 
     /// Takes up what an earlier daemon left, so that nothing of it leads anywhere any more, and its connections are known as far
     /// as their containers are. Called once, before anything else is.
@@ -64,6 +67,11 @@ pub trait Accelerator: Debug + Send + Sync {
 
     /// The connections that it carries, of each route with each container.
     fn flows(&self) -> Result<Vec<Flow>, AcceleratorError>;
+
+    /// Whom it refused by the rules of a route, by why; none where all whom it does not let in come to the router.
+    fn refused(&self) -> Vec<(RouteId, RefusedBecause)> {
+        Vec::new()
+    }
 
     /// Ends the connections of the route with the container, and returns their number.
     fn end_flows(&self, id: &RouteId, container: &ContainerId) -> Result<usize, AcceleratorError>;

@@ -48,6 +48,7 @@ impl Addresses {
 
     /// The same, with these to lead clients past the router.
     pub(super) fn with_accelerators(mut self, accelerators: Accelerators) -> Self {
+        accelerators.iter().for_each(|one| one.stand_before(&self.router));
         self.fronts = Fronts::new(accelerators);
         self
     }

@@ -156,7 +156,8 @@ impl Fronts {
     pub(super) fn told(&self, routes: Vec<RouteStatus>) -> Vec<RouteStatus> {
         let state = self.lock();
         let flows = self.flows();
-        told::with_carried(routes, &state, &flows)
+        let refused: Vec<_> = self.accelerators.iter().flat_map(Accelerator::refused).collect();
+        told::with_refused(told::with_carried(routes, &state, &flows), &refused)
     }
 
     /// Ends what clients of this instance have with a container that has ended.

@@ -1,6 +1,8 @@
 //! Owns how what goes past the router is told with the routes that it came by. Pure.
 
-use homeport_router::{Backend, Carried, Generation, LiveConnections, Moved, RouteState, RouteStatus};
+use homeport_router::{
+    Backend, Carried, Generation, LiveConnections, Moved, RefusedBecause, RouteId, RouteState, RouteStatus,
+};
 
 use super::State;
 use crate::accelerator::{Flow, Obstacle, Way, decide};
@@ -9,6 +11,23 @@ use crate::accelerator::{Flow, Obstacle, Way, decide};
 /// that is not what is wished for.
 pub(super) fn with_carried(routes: Vec<RouteStatus>, state: &State, flows: &[Flow]) -> Vec<RouteStatus> {
     routes.into_iter().map(|status| one(status, state, flows)).collect()
+}
+
+/// These routes, with those who were refused before they came to the router.
+pub(super) fn with_refused(mut routes: Vec<RouteStatus>, refused: &[(RouteId, RefusedBecause)]) -> Vec<RouteStatus> {
+    for status in &mut routes {
+        for (_, more) in refused.iter().filter(|(id, _)| *id == status.id) {
+            let RefusedBecause { closed, full, source_full, too_fast, not_allowed } = *more;
+            status.refused += closed + full + source_full + too_fast + not_allowed;
+            let because = &mut status.refused_because;
+            because.closed += closed;
+            because.full += full;
+            because.source_full += source_full;
+            because.too_fast += too_fast;
+            because.not_allowed += not_allowed;
+        }
+    }
+    routes
 }
 
 fn one(mut status: RouteStatus, state: &State, flows: &[Flow]) -> RouteStatus {
@@ -59,7 +78,7 @@ fn count(status: &mut RouteStatus, flow: &Flow) {
 
 #[cfg(test)]
 mod tests {
-    use homeport_router::{RouteId, RouteRules, Target};
+    use homeport_router::{RouteRules, Target};
 
     use super::*;
 
@@ -93,6 +112,18 @@ mod tests {
         assert_eq!(carried.moved, Some(Moved { from_clients: 11, to_clients: 22 }));
         let uncounted = with_carried(vec![status(Backend::Builtin)], &State::default(), &[flow("c2", 1, None)]);
         assert_eq!(uncounted[0].carried.as_ref().unwrap().moved, None);
+    }
+
+    #[test]
+    fn who_was_refused_in_front_of_the_router_is_counted_with_those_that_it_refused() {
+        let mut own = status(Backend::Haproxy);
+        own.refused = 2;
+        own.refused_because.full = 2;
+        let more = RefusedBecause { full: 1, not_allowed: 4, ..RefusedBecause::default() };
+        let other = RouteId { instance: "bob".parse().unwrap(), ..own.id.clone() };
+        let told = with_refused(vec![own.clone()], &[(own.id.clone(), more), (other, more)]);
+        let because = RefusedBecause { full: 3, not_allowed: 4, ..RefusedBecause::default() };
+        assert_eq!((told[0].refused, told[0].refused_because), (7, because));
     }
 
     #[test]
