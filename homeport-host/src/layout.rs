@@ -16,6 +16,7 @@
 //!   daemon.sock  daemon.pid  holder.sock
 //!   way-back                   there while packets of containers to their clients may be led to the router
 //!   drain/PID.sock             0700; daemons whose place was taken, for as long as they have connections
+//!   haproxy/<route>/           0700; the haproxies in front of a route, by the first half of a digest of its name
 //! ```
 
 mod error;
@@ -207,6 +208,11 @@ impl Layout {
         self.run.join("drain")
     }
 
+    /// Below this, each route with a haproxy in front of it has a directory for it.
+    pub fn haproxy_dir(&self) -> PathBuf {
+        self.run.join("haproxy")
+    }
+
     /// The socket of a daemon of this process id whose place was taken.
     pub fn drain_socket(&self, pid: u32) -> PathBuf {
         self.drain_dir().join(format!("{pid}.sock"))
@@ -270,6 +276,7 @@ mod tests {
             (layout.daemon_pid_file(), "/srv/hp/run/daemon.pid"),
             (layout.holder_socket(), "/srv/hp/run/holder.sock"),
             (layout.drain_socket(4711), "/srv/hp/run/drain/4711.sock"),
+            (layout.haproxy_dir(), "/srv/hp/run/haproxy"),
         ];
         for (path, wanted) in rows {
             assert_eq!(path, Path::new(wanted));

@@ -14,12 +14,14 @@
 mod decide;
 mod error;
 mod front;
+mod haproxy;
 mod nft;
 mod obstacle;
 
 pub use decide::{Offer, Offers, Way, decide};
 pub use error::AcceleratorError;
 pub use front::{Asked, Drift, Flow, Front};
+pub use haproxy::Haproxy;
 pub use nft::Nftables;
 pub use obstacle::Obstacle;
 
@@ -87,7 +89,7 @@ pub struct Accelerators(Arc<[Arc<dyn Accelerator>]>);
 impl Accelerators {
     /// All that there are, for the HomePort of this layout.
     pub fn of(layout: &Layout) -> Self {
-        Self::new(vec![Arc::new(Nftables::new(layout.state_dir()))])
+        Self::new(vec![Arc::new(Nftables::new(layout.state_dir())), Arc::new(Haproxy::new(layout))])
     }
 
     /// These.

@@ -33,6 +33,7 @@ pub(super) const NEEDED: &[Package] = &[
     Package { name: "iproute2", program: "ip", reason: "tests make network namespaces of their own with it" },
     Package { name: "nftables", program: "nft", reason: "the router leads packets with it where that is asked for" },
     Package { name: "e2fsprogs", program: "mkfs.ext4", reason: "tests put volumes on loop devices with it" },
+    Package { name: "haproxy", program: "haproxy", reason: "a backend of the router, which tests run in front of it" },
     Package { name: "mount", program: "losetup", reason: "tests attach those loop devices with it" },
     Package { name: "xfsprogs", program: "mkfs.xfs", reason: "tests cut the power of an XFS with it" },
     Package { name: "btrfs-progs", program: "mkfs.btrfs", reason: "tests cut the power of a btrfs with it" },

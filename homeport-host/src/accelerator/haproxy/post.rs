@@ -1,0 +1,300 @@
+//! Owns what stands in front of one route: its directory, the way by which clients are handed on to the router, the haproxy that
+//! new clients come to, and those from before that still have some. Never decides which routes have one.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use homeport_router::{
+    Accepts, Backend, Change, ContainerId, Listening, Moved, RefusedBecause, RouteId, RouteState, RouteStatus, Router,
+    SocketNumber,
+};
+
+use super::config::Config;
+use super::place;
+use super::process::{Led, Phase, Process};
+use super::program::Program;
+use crate::accelerator::{Flow, Front};
+
+/// One that ends sooner is not started again at once.
+const SHORT_LIFE: Duration = Duration::from_secs(10);
+
+/// What stands in front of one route.
+#[derive(Debug)]
+pub(super) struct Post {
+    id: RouteId,
+    dir: PathBuf,
+    /// The one that this stands before; `None` for whoever only ends what is left.
+    router: Option<Router>,
+    /// The public socket, once it is known to be the one that these have.
+    socket: Option<SocketNumber>,
+    /// The way into the router, until the router has it.
+    hold: Option<UnixListener>,
+    /// At most one of them serves.
+    processes: Vec<Process>,
+    /// Not before then is one started again.
+    rests_until: Option<Instant>,
+    /// Whom those refused that have ended.
+    refused: RefusedBecause,
+}
+
+/// What was found at a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing that anybody has to be told.
+    Nothing,
+    /// Something that has to be mended, in words.
+    Trouble(String),
+}
+
+impl Post {
+    /// A new one, in its own directory below this one; what was there is gone.
+    pub(super) fn open(all: &Path, id: &RouteId, router: &Router) -> io::Result<Self> {
+        let dir = place::make(all, id)?;
+        let hold = place::listen(&dir)?;
+        Ok(Self::of(id.clone(), dir, Some(router.clone()), hold, Vec::new()))
+    }
+
+    /// Every one that another daemon left below this directory, with what runs of it. Where nothing does, it is cleared away.
+    pub(super) fn find_all(all: &Path, router: Option<&Router>) -> io::Result<Vec<Self>> {
+        let mut found = Vec::new();
+        for dir in place::all(all)? {
+            let mut processes: Vec<Process> =
+                place::numbers(&dir)?.into_iter().filter_map(|number| Process::find(&dir, number)).collect();
+            processes.sort_by_key(Process::number);
+            if let Some(id) = place::route(&dir).filter(|_| !processes.is_empty()) {
+                // Whom they hand on from here on waits for the router.
+                let hold = place::listen(&dir)?;
+                found.push(Self::of(id, dir, router.cloned(), hold, processes));
+            } else {
+                processes.into_iter().for_each(Process::end);
+                place::clear(&dir)?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn of(id: RouteId, dir: PathBuf, router: Option<Router>, hold: UnixListener, processes: Vec<Process>) -> Self {
+        let (socket, rests_until, refused) = (None, None, RefusedBecause::default());
+        Self { id, dir, router, socket, hold: Some(hold), processes, rests_until, refused }
+    }
+
+    pub(super) const fn id(&self) -> &RouteId {
+        &self.id
+    }
+
+    /// Has the router accept these from now on. Where the route is gone, it accepts nobody.
+    fn accept(&self, accepts: Accepts) {
+        if let Some(router) = &self.router {
+            router.accept(&self.id, accepts).ok();
+        }
+    }
+
+    /// Whether one serves.
+    pub(super) fn is_manned(&self) -> bool {
+        self.processes.iter().any(|one| one.phase() == Phase::Serving)
+    }
+
+    fn serving(&mut self) -> Option<&mut Process> {
+        self.processes.iter_mut().find(|one| one.phase() == Phase::Serving)
+    }
+
+    /// Gives the router its way in, where it does not have it yet and has the route.
+    pub(super) fn join(&mut self) -> io::Result<()> {
+        let (Some(hold), Some(router)) = (&self.hold, &self.router) else { return Ok(()) };
+        match router.relay(&self.id, hold.try_clone()?)? {
+            Ok(Change::Unchanged) => return Err(io::Error::other("the router has another way in for it")),
+            Ok(_) => self.hold = None,
+            Err(_no_such_route) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether these have the socket that the router has the route on now: it was known before, or is seen by the kernel's number.
+    pub(super) fn is_of(&mut self, listening: &Listening) -> bool {
+        if let Some(socket) = self.socket {
+            return socket == listening.number;
+        }
+        let Ok(inode) = place::inode(listening) else { return false };
+        let is_same = self.processes.iter().all(|one| one.listens_on(inode));
+        if is_same {
+            self.socket = Some(listening.number);
+        }
+        is_same
+    }
+
+    /// Leads new clients to this container, by one that lets in what the rules say. One that serves by other rules is replaced.
+    /// When this returns, no connection begins with an earlier container, and the router accepts only who is left.
+    ///
+    /// # Errors
+    /// Why not, in words; the router accepts everybody then, and nobody is led anywhere by this.
+    pub(super) fn lead(&mut self, front: &Front, limit: usize, listening: &Listening) -> Result<(), String> {
+        let config = |number| {
+            let (id, address, rules) = (&front.id, front.address, &front.rules);
+            Config { id, address, rules, limit, number }.to_string()
+        };
+        let fits = self.serving().is_some_and(|one| one.configuration() == config(one.number()));
+        if !fits && let Err(why) = self.replace(config, listening) {
+            // The one that serves keeps other rules.
+            self.withdraw();
+            return Err(why);
+        }
+        let Some(serving) = self.serving() else { return Err("it has ended".to_owned()) };
+        match serving.lead(&front.target) {
+            Ok(Led::There) => {
+                self.accept(Accepts::WhoIsLeft);
+                Ok(())
+            }
+            Ok(Led::NoPlace) => {
+                self.hold();
+                Err("every place for a container has clients of an earlier one".to_owned())
+            }
+            Err(why) => {
+                self.abandon();
+                Err(why)
+            }
+        }
+    }
+
+    /// Has a new one serve: both accept for a moment, and whom either takes in comes to the router.
+    fn replace(&mut self, config: impl Fn(u32) -> String, listening: &Listening) -> Result<(), String> {
+        if let Some(until) = self.rests_until.filter(|until| Instant::now() < *until) {
+            let left = until.saturating_duration_since(Instant::now()).as_secs() + 1;
+            return Err(format!("it ended soon after it was started; it is tried again in {left} s"));
+        }
+        let program = Program::find().ok_or("the program `haproxy` was not found")?;
+        let socket: OwnedFd = listening.as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
+        let number = self.processes.iter().map(Process::number).max().unwrap_or(0) + 1;
+        let new = Process::start(&program, &self.dir, number, config(number), &socket)?;
+        self.withdraw();
+        self.socket = Some(listening.number);
+        self.processes.push(new);
+        Ok(())
+    }
+
+    /// Leads new clients to no container: they are handed on to the router. When this returns, no connection begins with one. One
+    /// that does not obey is ended, which is told.
+    pub(super) fn hold(&mut self) -> Found {
+        let id = self.id.clone();
+        let Some(serving) = self.serving() else { return Found::Nothing };
+        match serving.hold() {
+            Ok(()) => Found::Nothing,
+            Err(why) => {
+                self.abandon();
+                Found::Trouble(format!("the haproxy of route `{id}` was ended: {why}"))
+            }
+        }
+    }
+
+    /// Leaves every new client to the router: what serves accepts nobody any more, and carries on what it has.
+    pub(super) fn withdraw(&mut self) -> Found {
+        self.accept(Accepts::Everybody);
+        let id = self.id.clone();
+        let Some(serving) = self.serving() else { return Found::Nothing };
+        match serving.fade() {
+            Ok(()) => Found::Nothing,
+            Err(why) => {
+                self.abandon();
+                Found::Trouble(format!("the haproxy of route `{id}` was ended: {why}"))
+            }
+        }
+    }
+
+    /// Ends the one that serves, with its connections: it does not do what it is told, and may lead new clients anywhere.
+    fn abandon(&mut self) {
+        self.accept(Accepts::Everybody);
+        let own: Vec<Process> = self.processes.extract_if(.., |one| one.phase() == Phase::Serving).collect();
+        self.bury(own);
+    }
+
+    /// Ends these, and remembers whom they refused.
+    fn bury(&mut self, processes: Vec<Process>) {
+        for mut process in processes {
+            self.refused = sum(self.refused, process.refused());
+            process.end();
+        }
+    }
+
+    /// Whom those in front of the route have refused, by why.
+    pub(super) fn refused(&mut self) -> RefusedBecause {
+        self.processes.iter_mut().map(Process::refused).fold(self.refused, sum)
+    }
+
+    /// Ends all, with their connections, and leaves nothing behind.
+    pub(super) fn close(self) {
+        self.accept(Accepts::Everybody);
+        self.processes.into_iter().for_each(Process::end);
+        place::clear(&self.dir).ok();
+    }
+
+    /// Sees to those that have ended or have nothing left to do, and whether the one that serves does as it was told.
+    pub(super) fn look(&mut self) -> Found {
+        if let Err(error) = self.join() {
+            return Found::Trouble(format!("the router cannot take in whom a haproxy hands on: {error}"));
+        }
+        let mut found = Found::Nothing;
+        let mut ended: Vec<Process> = self.processes.extract_if(.., Process::has_ended).collect();
+        if let Some(served) = ended.iter().find(|one| one.phase() == Phase::Serving) {
+            self.accept(Accepts::Everybody);
+            self.rests_until = (served.age() < SHORT_LIFE).then(|| Instant::now() + SHORT_LIFE);
+            found = Found::Trouble(format!("the haproxy of route `{}` has ended: {}", self.id, served.last_words()));
+        }
+        for process in &mut self.processes {
+            process.leave_when_empty();
+        }
+        ended.extend(self.processes.extract_if(.., |one| one.is_overdue()));
+        self.bury(ended);
+        let id = self.id.clone();
+        match self.serving().map(|serving| serving.drift()) {
+            None | Some(Ok(None)) => found,
+            Some(Ok(Some(what))) => Found::Trouble(format!("the haproxy of route `{id}` strays: {what}")),
+            Some(Err(why)) => {
+                self.abandon();
+                Found::Trouble(format!("the haproxy of route `{id}` was ended: {why}"))
+            }
+        }
+    }
+
+    /// The connections that they have, with each container.
+    pub(super) fn flows(&mut self) -> Result<Vec<Flow>, String> {
+        let (id, mut all) = (self.id.clone(), Vec::new());
+        for process in self.alive() {
+            let carried = process.carried()?.into_iter();
+            all.extend(carried.map(|(container, count)| Flow {
+                id: id.clone(),
+                container,
+                connections: count.connections,
+                moved: Some(Moved { from_clients: count.from_clients, to_clients: count.to_clients }),
+            }));
+        }
+        Ok(all)
+    }
+
+    /// Ends the connections with the container, and returns their number.
+    pub(super) fn end_with(&mut self, container: &ContainerId) -> Result<usize, String> {
+        self.alive().map(|one| one.end_with(container)).sum()
+    }
+
+    /// Those that can be asked. One that has ended has no connection, and one that leaves only such as the router has as well.
+    fn alive(&mut self) -> impl Iterator<Item = &Process> {
+        let can_be_asked = |one: &mut Process| !matches!(one.phase(), Phase::Leaving(_)) && !one.has_ended();
+        self.processes.iter_mut().filter_map(move |one| can_be_asked(one).then_some(&*one))
+    }
+}
+
+fn sum(one: RefusedBecause, other: RefusedBecause) -> RefusedBecause {
+    RefusedBecause {
+        closed: one.closed + other.closed,
+        full: one.full + other.full,
+        source_full: one.source_full + other.source_full,
+        too_fast: one.too_fast + other.too_fast,
+        not_allowed: one.not_allowed + other.not_allowed,
+    }
+}
+
+/// Whether a route is one that a haproxy has to stand in front of: it is wished for, and clients come in, or wait.
+pub(super) fn is_wanted(status: &RouteStatus) -> bool {
+    status.rules.backend == Backend::Haproxy && status.state != RouteState::Closed
+}
