@@ -6,5 +6,6 @@
 mod clients;
 mod crash;
 mod engine;
+mod fronted;
 mod restart;
 mod world;
