@@ -89,7 +89,7 @@ fn who_is_connected_with_a_container_that_dies_is_cut_off_and_who_comes_waits() 
     world.engine.kill(&container(1));
     // The container's end says nothing: the daemon has heard of it, and the haproxy is told.
     assert!(matches!(client.read(&mut [0]), Ok(0) | Err(_)), "{}", world.log());
-    world.eventually("the route is held", || world.status()["routes"][0]["state"]["kind"] == Value::from("held"));
+    world.eventually("the route is held", || world.status()["routes"][0]["state"]["kind"] == "held");
     let _waits = connect(world.address).unwrap();
     assert_eq!(haproxies(&world).len(), 1, "it hands on to the router who waits");
     assert_eq!(carried(&world).0, "builtin");
