@@ -79,6 +79,9 @@ fn details(live: &RouteStatus, page: &mut Page) {
         "  since the address was bound: {} accepted, {} refused, {} failed (container not reached)",
         live.accepted, live.refused, live.failed
     ));
+    if live.carried.as_ref().is_some_and(|carried| !carried.by.is_builtin()) {
+        page.line("    clients that go past HomePort are in none of these numbers");
+    }
     let why = live.refused_because;
     let refused = [
         (why.closed, "because it was closed"),

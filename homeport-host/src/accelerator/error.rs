@@ -16,6 +16,14 @@ pub enum AcceleratorError {
         /// What was said.
         why: String,
     },
+    /// Whoever was led got no answer.
+    #[error(
+        "clients that `{backend}` led to the container got no answer: a firewall of this machine may keep them from it"
+    )]
+    Silent {
+        /// By which one.
+        backend: Backend,
+    },
     /// New clients may still be led to a container that is not the route's any more, since everything that would end that failed.
     #[error("new clients may still be led by `{backend}` as before: {why}")]
     StillLed {
@@ -30,6 +38,7 @@ impl Advice for AcceleratorError {
     fn code(&self) -> &'static str {
         match self {
             Self::Failed { .. } => "HP-RTR-037",
+            Self::Silent { .. } => "HP-RTR-039",
             Self::StillLed { .. } => "HP-RTR-038",
         }
     }
@@ -37,6 +46,9 @@ impl Advice for AcceleratorError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Failed { .. } => None,
+            Self::Silent { .. } => {
+                Some("Have the firewall forward to the container, or use `--backend builtin`.".to_owned())
+            }
             Self::StillLed { backend, .. } => Some(match backend {
                 Backend::Nftables => {
                     "Look at `nft list tables`, delete the table `homeport-...`, and repeat it.".to_owned()

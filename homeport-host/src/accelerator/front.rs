@@ -51,4 +51,6 @@ pub enum Drift {
     Due,
     /// Somebody changed it. In words, for the log.
     Found(String),
+    /// It is, but clients of these routes who were led past the router get no answer.
+    Silent(Vec<RouteId>),
 }

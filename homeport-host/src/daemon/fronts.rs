@@ -19,6 +19,9 @@ use crate::engine::{ContainerId, ContainerRef, Engine};
 /// How long nothing is tried again after it failed, and how often it is looked whether a machine has what it lacked.
 const AGAIN: Duration = Duration::from_secs(10);
 
+/// How long a route whose clients got no answer past the router is left to it.
+const SILENT_AGAIN: Duration = Duration::from_mins(5);
+
 /// The routes that are led past the router. Clones are the same.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fronts {
@@ -99,10 +102,23 @@ impl Fronts {
                 return;
             }
             for accelerator in self.accelerators.iter() {
-                make_again(&mut state, accelerator);
+                for id in make_again(&mut state, accelerator) {
+                    self.left_silent(&mut state, accelerator.backend(), &id);
+                }
             }
         }
         if let Err(error) = self.follow(routes) {
+            say(&error.to_string());
+        }
+    }
+
+    /// Leaves a route to the router whose clients get no answer past it, for a while.
+    fn left_silent(&self, state: &mut State, backend: Backend, id: &RouteId) {
+        let Some((_, front)) = state.led.get(id).cloned() else { return };
+        let error = AcceleratorError::Silent { backend };
+        say(&format!("route `{id}` is left to the router: {error}"));
+        state.failed.insert(id.clone(), Failed { front, error, again: Instant::now() + SILENT_AGAIN });
+        if let Err(error) = self.lead_away(state, backend, id) {
             say(&error.to_string());
         }
     }
@@ -223,11 +239,16 @@ impl Fronts {
     }
 }
 
-/// Makes again what is not as it was made.
-fn make_again(state: &mut State, accelerator: &dyn Accelerator) {
+/// Makes again what is not as it was made. Returns the routes whose clients get no answer.
+fn make_again(state: &mut State, accelerator: &dyn Accelerator) -> Vec<RouteId> {
+    let mut silent = Vec::new();
     let backend = accelerator.backend();
     let made = match accelerator.observe() {
-        Ok(Drift::None) if !state.troubled.contains_key(&backend) => return,
+        Ok(Drift::None) if !state.troubled.contains_key(&backend) => return silent,
+        Ok(Drift::Silent(routes)) => {
+            silent = routes;
+            accelerator.apply(&of(&state.led, backend))
+        }
         Ok(Drift::None | Drift::Due) => accelerator.apply(&of(&state.led, backend)),
         Ok(Drift::Found(what)) => {
             let made = accelerator.apply(&of(&state.led, backend));
@@ -246,6 +267,7 @@ fn make_again(state: &mut State, accelerator: &dyn Accelerator) {
             }
         }
     }
+    silent
 }
 
 /// What this one leads.

@@ -290,6 +290,23 @@ fn where_docker_forwards_nothing_a_passage_is_made_and_taken_away() {
     network.end();
 }
 
+/// A firewall that nobody knows of: the client that found it out is served as well.
+#[test]
+fn a_client_that_gets_no_answer_from_the_container_is_served_by_the_router() {
+    let network = led_to(Container::V4(2));
+    network.host("nft 'add table ip wall; add chain ip wall f { type filter hook forward priority 0; policy drop; }'");
+    let client = network.asking(Side::Client, v4());
+    let end = Instant::now() + PATIENCE;
+    while carried(&network).0 == Backend::Nftables {
+        assert!(Instant::now() < end, "it is not noticed");
+        network.addresses().look_after_fronts();
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    assert_eq!(client.join().unwrap().unwrap(), "2 172.18.0.1");
+    assert!(carried(&network).1[0].contains("got no answer"));
+    network.end();
+}
+
 /// Whoever was led an hour ago may be led to a stranger by now: without a daemon, nobody is led for longer than half a minute.
 #[test]
 fn an_element_that_nobody_makes_again_leads_nobody_any_more() {

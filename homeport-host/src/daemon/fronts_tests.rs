@@ -179,6 +179,23 @@ fn what_somebody_changed_is_made_again_and_what_cannot_be_is_told() {
 }
 
 #[test]
+fn a_route_whose_clients_get_no_answer_past_the_router_is_left_to_it_for_a_while() {
+    let (fronts, play) = fronts();
+    let routes = |container| move || vec![route("a", Some(container)), route("b", Some("c9"))];
+    fronts.follow(routes("c1")).unwrap();
+    play.lock().drift = Some(Drift::Silent(vec![route("a", None).id]));
+    fronts.look(routes("c1"));
+    fronts.look(routes("c1"));
+    assert_eq!(play.leads(), ["b c9"]);
+    let told = fronts.told(routes("c1")()).remove(0).carried.unwrap();
+    assert_eq!(told.by, Backend::Builtin);
+    assert!(told.obstacles[0].starts_with("clients that `nftables` led to the container got no answer"), "{told:?}");
+    // What holds for one container need not for the next.
+    fronts.follow(routes("c2")).unwrap();
+    assert_eq!(play.leads(), ["a c2", "b c9"]);
+}
+
+#[test]
 fn only_connections_with_the_containers_that_are_meant_are_ended() {
     let (fronts, play) = fronts();
     let [a, b] = ["a", "b"].map(|name| route(name, None).id);

@@ -1,6 +1,6 @@
 //! Owns what `nft -j list table` says of the table, read into the values that it was made of. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use homeport_core::unit::PortNumber;
@@ -19,9 +19,15 @@ pub(super) struct Found {
     pub(super) elements: BTreeSet<Element>,
     /// What is remembered in its sets.
     pub(super) known: Known,
+    /// How many packets were led to each target, and how many of them were forwarded.
+    pub(super) came: Counts,
+    pub(super) went: Counts,
     /// Everything else of it, without what changes by itself.
     pub(super) frame: Vec<Value>,
 }
+
+/// Packets that began something, by where they were led.
+pub(super) type Counts = BTreeMap<(Protocol, SocketAddr), u64>;
 
 /// Reads a listing.
 ///
@@ -52,6 +58,8 @@ pub(super) fn read(text: &str) -> Result<Found, String> {
                 }
             }
             Some("known4" | "known6") => containers.extend(entries.iter().filter_map(remembered)),
+            Some("came4" | "came6") => found.came.extend(entries.iter().filter_map(counted)),
+            Some("went4" | "went6") => found.went.extend(entries.iter().filter_map(counted)),
             Some("named4" | "named6") => routes.extend(entries.iter().filter_map(remembered)),
             _ => {}
         }
@@ -82,6 +90,13 @@ fn remembered(entry: &Value) -> Option<(Lead, String)> {
     let target = SocketAddr::new(address(ip)?, number(to)?.get());
     let listen = listen_of_key(address(listen)?);
     Some((Lead { protocol: protocol_of(protocol)?, listen, port: number(port)?, target }, comment))
+}
+
+/// One element of a set that counts.
+fn counted(entry: &Value) -> Option<((Protocol, SocketAddr), u64)> {
+    let [protocol, ip, to] = concatenated(entry)? else { return None };
+    let target = SocketAddr::new(address(ip)?, number(to)?.get());
+    Some(((protocol_of(protocol)?, target), entry["elem"]["counter"]["packets"].as_u64()?))
 }
 
 /// The parts of a key, which stand inside of `elem` where it has more to say than the key.
@@ -135,6 +150,8 @@ mod tests {
             {"elem": {"val": {"concat": ["tcp", "0.0.0.0", 2222, "172.17.0.2", 22]}, "comment": "abcdef"}}]}},
         {"set": {"family": "inet", "name": "named4", "table": "t", "type": [], "handle": 7, "elem": [
             {"elem": {"val": {"concat": ["tcp", "0.0.0.0", 2222, "172.17.0.2", 22]}, "comment": "alice/ssh"}}]}},
+        {"set": {"family": "inet", "name": "came4", "table": "t", "type": [], "handle": 8, "elem": [
+            {"elem": {"val": {"concat": ["tcp", "172.17.0.2", 22]}, "counter": {"packets": 7, "bytes": 420}}}]}},
         {"chain": {"family": "inet", "table": "t", "name": "lead", "handle": 3}},
         {"rule": {"family": "inet", "table": "t", "chain": "lead", "handle": 9, "expr": [{"return": null}]}}]}"#;
 
@@ -158,7 +175,9 @@ mod tests {
         let (lead, owner) = found.known.first_key_value().unwrap();
         assert!(lead.listen.is_all() && found.known.len() == 1);
         assert_eq!((owner.route.to_string().as_str(), owner.container.as_str()), ("alice/ssh", "abcdef"));
-        assert_eq!(found.frame.len(), 6);
+        let target = (Protocol::Tcp, "172.17.0.2:22".parse().unwrap());
+        assert_eq!((found.came, found.went), (Counts::from([(target, 7)]), Counts::new()));
+        assert_eq!(found.frame.len(), 7);
         assert!(!serde_json::to_string(&found.frame).unwrap().contains("handle"));
     }
 

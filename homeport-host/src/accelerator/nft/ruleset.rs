@@ -3,11 +3,12 @@
 //! Every element of the maps ends by itself after `LIFETIME` unless it is made again: where no daemon lives that could, clients
 //! come to the router's listener, or the holder's, and nobody is led to an address that is another's by now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::lead::{Element, Lead, Owner};
+use super::lead::{Element, Lead, Owner, Protocol};
 use super::span::{Family, Span};
 use super::table::TableName;
 
@@ -20,6 +21,9 @@ pub(super) type Known = BTreeMap<Lead, Owner>;
 /// Before Docker's own translation (-100), in both directions from which clients come: from outside, and from this machine.
 /// What is not meant for an address of this machine is only forwarded by it, and none of ours; `127.0.0.1` and `::1` cannot be
 /// answered from a container. A lookup that finds nothing falls through to the socket that listens here.
+///
+/// What was led from outside is counted by its target twice, before and after this machine forwards it: what came and never went
+/// was kept from it by some firewall.
 const CHAINS: &str = "\
 \tchain from_outside {
 \t\ttype nat hook prerouting priority -105; policy accept;
@@ -36,6 +40,17 @@ const CHAINS: &str = "\
 \t\tmeta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport . ip saddr map @lead4
 \t\tmeta l4proto { tcp, udp } dnat ip6 to meta l4proto . ip6 daddr . th dport . ip6 saddr map @lead6
 \t}
+\tchain came {
+\t\ttype filter hook prerouting priority -99; policy accept;
+\t\tct state new ct status dnat meta l4proto . ip daddr . th dport @target4 update @came4 { meta l4proto . ip daddr . th dport counter }
+\t\tct state new ct status dnat meta l4proto . ip6 daddr . th dport @target6 update @came6 { meta l4proto . ip6 daddr . th dport counter }
+\t}
+\tchain went {
+\t\ttype filter hook postrouting priority 300; policy accept;
+\t\tfib saddr type local return
+\t\tct state new ct status dnat meta l4proto . ip daddr . th dport @target4 update @went4 { meta l4proto . ip daddr . th dport counter }
+\t\tct state new ct status dnat meta l4proto . ip6 daddr . th dport @target6 update @went6 { meta l4proto . ip6 daddr . th dport counter }
+\t}
 ";
 
 /// The name of a map or set in both families.
@@ -47,10 +62,18 @@ enum Part {
     Known,
     /// By which route clients were led there.
     Named,
+    /// Where clients are led, without from where.
+    Target,
+    /// How many packets that began something were led there.
+    Came,
+    /// How many of them were forwarded.
+    Went,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Lead, Self::Known, Self::Named];
+    const ALL: [Self; 6] = [Self::Lead, Self::Known, Self::Named, Self::Target, Self::Came, Self::Went];
+    /// Those whose entries are made anew; the others count.
+    const WRITTEN: [Self; 4] = [Self::Lead, Self::Known, Self::Named, Self::Target];
 
     const fn in_family(self, family: Family) -> &'static str {
         match (self, family) {
@@ -60,13 +83,19 @@ impl Part {
             (Self::Known, Family::V6) => "known6",
             (Self::Named, Family::V4) => "named4",
             (Self::Named, Family::V6) => "named6",
+            (Self::Target, Family::V4) => "target4",
+            (Self::Target, Family::V6) => "target6",
+            (Self::Came, Family::V4) => "came4",
+            (Self::Came, Family::V6) => "came6",
+            (Self::Went, Family::V4) => "went4",
+            (Self::Went, Family::V6) => "went6",
         }
     }
 
     const fn kind(self) -> &'static str {
         match self {
             Self::Lead => "map",
-            Self::Known | Self::Named => "set",
+            Self::Known | Self::Named | Self::Target | Self::Came | Self::Went => "set",
         }
     }
 
@@ -82,6 +111,10 @@ impl Part {
                 "\n\t\tflags interval, timeout",
             ),
             Self::Known | Self::Named => (format!("inet_proto . {ip} . inet_service . {ip} . inet_service"), ""),
+            Self::Target => (format!("inet_proto . {ip} . inet_service"), ""),
+            Self::Came | Self::Went => {
+                (format!("inet_proto . {ip} . inet_service"), "\n\t\tsize 4096\n\t\tflags dynamic")
+            }
         };
         format!("\t{kind} {name} {{\n\t\ttype {types}{flags}\n\t}}\n")
     }
@@ -104,7 +137,7 @@ pub(super) fn whole(table: &TableName, elements: &[Element], known: &Known) -> S
 /// Makes the entries of a table that is there exactly these.
 pub(super) fn entries_anew(table: &TableName, elements: &[Element], known: &Known) -> String {
     let mut text = String::new();
-    for part in Part::ALL {
+    for part in Part::WRITTEN {
         for family in Family::ALL {
             writeln!(text, "flush {} inet {table} {}", part.kind(), part.in_family(family)).unwrap_or(());
         }
@@ -127,6 +160,13 @@ fn entries(table: &TableName, elements: &[Element], known: &Known) -> String {
         let to = format!("{} . {}", target.ip(), target.port());
         let line = format!("{protocol} . {listen} . {port} . {sources} timeout {seconds}s : {to}");
         writeln!(text, "add element inet {table} {name} {{ {line} }}").unwrap_or(());
+    }
+    let targets: BTreeSet<(Protocol, SocketAddr)> =
+        elements.iter().map(|element| (element.lead.protocol, element.lead.target)).collect();
+    for (protocol, target) in targets {
+        let (name, protocol) = (Part::Target.in_family(Family::of(target.ip())), protocol.as_str());
+        let key = format!("{protocol} . {} . {}", target.ip(), target.port());
+        writeln!(text, "add element inet {table} {name} {{ {key} }}").unwrap_or(());
     }
     for (lead, owner) in known {
         let key = key(lead);
@@ -157,27 +197,13 @@ mod tests {
 
     use super::*;
 
+    fn table() -> TableName {
+        TableName::of(Path::new("/var/lib/homeport/state"))
+    }
+
     #[test]
-    fn the_whole_table_is_this() {
-        let lead = |transport, address: &str, target: &str| {
-            Lead::of(transport, address.parse().unwrap(), target.parse().unwrap()).unwrap()
-        };
-        let ssh = lead(Transport::Tcp, "*:2222", "172.18.0.2:22");
-        let dns = lead(Transport::Udp, "[2001:db8::1]:53", "[fd00::2]:5353");
-        let near = |lead: Lead, text: &str| {
-            let sources = super::super::span::permitted(lead.family(), &[], &[], &[Span::of(text.parse().unwrap())]);
-            sources.into_iter().map(move |sources| Element { lead, sources })
-        };
-        let elements: Vec<Element> = near(ssh, "172.18.0.0/16").chain(near(dns, "10.0.0.0/8")).collect();
-        let owner = |route: &str, container: &str| {
-            let (instance, endpoint) = route.split_once('/').unwrap();
-            let route =
-                homeport_router::RouteId { instance: instance.parse().unwrap(), endpoint: endpoint.parse().unwrap() };
-            Owner { route, container: container.parse().unwrap() }
-        };
-        let known = Known::from([(ssh, owner("alice/ssh", "c1")), (dns, owner("bob/dns", "c2"))]);
-        let table = TableName::of(Path::new("/var/lib/homeport/state"));
-        insta::assert_snapshot!(whole(&table, &elements, &known), @r#"
+    fn the_whole_table_without_entries_is_this() {
+        insta::assert_snapshot!(whole(&table(), &[], &Known::new()), @r"
         add table inet homeport-46b0e6252379
         delete table inet homeport-46b0e6252379
         table inet homeport-46b0e6252379 {
@@ -201,6 +227,32 @@ mod tests {
         	set named6 {
         		type inet_proto . ipv6_addr . inet_service . ipv6_addr . inet_service
         	}
+        	set target4 {
+        		type inet_proto . ipv4_addr . inet_service
+        	}
+        	set target6 {
+        		type inet_proto . ipv6_addr . inet_service
+        	}
+        	set came4 {
+        		type inet_proto . ipv4_addr . inet_service
+        		size 4096
+        		flags dynamic
+        	}
+        	set came6 {
+        		type inet_proto . ipv6_addr . inet_service
+        		size 4096
+        		flags dynamic
+        	}
+        	set went4 {
+        		type inet_proto . ipv4_addr . inet_service
+        		size 4096
+        		flags dynamic
+        	}
+        	set went6 {
+        		type inet_proto . ipv6_addr . inet_service
+        		size 4096
+        		flags dynamic
+        	}
         	chain from_outside {
         		type nat hook prerouting priority -105; policy accept;
         		jump lead
@@ -216,18 +268,56 @@ mod tests {
         		meta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport . ip saddr map @lead4
         		meta l4proto { tcp, udp } dnat ip6 to meta l4proto . ip6 daddr . th dport . ip6 saddr map @lead6
         	}
+        	chain came {
+        		type filter hook prerouting priority -99; policy accept;
+        		ct state new ct status dnat meta l4proto . ip daddr . th dport @target4 update @came4 { meta l4proto . ip daddr . th dport counter }
+        		ct state new ct status dnat meta l4proto . ip6 daddr . th dport @target6 update @came6 { meta l4proto . ip6 daddr . th dport counter }
+        	}
+        	chain went {
+        		type filter hook postrouting priority 300; policy accept;
+        		fib saddr type local return
+        		ct state new ct status dnat meta l4proto . ip daddr . th dport @target4 update @went4 { meta l4proto . ip daddr . th dport counter }
+        		ct state new ct status dnat meta l4proto . ip6 daddr . th dport @target6 update @went6 { meta l4proto . ip6 daddr . th dport counter }
+        	}
         }
+        ");
+    }
+
+    #[test]
+    fn the_entries_of_two_routes_are_these() {
+        let lead = |transport, address: &str, target: &str| {
+            Lead::of(transport, address.parse().unwrap(), target.parse().unwrap()).unwrap()
+        };
+        let ssh = lead(Transport::Tcp, "*:2222", "172.18.0.2:22");
+        let dns = lead(Transport::Udp, "[2001:db8::1]:53", "[fd00::2]:5353");
+        let near = |lead: Lead, text: &str| {
+            let sources = super::super::span::permitted(lead.family(), &[], &[], &[Span::of(text.parse().unwrap())]);
+            sources.into_iter().map(move |sources| Element { lead, sources })
+        };
+        let elements: Vec<Element> = near(ssh, "172.18.0.0/16").chain(near(dns, "10.0.0.0/8")).collect();
+        let owner = |route: &str, container: &str| {
+            let (instance, endpoint) = route.split_once('/').unwrap();
+            let route =
+                homeport_router::RouteId { instance: instance.parse().unwrap(), endpoint: endpoint.parse().unwrap() };
+            Owner { route, container: container.parse().unwrap() }
+        };
+        let known = Known::from([(ssh, owner("alice/ssh", "c1")), (dns, owner("bob/dns", "c2"))]);
+        let table = table();
+        let anew = entries_anew(&table, &elements, &known);
+        let (flushed, added): (Vec<&str>, Vec<&str>) = anew.lines().partition(|line| line.starts_with("flush "));
+        assert_eq!(flushed.len(), 8);
+        insta::assert_snapshot!(added.join("\n"), @r#"
         add element inet homeport-46b0e6252379 lead4 { tcp . 0.0.0.0/0 . 2222 . 0.0.0.0-172.17.255.255 timeout 30s : 172.18.0.2 . 22 }
         add element inet homeport-46b0e6252379 lead4 { tcp . 0.0.0.0/0 . 2222 . 172.19.0.0-255.255.255.255 timeout 30s : 172.18.0.2 . 22 }
         add element inet homeport-46b0e6252379 lead6 { udp . 2001:db8::1 . 53 . ::/0 timeout 30s : fd00::2 . 5353 }
+        add element inet homeport-46b0e6252379 target4 { tcp . 172.18.0.2 . 22 }
+        add element inet homeport-46b0e6252379 target6 { udp . fd00::2 . 5353 }
         add element inet homeport-46b0e6252379 known4 { tcp . 0.0.0.0 . 2222 . 172.18.0.2 . 22 comment "c1" }
         add element inet homeport-46b0e6252379 named4 { tcp . 0.0.0.0 . 2222 . 172.18.0.2 . 22 comment "alice/ssh" }
         add element inet homeport-46b0e6252379 known6 { udp . 2001:db8::1 . 53 . fd00::2 . 5353 comment "c2" }
         add element inet homeport-46b0e6252379 named6 { udp . 2001:db8::1 . 53 . fd00::2 . 5353 comment "bob/dns" }
         "#);
-        let anew = entries_anew(&table, &elements, &known);
-        assert_eq!(anew.lines().filter(|line| line.starts_with("flush ")).count(), 6);
-        assert!(whole(&table, &elements, &known).ends_with(anew.split_once("add ").unwrap().1));
+        assert!(whole(&table, &elements, &known).ends_with(&(added.join("\n") + "\n")));
         assert_eq!(listen_of_key("0.0.0.0".parse().unwrap()), ssh.listen);
         assert_eq!(listen_of_key("2001:db8::1".parse().unwrap()), dns.listen);
     }

@@ -13,7 +13,7 @@ use super::flows;
 use super::forward::{self, Passage};
 use super::guard::Guard;
 use super::lead::{Element, Lead, Owner, elements};
-use super::listing::{self, Found};
+use super::listing::{self, Counts, Found};
 use super::near::near;
 use super::offer::is_on;
 use super::ruleset::{Known, entries_anew, removal, whole};
@@ -23,6 +23,8 @@ use crate::accelerator::{Drift, Front};
 
 /// How often elements are made again, whose life is three times as long.
 const AGAIN: Duration = Duration::from_secs(10);
+/// So many packets that began something and went nowhere are no accident; a client that gets no answer sends four in ten seconds.
+const SILENT: u64 = 2;
 const FORWARDS_V6: &str = "net.ipv6.conf.all.forwarding";
 
 /// What is led and remembered.
@@ -35,6 +37,15 @@ pub(super) struct State {
     guard: Option<Guard>,
     /// When the table was made or looked at last.
     looked: Option<Instant>,
+    passed: Option<Passed>,
+}
+
+/// What had come and gone on when that was looked at last.
+#[derive(Debug)]
+struct Passed {
+    came: Counts,
+    went: Counts,
+    looked: Instant,
 }
 
 /// A route that is led.
@@ -148,7 +159,15 @@ impl State {
         if let Drift::Found(_) = drift {
             self.table = Presence::Doubtful;
         }
-        Ok(if drift == Drift::None && is_due { Drift::Due } else { drift })
+        if drift != Drift::None {
+            return Ok(drift);
+        }
+        let silent = found.as_ref().map_or_else(Vec::new, |found| self.silent(found));
+        Ok(match (silent.is_empty(), is_due) {
+            (false, _) => Drift::Silent(silent),
+            (true, true) => Drift::Due,
+            (true, false) => Drift::None,
+        })
     }
 
     fn drift(&self, table: &TableName, found: Option<&Found>) -> Drift {
@@ -169,6 +188,25 @@ impl State {
         if !self.guard.as_mut().is_some_and(Guard::is_there) {
             self.guard = Guard::start(table);
         }
+    }
+
+    /// The routes to which clients were led, none of whom was forwarded, since this looked last.
+    fn silent(&mut self, found: &Found) -> Vec<RouteId> {
+        if self.passed.as_ref().is_some_and(|passed| passed.looked.elapsed() < AGAIN) {
+            return Vec::new();
+        }
+        let (came, went) = (found.came.clone(), found.went.clone());
+        let before = self.passed.replace(Passed { came, went, looked: Instant::now() });
+        let Some(before) = before else { return Vec::new() };
+        let is_silent = |led: &Led| {
+            let target = (led.lead.protocol, led.lead.target);
+            let more = |now: &Counts, then: &Counts| {
+                let of = |counts: &Counts| counts.get(&target).copied().unwrap_or(0);
+                of(now).saturating_sub(of(then))
+            };
+            more(&found.came, &before.came) >= SILENT && more(&found.went, &before.went) == 0
+        };
+        self.led.iter().filter(|(_, led)| is_silent(led)).map(|(id, _)| id.clone()).collect()
     }
 
     /// Forgets what leads nowhere and has no connections.
@@ -239,6 +277,8 @@ fn list(table: &TableName) -> Result<Option<Found>, String> {
     match run("nft", &["-j", "list", "table", "inet", table.as_str()], "") {
         Ok(text) => listing::read(&text).map(Some),
         Err(why) if why.contains("No such file or directory") => Ok(None),
+        // Whoever may not look has made none.
+        Err(why) if why.contains("Operation not permitted") => Ok(None),
         Err(why) => Err(why),
     }
 }

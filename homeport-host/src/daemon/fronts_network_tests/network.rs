@@ -228,6 +228,11 @@ impl Network {
         self.on(side, || connect(to)).map(|stream| stream.said)
     }
 
+    /// The same, for a client that may wait for long.
+    pub(super) fn asking(&self, side: Side, to: SocketAddr) -> JoinHandle<io::Result<String>> {
+        self.on(side, || std::thread::spawn(move || connect(to).map(|stream| stream.said)))
+    }
+
     /// A client that stays.
     pub(super) fn connect(&self, side: Side, to: SocketAddr) -> io::Result<Stream> {
         self.on(side, || connect(to))
