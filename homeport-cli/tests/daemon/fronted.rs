@@ -4,7 +4,6 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use homeport_host::ledger::InstanceRecord;
-use serde_json::Value;
 
 use crate::clients::{Clients, connect, exchange};
 use crate::world::{World, container, kill, record};
