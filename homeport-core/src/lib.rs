@@ -29,6 +29,7 @@
 //! ```
 
 pub mod config;
+pub mod datagram_table;
 pub mod digest;
 pub mod entrypoint;
 pub mod fault;

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use homeport_core::datagram_table::takes_datagrams;
 use homeport_core::entrypoint::ExitStatus;
 use homeport_core::fault::Fault;
 use homeport_core::manifest::{Manifest, Transport};
 use homeport_core::name::{CommandName, VolumeName};
-use homeport_core::unit::Format;
+use homeport_core::unit::{Format, PortNumber};
 
 use super::context::Context;
 use super::report::{Failure, Report};
@@ -120,14 +121,17 @@ pub trait Port {
     }
 }
 
-/// Whether each TCP endpoint of the manifest takes a connection on the loopback address: that something listens, and
-/// no more. A port that can log in, or ask for a page, should do that instead.
+/// Whether each TCP endpoint of the manifest takes a connection on the loopback address, and somebody takes datagrams from
+/// outside on each UDP endpoint: that something listens, and no more. A port that can log in, or ask for a page, should do
+/// that instead.
 pub fn endpoints_answer(cx: &Context) -> Result<(), Failure> {
     let mut report = Report::default();
     for (name, endpoint) in &cx.manifest.endpoints {
-        if endpoint.transport == Transport::Tcp
-            && let Err(error) = connect(endpoint.port.get())
-        {
+        let answers = match endpoint.transport {
+            Transport::Tcp => connect(endpoint.port.get()),
+            Transport::Udp => is_taken(endpoint.port),
+        };
+        if let Err(error) = answers {
             let message = format!("endpoint `{name}` does not answer on port {}", endpoint.port);
             let fault = Fault::new("HP-RUN-010", format!("endpoints.{name}"), message).actual(error.to_string());
             report.error(ExitStatus::ServiceFailed, fault);
@@ -136,8 +140,35 @@ pub fn endpoints_answer(cx: &Context) -> Result<(), Failure> {
     report.into_result()
 }
 
+/// Whether somebody takes datagrams on the port. What is sent to try it would mean something to whoever gets it.
+fn is_taken(port: PortNumber) -> std::io::Result<()> {
+    // A kernel without IPv6 has no second table.
+    let six = std::fs::read_to_string("/proc/self/net/udp6").unwrap_or_default();
+    let is_taken = takes_datagrams(&std::fs::read_to_string("/proc/self/net/udp")?, port) || takes_datagrams(&six, port);
+    if is_taken { Ok(()) } else { Err(std::io::Error::other("nobody takes datagrams there, other than on loopback addresses")) }
+}
+
 /// Takes a connection to a port of the loopback address, and lets it go.
 pub(crate) fn connect(port: u16) -> std::io::Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpStream::connect_timeout(&address, Duration::from_secs(1)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    #[test]
+    fn an_endpoint_for_datagrams_answers_where_somebody_takes_them_from_outside() {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let port = PortNumber::new(socket.local_addr().unwrap().port());
+        is_taken(port).unwrap();
+        drop(socket);
+        let only_inside = UdpSocket::bind((Ipv4Addr::LOCALHOST, port.get())).unwrap();
+        let error = is_taken(port).unwrap_err();
+        assert_eq!(error.to_string(), "nobody takes datagrams there, other than on loopback addresses");
+        drop(only_inside);
+    }
 }
