@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use homeport_core::fault::Advice;
+use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
 
 /// The host part of a public address.
@@ -26,17 +27,24 @@ impl fmt::Display for ListenHost {
     }
 }
 
-/// A public address: a host and a port that is never 0. Written `127.0.0.1:2222`, `[::1]:2222` or `*:2222`.
+/// What an address for datagrams is written with.
+const OVER_UDP: &str = "/udp";
+
+/// A public address: a host, a port that is never 0, and what carries the bytes. Written `127.0.0.1:2222`, `[::1]:2222` or
+/// `*:2222` over TCP, and `*:2222/udp` over UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ListenAddress {
     host: ListenHost,
     port: PortNumber,
+    transport: Transport,
 }
 
 /// A text or a pair that is not a public address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an address to listen on: wanted `ADDRESS:PORT`, `[ADDRESS]:PORT` for IPv6, or `*:PORT`")]
+#[error(
+    "`{0}` is not an address to listen on: wanted `ADDRESS:PORT`, `[ADDRESS]:PORT` for IPv6, or `*:PORT`, with `/udp` after it for datagrams"
+)]
 pub struct AddressError(pub String);
 
 impl Advice for AddressError {
@@ -50,7 +58,7 @@ impl Advice for AddressError {
 }
 
 impl ListenAddress {
-    /// The address with this host and port. An IPv4 address in its IPv6 form becomes the IPv4 address.
+    /// The TCP address with this host and port. An IPv4 address in its IPv6 form becomes the IPv4 address.
     ///
     /// # Errors
     /// Port 0, which would stand for a port that nobody knows.
@@ -59,7 +67,17 @@ impl ListenAddress {
             ListenHost::Ip(ip) => ListenHost::Ip(ip.to_canonical()),
             ListenHost::Any => ListenHost::Any,
         };
-        if port.get() == 0 { Err(AddressError(format!("{host}:0"))) } else { Ok(Self { host, port }) }
+        if port.get() == 0 {
+            Err(AddressError(format!("{host}:0")))
+        } else {
+            Ok(Self { host, port, transport: Transport::Tcp })
+        }
+    }
+
+    /// The same host and port over this transport.
+    #[must_use]
+    pub fn over(self, transport: Transport) -> Self {
+        Self { transport, ..self }
     }
 
     /// The host part.
@@ -72,9 +90,15 @@ impl ListenAddress {
         self.port
     }
 
-    /// Says whether one connection could be meant for both addresses, so that only one of them can be bound.
+    /// What carries the bytes.
+    pub fn transport(self) -> Transport {
+        self.transport
+    }
+
+    /// Says whether one connection could be meant for both addresses, so that only one of them can be bound. TCP and UDP have
+    /// ports of their own.
     pub fn overlaps(self, other: Self) -> bool {
-        self.port == other.port && self.host.covers(other.host)
+        self.transport == other.transport && self.port == other.port && self.host.covers(other.host)
     }
 }
 
@@ -91,7 +115,11 @@ impl ListenHost {
 
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        let over = match self.transport {
+            Transport::Tcp => "",
+            Transport::Udp => OVER_UDP,
+        };
+        write!(f, "{}:{}{over}", self.host, self.port)
     }
 }
 
@@ -100,7 +128,11 @@ impl FromStr for ListenAddress {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let fault = || AddressError(text.to_owned());
-        let (host, port) = text.rsplit_once(':').ok_or_else(fault)?;
+        let (rest, transport) = match text.strip_suffix(OVER_UDP) {
+            Some(rest) => (rest, Transport::Udp),
+            None => (text, Transport::Tcp),
+        };
+        let (host, port) = rest.rsplit_once(':').ok_or_else(fault)?;
         if port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) {
             return Err(fault());
         }
@@ -112,7 +144,7 @@ impl FromStr for ListenAddress {
         } else {
             ListenHost::Ip(IpAddr::V4(host.parse::<Ipv4Addr>().map_err(|_| fault())?))
         };
-        Self::new(host, PortNumber::new(port)).map_err(|_| fault())
+        Ok(Self::new(host, PortNumber::new(port)).map_err(|_| fault())?.over(transport))
     }
 }
 
@@ -142,7 +174,7 @@ mod tests {
 
     #[test]
     fn addresses_accept_and_refuse_by_the_rule() {
-        for good in ["127.0.0.1:2222", "[::1]:2222", "*:2222", "0.0.0.0:1", "[::]:65535"] {
+        for good in ["127.0.0.1:2222", "[::1]:2222", "*:2222", "0.0.0.0:1", "[::]:65535", "*:53/udp", "[::1]:53/udp"] {
             assert_eq!(listen(good).to_string(), good);
         }
         for bad in [
@@ -163,6 +195,11 @@ mod tests {
             "[::1%lo]:22",
             "*:22 ",
             "**:22",
+            "*:53/tcp",
+            "*:53/UDP",
+            "*:53/udp/udp",
+            "*:/udp",
+            "/udp",
         ] {
             assert_eq!(bad.parse::<ListenAddress>(), Err(AddressError(bad.to_owned())), "{bad}");
         }
@@ -186,6 +223,9 @@ mod tests {
             ("[::]:22", "127.0.0.1:22", false),
             ("127.0.0.1:22", "127.0.0.2:22", false),
             ("127.0.0.1:22", "127.0.0.1:23", false),
+            ("*:53", "*:53/udp", false),
+            ("*:53/udp", "127.0.0.1:53/udp", true),
+            ("[::]:53/udp", "127.0.0.1:53/udp", false),
         ] {
             assert_eq!(listen(a).overlaps(listen(b)), overlap, "{a} {b}");
             assert_eq!(listen(b).overlaps(listen(a)), overlap, "{b} {a}");
@@ -194,9 +234,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_read_back(host in prop::option::of(any::<IpAddr>()), port in 1u16..) {
+        fn what_is_printed_is_read_back(
+            host in prop::option::of(any::<IpAddr>()), port in 1u16.., datagrams in any::<bool>(),
+        ) {
             let host = host.map_or(ListenHost::Any, ListenHost::Ip);
-            let address = ListenAddress::new(host, PortNumber::new(port)).unwrap();
+            let transport = if datagrams { Transport::Udp } else { Transport::Tcp };
+            let address = ListenAddress::new(host, PortNumber::new(port)).unwrap().over(transport);
             prop_assert_eq!(listen(&address.to_string()), address);
             let json = serde_json::to_string(&address).unwrap();
             prop_assert_eq!(serde_json::from_str::<ListenAddress>(&json).unwrap(), address);

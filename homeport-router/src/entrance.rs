@@ -108,7 +108,7 @@ impl Entrance {
     /// where there is room. `now` never goes back.
     pub(crate) fn come(&mut self, client: IpAddr, origin: Origin, now: Instant) -> Result<Source, Barred> {
         let is_bound = origin == Origin::Elsewhere;
-        if is_bound && !self.rules.allow(client) {
+        if !self.allows(client, origin) {
             return Err(Barred::NotAllowed);
         }
         if self.open >= self.limit() {
@@ -125,6 +125,11 @@ impl Entrance {
         self.open += 1;
         self.sources.insert(source, of_source + 1);
         Ok(source)
+    }
+
+    /// Whether a client may come from there at all.
+    pub(crate) fn allows(&self, client: IpAddr, origin: Origin) -> bool {
+        origin == Origin::ThisMachine || self.rules.allow(client)
     }
 
     /// Uses up a part of the rate, where there is any.

@@ -3,6 +3,7 @@
 use std::io;
 
 use homeport_core::fault::Advice;
+use homeport_core::manifest::Transport;
 
 use crate::address::ListenAddress;
 use crate::descriptors::DescriptorLimit;
@@ -110,12 +111,11 @@ impl Advice for ReserveError {
             Self::HeldByRoute { holder, .. } => {
                 Some(format!("Choose another port, or remove instance `{}` first.", holder.instance))
             }
-            Self::InUse { address, holder } => Some(match holder {
-                Some(holder) => format!("Stop {holder}, or choose another port."),
-                None => {
-                    format!("Find it with `ss -ltnp 'sport = :{}'` as root, or choose another port.", address.port())
-                }
-            }),
+            Self::InUse { holder: Some(holder), .. } => Some(format!("Stop {holder}, or choose another port.")),
+            Self::InUse { address, holder: None } => {
+                let (kind, port) = (if address.transport() == Transport::Udp { "u" } else { "t" }, address.port());
+                Some(format!("Find it with `ss -l{kind}np 'sport = :{port}'` as root, or choose another port."))
+            }
             Self::NotAvailable { .. } => {
                 Some("List this machine's addresses with `ip address`, or use `*` for all of them.".to_owned())
             }

@@ -20,7 +20,11 @@ struct Flow {
 
 /// The live connections of a route, by the target that they began with.
 #[derive(Debug, Default)]
-pub(crate) struct Flows(Mutex<BTreeMap<Generation, Arc<Flow>>>);
+pub(crate) struct Flows {
+    all: Mutex<BTreeMap<Generation, Arc<Flow>>>,
+    /// Counts how often connections were told to end.
+    ends: watch::Sender<u64>,
+}
 
 impl Flows {
     /// Counts a connection in until the ticket is dropped.
@@ -46,7 +50,13 @@ impl Flows {
         for (_, flow) in ended {
             flow.ended.send_replace(true);
         }
+        self.ends.send_modify(|ends| *ends += 1);
         connections
+    }
+
+    /// What changes whenever connections were told to end, for whoever looks after many.
+    pub(crate) fn ends(&self) -> watch::Receiver<u64> {
+        self.ends.subscribe()
     }
 
     /// The live connections, the earliest target first.
@@ -61,7 +71,7 @@ impl Flows {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Generation, Arc<Flow>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,6 +94,11 @@ impl FlowTicket<'_> {
         let mut ended = self.flow.ended.subscribe();
         // The sender lives in `self.flow`, so the wait ends by the value alone.
         drop(ended.wait_for(|ended| *ended).await);
+    }
+
+    /// Whether the connection has to end.
+    pub(crate) fn is_ended(&self) -> bool {
+        *self.flow.ended.borrow()
     }
 }
 
@@ -147,6 +162,7 @@ mod tests {
         let other = flows.enter(generation(2), &b);
         assert_eq!(flows.end(&a), 1);
         let later = flows.enter(generation(1), &a);
+        assert_eq!([&before, &other, &later].map(FlowTicket::is_ended), [true, false, false]);
         let patience = Duration::from_secs(1);
         assert!(timeout(patience, before.ended()).await.is_ok());
         assert!(timeout(patience, other.ended()).await.is_err());

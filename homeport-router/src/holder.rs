@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use homeport_core::manifest::Transport;
+
 use crate::address::ListenAddress;
 use crate::socket_table::{SocketInode, in_the_way, parse_table};
 
@@ -27,8 +29,12 @@ impl fmt::Display for Holder {
 /// `None` when it cannot be known: it ended meanwhile, it belongs to another user and this process may not look, or it
 /// is in another process namespace. Takes some milliseconds on a machine with thousands of processes.
 pub(crate) fn find_holder(address: ListenAddress) -> Option<Holder> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
-    let sockets = tables.iter().flat_map(|table| parse_table(table));
+    let paths = match address.transport() {
+        Transport::Tcp => ["/proc/net/tcp", "/proc/net/tcp6"],
+        Transport::Udp => ["/proc/net/udp", "/proc/net/udp6"],
+    };
+    let tables = paths.map(|path| fs::read_to_string(path).unwrap_or_default());
+    let sockets = tables.iter().flat_map(|table| parse_table(address.transport(), table));
     in_the_way(address, sockets).into_iter().find_map(|socket| process_with(socket.inode))
 }
 

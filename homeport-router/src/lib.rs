@@ -1,4 +1,4 @@
-//! The router that HomePort's daemon runs: public TCP sockets that outlive the containers behind them.
+//! The router that HomePort's daemon runs: public sockets, for TCP and for UDP, that outlive the containers behind them.
 //!
 //! # The life of a connection
 //! 1. The kernel completes the client's connection on a socket that [`Router::reserve`] bound.
@@ -12,6 +12,14 @@
 //! 7. Bytes move both ways. The end of one direction is passed on, and the other goes on (half-close).
 //! 8. Both directions ended: both sockets are closed. Anything else (a reset, a container that is ended, the release of
 //!    the route) resets both sides, so that a cut connection never looks like a complete one.
+//!
+//! # The life of a datagram
+//! A route over UDP has sessions in the place of connections: one for each client and address of this machine that it writes
+//! to, with a socket of its own to the container. A session takes a seat as a connection does, is live with its container, and
+//! ends with it. It is over after half a minute without a word, and after three where the client spoke again after an answer.
+//! A conversation stays with its container where the route is led elsewhere; any other client comes to the target of now with
+//! its next datagram. While the route is held, datagrams wait in a bounded queue; while it is closed, they are dropped. What is
+//! dropped is counted ([`Datagrams`]); nothing is sent twice.
 //!
 //! # What is promised
 //! - A bound address stays bound until it is released, whatever containers do; a container's end closes no socket. Once it is
@@ -73,6 +81,7 @@ mod status;
 mod target;
 mod threads;
 mod traffic;
+mod udp;
 mod visit;
 
 pub use accepts::Accepts;
@@ -91,7 +100,7 @@ pub use route_id::RouteId;
 pub use router::{Reserved, Router};
 pub use rules::{AccessLog, RefusedBecause, RouteRules};
 pub use source::SourceAddress;
-pub use status::{LiveConnections, RouteState, RouteStatus};
+pub use status::{Datagrams, LiveConnections, RouteState, RouteStatus};
 pub use target::{ContainerId, ContainerIdError, Target};
 pub use threads::runtime;
 pub use visit::{Visit, VisitEnd};

@@ -1,5 +1,5 @@
-//! Owns the binding of public sockets, the taking up of those that another process bound, the end of their listening, and what
-//! the kernel's refusals mean. Never accepts.
+//! Owns the binding of public sockets for TCP, the taking up of those that another process bound, the end of their listening,
+//! and what the kernel's refusals mean. Never accepts.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
@@ -15,7 +15,7 @@ use crate::probe::probe_clients;
 
 /// Which families a socket serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
+pub(crate) enum Family {
     V4,
     V6,
     Both,
@@ -88,8 +88,8 @@ pub(crate) fn adopt(address: ListenAddress, socket: OwnedFd, backlog: u16) -> io
     Ok(Ok(socket.into()))
 }
 
-/// Whether `listen` would bind the address in this way.
-fn is_of(address: ListenAddress, bound: SocketAddr, family: Family) -> bool {
+/// Whether the address would be bound in this way.
+pub(crate) fn is_of(address: ListenAddress, bound: SocketAddr, family: Family) -> bool {
     let is_at = |ip: IpAddr| bound.ip() == ip && bound.port() == address.port().get();
     match address.host() {
         ListenHost::Any => match family {
@@ -114,7 +114,8 @@ pub(crate) fn end_listening(socket: &impl AsFd) {
     SockRef::from(socket).shutdown(Shutdown::Read).unwrap_or(());
 }
 
-fn is_without_ipv6(error: &io::Error) -> bool {
+/// Whether the machine has no IPv6.
+pub(crate) fn is_without_ipv6(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
 }
 

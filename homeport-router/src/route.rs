@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use homeport_core::manifest::Transport;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
@@ -64,6 +65,15 @@ impl Drop for Seat {
     fn drop(&mut self) {
         locked(&self.entrance).leave(self.source);
     }
+}
+
+/// Why there is no seat for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoSeat {
+    /// The route does not let it in.
+    Barred(Barred),
+    /// The router has as many connections as it can have.
+    OfRouter,
 }
 
 fn locked(entrance: &Mutex<Entrance>) -> MutexGuard<'_, Entrance> {
@@ -171,18 +181,32 @@ impl Route {
 
     /// A seat for one more connection; `None`, and counted by why, when there is none for this client.
     pub(crate) fn take_seat(&self, client: IpAddr) -> Option<Seat> {
+        match self.find_seat(client) {
+            Ok(seat) => Some(seat),
+            Err(NoSeat::Barred(barred)) => {
+                self.barred(barred);
+                None
+            }
+            Err(NoSeat::OfRouter) => {
+                self.traffic.refused.full.add(1);
+                let connections = self.limits.connections;
+                self.is_at_limit(&Report::RouterAtLimit { route: self.id.clone(), connections });
+                None
+            }
+        }
+    }
+
+    /// The same, where it is not yet sure that the client does not come in: nothing is counted and nothing is said.
+    pub(crate) fn find_seat(&self, client: IpAddr) -> Result<Seat, NoSeat> {
         let (came, limit) = {
             let mut entrance = locked(&self.entrance);
             let origin = Origin::of(client, self.address.host());
             (entrance.come(client, origin, Instant::now()), entrance.limit())
         };
-        let source = came.map_err(|barred| self.barred(barred)).ok()?;
+        let source = came.map_err(NoSeat::Barred)?;
         let Ok(of_router) = Arc::clone(&self.all_seats).try_acquire_owned() else {
             locked(&self.entrance).leave(source);
-            self.traffic.refused.full.add(1);
-            let connections = self.limits.connections;
-            self.is_at_limit(&Report::RouterAtLimit { route: self.id.clone(), connections });
-            return None;
+            return Err(NoSeat::OfRouter);
         };
         // Being full is news again only after a clear relief, not whenever one of many connections ends.
         let is_half_empty =
@@ -190,7 +214,16 @@ impl Route {
         if is_half_empty {
             self.is_full.store(false, Ordering::Relaxed);
         }
-        Some(Seat { entrance: Arc::clone(&self.entrance), source, _of_router: of_router })
+        Ok(Seat { entrance: Arc::clone(&self.entrance), source, _of_router: of_router })
+    }
+
+    /// Whether a client may come from there at all; counted where it may not.
+    pub(crate) fn may_come(&self, client: IpAddr) -> bool {
+        let may_come = locked(&self.entrance).allows(client, Origin::of(client, self.address.host()));
+        if !may_come {
+            self.traffic.refused.not_allowed.add(1);
+        }
+        may_come
     }
 
     /// Counts a client that does not come in, and says why where that is news.
@@ -270,11 +303,12 @@ impl Route {
             let entrance = locked(&self.entrance);
             (entrance.limit(), entrance.rules().clone())
         };
+        let datagrams = (self.address.transport() == Transport::Udp).then(|| self.traffic.datagrams.told());
         Some(RouteStatus {
             id: self.id.clone(),
             address: self.address,
             state,
-            open: self.open(),
+            open: self.open() + datagrams.map_or(0, |datagrams| datagrams.waiting),
             live: self.flows.live(),
             limit,
             rules,
@@ -285,6 +319,7 @@ impl Route {
             idle: self.traffic.idle.get(),
             bytes_from_clients: self.traffic.from_clients.get(),
             bytes_to_clients: self.traffic.to_clients.get(),
+            datagrams,
             last_error: self.traffic.last_error(),
             carried: None,
         })

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::TcpListener as StdListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -21,8 +21,8 @@ use crate::error::{NoSuchRoute, ReserveError};
 use crate::gate::{Change, GateEvent};
 use crate::holder::find_holder;
 use crate::limits::Limits;
-use crate::listen::{adopt, is_in_use, listen, refusal};
-use crate::listening::{Listening, SocketNumber};
+use crate::listen::{is_in_use, refusal};
+use crate::listening::{Bound, Listening, Served, SocketNumber};
 use crate::relay::relay;
 use crate::report::{Report, Reports};
 use crate::route::{Route, Shared};
@@ -30,6 +30,7 @@ use crate::route_id::RouteId;
 use crate::rules::RouteRules;
 use crate::status::RouteStatus;
 use crate::target::{ContainerId, Target};
+use crate::udp::Carrier;
 
 /// How many candidates for a random port are tried; that many in a row are only taken if something is wrong.
 const RANDOM_ATTEMPTS: usize = 64;
@@ -65,22 +66,22 @@ enum Life {
     Closing,
 }
 
-/// A route and the tasks of its acceptor and of its way in for a proxy, which are aborted when this is dropped.
+/// A route and the tasks that serve its socket and its way in for a proxy, which are aborted when this is dropped.
 struct Entry {
     route: Arc<Route>,
     number: SocketNumber,
-    /// The socket, and what tells that its acceptor has closed it; `None` where it was left to another process.
-    listening: Option<(Arc<TcpListener>, oneshot::Receiver<()>)>,
+    /// The socket, and what tells that no client is taken from it any more; `None` where it was left to another process.
+    listening: Option<(Served, oneshot::Receiver<()>)>,
     /// Whether a proxy has a way in.
     is_relayed: bool,
-    acceptor: JoinSet<()>,
+    serving: JoinSet<()>,
 }
 
 impl Entry {
     async fn finish(mut self) {
         self.route.let_happen(GateEvent::Release);
         self.listening = None;
-        while self.acceptor.join_next().await.is_some() {}
+        while self.serving.join_next().await.is_some() {}
     }
 }
 
@@ -155,10 +156,10 @@ impl Router {
         self.bind(id, address).map_err(Refusal::explain)
     }
 
-    /// Binds the first of the candidates that is free on the host; the bound socket is the lock.
+    /// Binds the first of the candidates that is free on the host, over this transport; the bound socket is the lock.
     ///
-    /// Candidates come from [`random_ports`](crate::random_ports). A route that holds a port of that host already keeps
-    /// it. At most 64 candidates are tried.
+    /// Candidates come from [`random_ports`](crate::random_ports). A route that holds a port of that host over that transport
+    /// already keeps it. At most 64 candidates are tried.
     ///
     /// # Errors
     /// [`ReserveError::NoFreePort`] when all are taken; other errors at the first candidate that meets them.
@@ -166,14 +167,16 @@ impl Router {
         &self,
         id: &RouteId,
         host: ListenHost,
+        transport: Transport,
         candidates: impl IntoIterator<Item = PortNumber>,
     ) -> Result<Reserved, ReserveError> {
         let held = self.lock().routes.get(id).map(|entry| entry.route.address);
-        if let Some(held) = held.filter(|held| held.host() == host) {
+        if let Some(held) = held.filter(|held| held.host() == host && held.transport() == transport) {
             return Ok(Reserved::Unchanged(held));
         }
         let mut tried = 0;
         let addresses = candidates.into_iter().filter_map(|port| ListenAddress::new(host, port).ok());
+        let addresses = addresses.map(|address| address.over(transport));
         for address in addresses.take(RANDOM_ATTEMPTS) {
             match self.bind(id, address) {
                 Err(refusal) if refusal.is_in_use() => tried += 1,
@@ -183,7 +186,8 @@ impl Router {
         Err(ReserveError::NoFreePort { id: id.clone(), tried })
     }
 
-    /// Takes up a socket for the route that another process bound and that still listens, with all who wait in its queue.
+    /// Takes up a socket for the route that another process bound and that still listens, with all who wait in its queue; over
+    /// UDP with what has come to it.
     ///
     /// What holds for [`Router::reserve`] holds for this: the route is held until it is pointed, and where it has the address
     /// already, nothing is changed and the socket is closed.
@@ -192,8 +196,8 @@ impl Router {
     /// [`ReserveError::NotItsSocket`] where the socket is not bound as [`Router::reserve`] would bind the address, by what the
     /// kernel says of it; else those of [`Router::reserve`]. The socket is closed then.
     pub fn adopt(&self, id: &RouteId, address: ListenAddress, socket: OwnedFd) -> Result<Reserved, ReserveError> {
-        let taken = self.take(id, address, |backlog| match adopt(address, socket, backlog) {
-            Ok(Ok(listener)) => Ok(listener),
+        let taken = self.take(id, address, |backlog| match Bound::adopted(address, socket, backlog) {
+            Ok(Ok(bound)) => Ok(bound),
             Ok(Err(found)) => Err(Refusal::Request(ReserveError::NotItsSocket { address, found })),
             Err(error) => Err(Refusal::Kernel(address, error)),
         });
@@ -201,14 +205,14 @@ impl Router {
     }
 
     fn bind(&self, id: &RouteId, address: ListenAddress) -> Result<Reserved, Refusal> {
-        self.take(id, address, |backlog| listen(address, backlog).map_err(|error| Refusal::Kernel(address, error)))
+        self.take(id, address, |backlog| Bound::at(address, backlog).map_err(|error| Refusal::Kernel(address, error)))
     }
 
     fn take(
         &self,
         id: &RouteId,
         address: ListenAddress,
-        socket: impl FnOnce(u16) -> Result<StdListener, Refusal>,
+        socket: impl FnOnce(u16) -> Result<Bound, Refusal>,
     ) -> Result<Reserved, Refusal> {
         let mut table = self.lock();
         if table.life == Life::Closing {
@@ -228,23 +232,27 @@ impl Router {
         }
         let inner = &*self.0;
         let socket = socket(inner.limits.backlog)?;
-        let listener = {
+        let socket = {
             let _context = inner.runtime.enter();
-            TcpListener::from_std(socket).map_err(|error| Refusal::Kernel(address, error))?
+            Served::of(socket).map_err(|error| Refusal::Kernel(address, error))?
         };
-        let listener = Arc::new(listener);
         let route =
             Arc::new(Route::new(id.clone(), address, inner.limits, inner.shared.clone(), inner.reports.clone()));
         let (open, closed) = oneshot::channel();
         let accepting = inner.accepting.subscribe();
-        let mut acceptor = JoinSet::new();
-        let accepts = Acceptor::new(Arc::clone(&route), Arc::clone(&listener), accepting, open);
-        acceptor.spawn_on(accepts.run(), &inner.runtime);
+        let (mut serving, own) = (JoinSet::new(), Arc::clone(&route));
+        match &socket {
+            Served::Tcp(listener) => {
+                serving.spawn_on(Acceptor::new(own, Arc::clone(listener), accepting, open).run(), &inner.runtime)
+            }
+            Served::Udp(socket) => {
+                serving.spawn_on(Carrier::new(own, Arc::clone(socket), accepting, open).run(), &inner.runtime)
+            }
+        };
         let number = SocketNumber::next();
-        table.routes.insert(
-            id.clone(),
-            Entry { route, number, listening: Some((listener, closed)), is_relayed: false, acceptor },
-        );
+        table
+            .routes
+            .insert(id.clone(), Entry { route, number, listening: Some((socket, closed)), is_relayed: false, serving });
         Ok(Reserved::Bound(address))
     }
 
@@ -259,8 +267,9 @@ impl Router {
     /// Makes clients wait, because a container is being replaced.
     ///
     /// When this returns, no connection begins with an earlier target any more. New clients wait in the kernel's queue,
-    /// at most [`Limits::backlog`] of them, and those that were connecting wait as well. After [`Limits::hold_limit`]
-    /// the route closes by itself; holding it again before that starts the time anew.
+    /// at most [`Limits::backlog`] of them, and those that were connecting wait as well. Datagrams of clients without a session
+    /// wait here, at most 256 of them with 512 KiB, and 64 of one source; where more come, the earliest are dropped and counted.
+    /// After [`Limits::hold_limit`] the route closes by itself; holding it again before that starts the time anew.
     pub fn hold(&self, id: &RouteId) -> Result<Change, NoSuchRoute> {
         Ok(self.route(id)?.let_happen(GateEvent::Hold))
     }
@@ -307,7 +316,7 @@ impl Router {
             let _context = self.0.runtime.enter();
             UnixListener::from_std(listener)?
         };
-        entry.acceptor.spawn_on(relay(Arc::clone(&entry.route), listener), &self.0.runtime);
+        entry.serving.spawn_on(relay(Arc::clone(&entry.route), listener), &self.0.runtime);
         entry.is_relayed = true;
         Ok(Ok(Change::Changed))
     }
@@ -315,8 +324,9 @@ impl Router {
     /// Gives the route up: resets its connections and those that wait, and closes its socket. A route that does not
     /// exist is [`Change::Unchanged`].
     ///
-    /// When it completes, the address can be reserved again at once. Cancelled, the route is gone as well, only the
-    /// address may still be taken for a moment.
+    /// When it completes, the address can be reserved again at once; one over UDP as soon as nobody has a duplicate of its
+    /// socket any more, since the kernel lets none be unbound otherwise. Cancelled, the route is gone as well, only the address
+    /// may still be taken for a moment.
     pub async fn release(&self, id: &RouteId) -> Change {
         let entry = self.lock().routes.remove(id);
         match entry {
@@ -338,7 +348,7 @@ impl Router {
         let table = self.lock();
         let all = table.routes.iter().filter_map(|(id, entry)| {
             let (socket, _) = entry.listening.as_ref()?;
-            let (address, socket) = (entry.route.address, Arc::clone(socket));
+            let (address, socket) = (entry.route.address, socket.clone());
             Some(Listening { id: id.clone(), address, number: entry.number, socket })
         });
         all.collect()
@@ -347,6 +357,8 @@ impl Router {
     /// Leaves the sockets to another process that has duplicates of them, and carries on the connections that there are.
     ///
     /// When this completes, no client is accepted any more and every socket is closed here; who waits in a queue waits on there.
+    /// One for datagrams is read no more: it is closed as soon as its sessions are over, which are half a minute after the last
+    /// answer, and until then only answers go over it. Datagrams that wait are sent on from here.
     /// No route is made any more. Routes can still be pointed, held, closed and released: those who were accepted and are not
     /// connected yet go by it, and a hold still ends after [`Limits::hold_limit`].
     pub async fn stop_accepting(&self) {

@@ -1,7 +1,9 @@
-//! Owns the reading of the kernel's socket table (`/proc/net/tcp` and `/proc/net/tcp6`). Pure: text in, values out.
+//! Owns the reading of the kernel's socket tables (`/proc/net/tcp`, `/proc/net/udp` and those for IPv6). Pure: text in, values
+//! out.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
 
 use crate::address::{ListenAddress, ListenHost};
@@ -10,7 +12,7 @@ use crate::address::{ListenAddress, ListenHost};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SocketInode(pub(crate) u64);
 
-/// Whether a socket waits for connections or is one.
+/// Whether a socket waits for connections or is one. One for datagrams waits for them from anybody, or from one peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Listening,
@@ -27,17 +29,22 @@ pub(crate) struct OpenSocket {
 }
 
 /// Reads a table; lines that are none, and sockets that no process has open any more, are passed over.
-pub(crate) fn parse_table(text: &str) -> impl Iterator<Item = OpenSocket> {
-    text.lines().filter_map(parse_line)
+pub(crate) fn parse_table(transport: Transport, text: &str) -> impl Iterator<Item = OpenSocket> {
+    text.lines().filter_map(move |line| parse_line(transport, line))
 }
 
-fn parse_line(line: &str) -> Option<OpenSocket> {
+fn parse_line(transport: Transport, line: &str) -> Option<OpenSocket> {
     let mut fields = line.split_ascii_whitespace();
     let (ip, port) = fields.nth(1)?.split_once(':')?;
     let state = fields.nth(1)?;
     let inode = fields.nth(5)?.parse().ok()?;
     let port = u16::from_str_radix(port, 16).ok()?;
-    let role = if state == "0A" { Role::Listening } else { Role::Connected };
+    // The table of datagrams has a state of TCP's for a socket without a peer: closed.
+    let waits = match transport {
+        Transport::Tcp => "0A",
+        Transport::Udp => "07",
+    };
+    let role = if state == waits { Role::Listening } else { Role::Connected };
     // Inode 0: in TIME_WAIT, or not yet accepted. Nobody holds those.
     (inode != 0).then_some(OpenSocket {
         ip: parse_ip(ip)?,
@@ -63,7 +70,7 @@ fn parse_ip(hex: &str) -> Option<IpAddr> {
     }
 }
 
-/// The sockets that stand in the way of binding the address, those that listen first.
+/// The sockets that stand in the way of binding the address, those that listen first. They are those of its transport.
 pub(crate) fn in_the_way(address: ListenAddress, sockets: impl Iterator<Item = OpenSocket>) -> Vec<OpenSocket> {
     let mut found: Vec<_> = sockets.filter(|socket| stands_in_the_way(address, *socket)).collect();
     found.sort_by_key(|socket| socket.role == Role::Connected);
@@ -76,7 +83,7 @@ fn stands_in_the_way(address: ListenAddress, socket: OpenSocket) -> bool {
         IpAddr::V6(ip) if ip.is_unspecified() => ListenHost::Any,
         ip => ListenHost::Ip(ip),
     };
-    ListenAddress::new(host, socket.port).is_ok_and(|taken| taken.overlaps(address))
+    ListenAddress::new(host, socket.port).is_ok_and(|taken| taken.over(address.transport()).overlaps(address))
 }
 
 #[cfg(test)]
@@ -101,8 +108,8 @@ mod tests {
     #[test]
     #[cfg(target_endian = "little")]
     fn the_tables_are_read_as_the_kernel_prints_them() {
-        let read: Vec<_> = parse_table(TCP)
-            .chain(parse_table(TCP6))
+        let read: Vec<_> = parse_table(Transport::Tcp, TCP)
+            .chain(parse_table(Transport::Tcp, TCP6))
             .map(|socket| format!("{} {} {:?} {}", socket.ip, socket.port, socket.role, socket.inode.0))
             .collect();
         assert_eq!(
@@ -133,17 +140,34 @@ mod tests {
             ("127.0.0.1:24", vec![902]),
             ("*:25", vec![]),
         ] {
-            let sockets = parse_table(TCP).chain(parse_table(TCP6));
+            let sockets = parse_table(Transport::Tcp, TCP).chain(parse_table(Transport::Tcp, TCP6));
             let found: Vec<_> =
                 in_the_way(address.parse().unwrap(), sockets).iter().map(|socket| socket.inode.0).collect();
             assert_eq!(found, inodes, "{address}");
         }
     }
 
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_socket_for_datagrams_waits_where_it_has_no_peer() {
+        const UDP: &str = "\
+   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+ 1043: 0100007F:0035 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 71 2 0000000000000000 0
+ 1043: 00000000:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 70 2 0000000000000000 0
+";
+        let found = |address: &str| {
+            let sockets = parse_table(Transport::Udp, UDP);
+            in_the_way(address.parse().unwrap(), sockets).iter().map(|socket| socket.inode.0).collect::<Vec<_>>()
+        };
+        assert_eq!(found("127.0.0.1:53/udp"), [70, 71]);
+        assert_eq!(found("127.0.0.2:53/udp"), [70]);
+        assert!(found("127.0.0.1:54/udp").is_empty());
+    }
+
     proptest! {
         #[test]
         fn no_line_makes_the_reader_panic(line in "[ 0-9A-F:é]{0,90}") {
-            prop_assert!(parse_table(&line).count() <= 1);
+            prop_assert!(parse_table(Transport::Udp, &line).count() <= 1);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Owns what a route looks like from outside: plain values that cross the daemon's control socket.
 
+use homeport_core::manifest::Transport;
+
 use crate::address::ListenAddress;
 use crate::backend::Carried;
 use crate::gate::Generation;
@@ -35,6 +37,23 @@ pub struct LiveConnections {
     pub connections: usize,
 }
 
+/// The datagrams of a route over UDP. None is ever sent twice, and none is kept that its container was given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Datagrams {
+    /// Those that containers were sent.
+    pub from_clients: u64,
+    /// Those that clients were sent.
+    pub to_clients: u64,
+    /// Those that wait now, since the route is held; they count as open too.
+    pub waiting: usize,
+    /// Those that were dropped because too many waited, or because their session had to make room for another one.
+    pub crowded_out: u64,
+    /// Those of which the kernel said that their container does not take them.
+    pub unreachable: u64,
+    /// Those that the kernel did not take, for lack of room or of a way there.
+    pub unsent: u64,
+}
+
 /// A route as it was at one moment. The numbers count from the reservation on and are not of one instant.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RouteStatus {
@@ -44,7 +63,8 @@ pub struct RouteStatus {
     pub address: ListenAddress,
     /// What happens to its clients.
     pub state: RouteState,
-    /// Clients that are accepted and not ended: connected ones, and those that wait for a connection to the target.
+    /// Clients that are accepted and not ended: connected ones, and those that wait for a connection to the target. Over UDP a
+    /// session is a client, and so is each datagram that waits.
     pub open: usize,
     /// Connected ones by container, the earliest target first; containers that are being replaced are among them.
     pub live: Vec<LiveConnections>,
@@ -70,6 +90,9 @@ pub struct RouteStatus {
     pub bytes_from_clients: u64,
     /// Bytes that clients were given.
     pub bytes_to_clients: u64,
+    /// What became of single datagrams; `None` over TCP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datagrams: Option<Datagrams>,
     /// The last thing that went wrong; stays when it is past.
     pub last_error: Option<String>,
     /// What carries its clients, where another backend than the router is wished for or has connections of it.
@@ -95,6 +118,7 @@ impl RouteStatus {
             idle: 0,
             bytes_from_clients: 0,
             bytes_to_clients: 0,
+            datagrams: (address.transport() == Transport::Udp).then(Datagrams::default),
             last_error: None,
             carried: None,
         }
@@ -127,6 +151,7 @@ mod tests {
             idle: 2,
             bytes_from_clients: 5,
             bytes_to_clients: u64::MAX,
+            datagrams: None,
             last_error: None,
             carried: None,
         };
@@ -153,6 +178,19 @@ mod tests {
                 "bytes_to_clients": u64::MAX,
                 "last_error": null,
             })
+        );
+        assert_eq!(serde_json::from_value::<RouteStatus>(json).unwrap(), status);
+        let datagrams = Some(Datagrams { from_clients: 7, unsent: 1, ..Datagrams::default() });
+        let status = RouteStatus { address: "*:53/udp".parse().unwrap(), datagrams, ..status };
+        let json = serde_json::to_value(&status).unwrap();
+        assert_eq!(
+            (&json["address"], &json["datagrams"]),
+            (
+                &serde_json::json!("*:53/udp"),
+                &serde_json::json!({
+                    "from_clients": 7, "to_clients": 0, "waiting": 0, "crowded_out": 0, "unreachable": 0, "unsent": 1,
+                })
+            )
         );
         assert_eq!(serde_json::from_value::<RouteStatus>(json).unwrap(), status);
         assert_eq!(serde_json::to_value(RouteState::Held).unwrap(), serde_json::json!({"kind": "held"}));

@@ -1,9 +1,10 @@
 //! Owns the counters of a route. Never decides anything by them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::rules::RefusedBecause;
+use crate::status::Datagrams;
 
 /// A number that only rises.
 #[derive(Debug, Default)]
@@ -73,6 +74,34 @@ impl Refused {
     }
 }
 
+/// What became of the datagrams of a route.
+#[derive(Debug, Default)]
+pub(crate) struct CountedDatagrams {
+    pub(crate) from_clients: Counter,
+    pub(crate) to_clients: Counter,
+    pub(crate) crowded_out: Counter,
+    pub(crate) unreachable: Counter,
+    pub(crate) unsent: Counter,
+    waiting: AtomicUsize,
+}
+
+impl CountedDatagrams {
+    pub(crate) fn set_waiting(&self, waiting: usize) {
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    pub(crate) fn told(&self) -> Datagrams {
+        Datagrams {
+            from_clients: self.from_clients.get(),
+            to_clients: self.to_clients.get(),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            crowded_out: self.crowded_out.get(),
+            unreachable: self.unreachable.get(),
+            unsent: self.unsent.get(),
+        }
+    }
+}
+
 /// What a route has seen since its reservation.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
@@ -82,6 +111,7 @@ pub(crate) struct Traffic {
     pub(crate) idle: Counter,
     pub(crate) from_clients: Counter,
     pub(crate) to_clients: Counter,
+    pub(crate) datagrams: CountedDatagrams,
     last_error: Mutex<Option<String>>,
 }
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use homeport_core::fault::Advice;
+use homeport_core::manifest::Transport;
 use homeport_core::name::InstanceName;
 use homeport_core::unit::PortNumber;
 use homeport_router::{
@@ -129,7 +130,7 @@ impl Addresses {
         host: ListenHost,
         ports: impl IntoIterator<Item = PortNumber>,
     ) -> Result<Reserved, ReserveError> {
-        self.kept(self.router.reserve_random(id, host, ports))
+        self.kept(self.router.reserve_random(id, host, Transport::Tcp, ports))
     }
 
     fn kept(&self, reserved: Result<Reserved, ReserveError>) -> Result<Reserved, ReserveError> {

@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod counted;
 #[cfg(test)]
+mod datagrams;
+#[cfg(test)]
 mod process;

@@ -8,11 +8,13 @@ use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use homeport_core::manifest::Transport;
 use homeport_router::{DescriptorLimit, Limits, ListenAddress, RouteId, RouteStatus, Router, Target, runtime};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Says to the process that it is the router, and where it leads.
+/// Says to the process that it is the router, and where it leads; and that it leads there over UDP.
 const TARGET: &str = "HOMEPORT_ROUTER_TARGET";
+const DATAGRAMS: &str = "HOMEPORT_ROUTER_DATAGRAMS";
 /// What it says once it listens, before the address; and before its status at the end.
 const READY: &str = "listens: ";
 const STATUS: &str = "status: ";
@@ -28,9 +30,19 @@ pub(crate) struct Forwarder {
 
 impl Forwarder {
     pub(crate) fn start(target: SocketAddr) -> Self {
+        Self::start_with(target, &[])
+    }
+
+    /// One with a route over UDP.
+    pub(crate) fn start_for_datagrams(target: SocketAddr) -> Self {
+        Self::start_with(target, &[(DATAGRAMS, "1")])
+    }
+
+    fn start_with(target: SocketAddr, more: &[(&str, &str)]) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "process::the_process_forwards_until_its_input_ends", "--nocapture", "--test-threads=1"])
             .env(TARGET, target.to_string())
+            .envs(more.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -43,6 +55,31 @@ impl Forwarder {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Does this while it does nothing, so that it finds everything at once that came meanwhile.
+    pub(crate) fn while_stopped(&self, work: impl FnOnce()) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        let until = Instant::now() + PATIENCE;
+        // Whoever is traced stops for a moment at each call too.
+        let mut seen = 0;
+        while seen < 5 {
+            seen = if self.is_stopped() { seen + 1 } else { 0 };
+            assert!(Instant::now() < until, "it does not stop");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        work();
+        kill_process(pid, Signal::CONT).unwrap();
+    }
+
+    /// Whether all its threads are stopped.
+    fn is_stopped(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let is_stopped = |stat: &str| stat.contains(") T ") || stat.contains(") t ");
+        threads
+            .flatten()
+            .all(|thread| fs::read_to_string(thread.path().join("stat")).is_ok_and(|stat| is_stopped(&stat)))
     }
 
     /// Its open descriptors.
@@ -113,13 +150,16 @@ fn the_process_forwards_until_its_input_ends() {
     // An address of 127.0.0.0/8 that no run of a test beside this one uses.
     let [_, _, high, low] = std::process::id().to_be_bytes();
     let address: ListenAddress = format!("127.{}.{low}.1:2222", 128 + (high & 63)).parse().unwrap();
-    router.reserve(&id, address).unwrap();
+    let is_udp = std::env::var_os(DATAGRAMS).is_some();
+    let transport = if is_udp { Transport::Udp } else { Transport::Tcp };
+    router.reserve(&id, address.over(transport)).unwrap();
     router.point(&id, Target::new("c1".parse().unwrap(), target.parse().unwrap())).unwrap();
     let mut out = std::io::stdout();
     writeln!(out, "\n{READY}{address}").unwrap();
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     let until = Instant::now() + PATIENCE;
-    while router.status()[0].open > 0 && Instant::now() < until {
+    // A session is open until its time is over; a connection until its client has gone.
+    while !is_udp && router.status()[0].open > 0 && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(5));
     }
     let status = serde_json::to_string(&router.status()[0]).unwrap();

@@ -7,6 +7,8 @@ mod announcing;
 #[cfg(test)]
 mod bulk;
 #[cfg(test)]
+mod datagrams;
+#[cfg(test)]
 mod forwarding;
 mod hostile;
 #[cfg(test)]
@@ -19,3 +21,5 @@ mod ruling;
 mod stage;
 #[cfg(test)]
 mod switching;
+#[cfg(test)]
+mod udp_stage;

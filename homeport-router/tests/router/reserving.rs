@@ -3,6 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 
 use homeport_core::fault::Advice as _;
+use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
 use homeport_router::{
     Change, ListenAddress, ListenHost, NoSuchRoute, PortRange, ReserveError, Reserved, RouteState, Router, random_ports,
@@ -160,7 +161,7 @@ async fn any_host_is_one_socket_for_both_families() {
     let (router, backend) = (router(), Backend::echo("c1"));
     let web = id("web");
     let ports = (21_000..21_999).map(PortNumber::new);
-    let port = router.reserve_random(&web, ListenHost::Any, ports).unwrap().address().port().get();
+    let port = router.reserve_random(&web, ListenHost::Any, Transport::Tcp, ports).unwrap().address().port().get();
     router.point(&web, backend.target.clone()).unwrap();
     assert_eq!(ask(SocketAddr::from((own_ip(), port)), b"four").await.unwrap(), b"four");
     // Where the machine has no IPv6 the same request is served by IPv4 alone.
@@ -173,7 +174,10 @@ async fn any_host_is_one_socket_for_both_families() {
 async fn each_family_by_itself_leaves_the_other_one_free() {
     let router = router();
     let ports = (22_000..22_999).map(PortNumber::new);
-    let v4 = router.reserve_random(&id("web"), ListenHost::Ip("0.0.0.0".parse().unwrap()), ports).unwrap().address();
+    let v4 = router
+        .reserve_random(&id("web"), ListenHost::Ip("0.0.0.0".parse().unwrap()), Transport::Tcp, ports)
+        .unwrap()
+        .address();
     let v6 = ListenAddress::new(ListenHost::Ip(Ipv6Addr::UNSPECIFIED.into()), v4.port()).unwrap();
     assert_eq!(router.reserve(&id("mail"), v6).unwrap(), Reserved::Bound(v6));
 }
@@ -186,9 +190,9 @@ async fn a_random_port_is_the_first_candidate_that_is_free_and_is_kept() {
     router.reserve(&id("web"), listen(&format!("{ip}:20002"))).unwrap();
     let ports = || [20_001, 20_002, 20_003, 20_004].map(PortNumber::new);
     let address = listen(&format!("{ip}:20003"));
-    assert_eq!(router.reserve_random(&id("mail"), host, ports()).unwrap(), Reserved::Bound(address));
-    assert_eq!(router.reserve_random(&id("mail"), host, []).unwrap(), Reserved::Unchanged(address));
-    let error = router.reserve_random(&id("shell"), host, ports().into_iter().take(3)).unwrap_err();
+    assert_eq!(router.reserve_random(&id("mail"), host, Transport::Tcp, ports()).unwrap(), Reserved::Bound(address));
+    assert_eq!(router.reserve_random(&id("mail"), host, Transport::Tcp, []).unwrap(), Reserved::Unchanged(address));
+    let error = router.reserve_random(&id("shell"), host, Transport::Tcp, ports().into_iter().take(3)).unwrap_err();
     assert!(matches!(error, ReserveError::NoFreePort { tried: 3, .. }), "{error}");
 }
 
@@ -198,7 +202,8 @@ async fn a_drawn_port_is_outside_of_the_range_that_this_kernel_hands_out() {
     let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
     let kernel = PortRange::parse_kernel(&text).unwrap();
     let ports = random_ports(PortRange::DEFAULT, kernel, &[].into(), (0..).map(|n: u32| n.wrapping_mul(0x9E37_79B9)));
-    let reserved = router.reserve_random(&id("web"), ListenHost::Ip(ip.into()), ports.unwrap()).unwrap();
+    let reserved =
+        router.reserve_random(&id("web"), ListenHost::Ip(ip.into()), Transport::Tcp, ports.unwrap()).unwrap();
     assert!(!kernel.contains(reserved.address().port()));
 }
 

@@ -144,8 +144,13 @@ pub fn endpoints_answer(cx: &Context) -> Result<(), Failure> {
 fn is_taken(port: PortNumber) -> std::io::Result<()> {
     // A kernel without IPv6 has no second table.
     let six = std::fs::read_to_string("/proc/self/net/udp6").unwrap_or_default();
-    let is_taken = takes_datagrams(&std::fs::read_to_string("/proc/self/net/udp")?, port) || takes_datagrams(&six, port);
-    if is_taken { Ok(()) } else { Err(std::io::Error::other("nobody takes datagrams there, other than on loopback addresses")) }
+    let is_taken =
+        takes_datagrams(&std::fs::read_to_string("/proc/self/net/udp")?, port) || takes_datagrams(&six, port);
+    if is_taken {
+        Ok(())
+    } else {
+        Err(std::io::Error::other("nobody takes datagrams there, other than on loopback addresses"))
+    }
 }
 
 /// Takes a connection to a port of the loopback address, and lets it go.
