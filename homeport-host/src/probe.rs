@@ -1,12 +1,17 @@
-//! Owns the proof that a public address works: a client's first steps in the endpoint's own protocol.
+//! Owns the proof that a public address works: a client's first steps in the endpoint's own protocol, as far as it has any.
 //! Never logs in: that is the port's own health check; here it is the way from outside to the container that is proved.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use homeport_core::manifest::{Endpoint, Tls};
-use homeport_router::{ListenAddress, ListenHost};
+use homeport_core::manifest::{Endpoint, Tls, Transport};
+use homeport_core::unit::PortNumber;
+use homeport_router::{ListenAddress, ListenHost, RouteId};
+
+use crate::host::Host;
+
+mod datagrams;
 
 /// How long one try may take.
 const TRY: Duration = Duration::from_secs(3);
@@ -39,6 +44,22 @@ pub enum ProbeError {
         /// What would have been right.
         wanted: &'static str,
     },
+    /// The daemon does not lead an address for datagrams to a container that runs.
+    #[error("`{listen}` leads to no container")]
+    NotLed {
+        /// The address.
+        listen: ListenAddress,
+    },
+    /// Nobody in the container takes datagrams where the endpoint is.
+    #[error(
+        "`{listen}` leads to a container in which nobody takes datagrams on port {port}, other than on loopback addresses"
+    )]
+    NobodyTakes {
+        /// The address.
+        listen: ListenAddress,
+        /// The port of the endpoint.
+        port: PortNumber,
+    },
 }
 
 /// The address at which this machine itself reaches a public address.
@@ -51,12 +72,22 @@ pub(crate) fn local_address(listen: ListenAddress) -> SocketAddr {
     SocketAddr::new(ip, listen.port().get())
 }
 
-/// Returns when the address answers as the endpoint's protocol does; tries again until `limit` is over. [spec: END-8]
-pub(crate) fn probe(listen: ListenAddress, endpoint: &Endpoint, limit: Duration) -> Result<(), ProbeError> {
-    let address = local_address(listen);
+/// Returns when the address of this route answers as the endpoint's protocol does; tries again until `limit` is over. Of one for
+/// datagrams see [`datagrams`]. [spec: END-15]
+pub(crate) fn probe(
+    host: &Host,
+    id: &RouteId,
+    listen: ListenAddress,
+    endpoint: &Endpoint,
+    limit: Duration,
+) -> Result<(), ProbeError> {
     let end = Instant::now() + limit;
     loop {
-        match try_once(address, endpoint) {
+        let tried = match listen.transport() {
+            Transport::Tcp => try_once(local_address(listen), endpoint),
+            Transport::Udp => datagrams::try_once(host, id, listen, endpoint),
+        };
+        match tried {
             Ok(()) => return Ok(()),
             Err(error) if Instant::now() + PAUSE >= end => return Err(error),
             Err(_) => std::thread::sleep(PAUSE),

@@ -59,6 +59,7 @@ impl World {
                 port: PortNumber::new(world.address.port()),
                 choice: RouteChoice::Fixed,
                 target_port: PortNumber::new(INSIDE),
+                transport: homeport_core::manifest::Transport::Tcp,
             };
             writer.put_route(&route).unwrap();
         });

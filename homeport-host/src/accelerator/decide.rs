@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use homeport_core::manifest::Transport;
 use homeport_router::{Backend, RouteState, RouteStatus};
 
 use super::front::{Asked, Front};
@@ -39,8 +38,7 @@ pub fn decide(status: &RouteStatus, offers: &Offers) -> Way {
         return Way::Router(obstacles);
     }
     let (id, address, target) = (status.id.clone(), status.address, target.clone());
-    // It is what the router forwards.
-    let transport = Transport::Tcp;
+    let transport = address.transport();
     Way::Past(rules.backend, Front { id, transport, address, target, rules: rules.clone() })
 }
 
@@ -56,6 +54,7 @@ pub(super) fn obstacles(asked: &Asked<'_>, offers: &Offers) -> Vec<Obstacle> {
 
 #[cfg(test)]
 mod tests {
+    use homeport_core::manifest::Transport;
     use homeport_router::{Announcement, Generation, RouteRules, Target};
     use proptest::prelude::*;
 
@@ -110,6 +109,9 @@ mod tests {
         let Way::Past(Backend::Nftables, front) = decide(&status, &offers(&[])) else { panic!("not fronted") };
         assert_eq!((&front.id, front.address, &front.rules), (&status.id, status.address, &status.rules));
         assert!(matches!(&status.state, RouteState::Running { target, .. } if *target == front.target));
+        let over_udp = RouteStatus { address: status.address.over(Transport::Udp), ..status };
+        let Way::Past(_, front) = decide(&over_udp, &offers(&[])) else { panic!("not fronted") };
+        assert_eq!(front.transport, Transport::Udp);
     }
 
     proptest! {

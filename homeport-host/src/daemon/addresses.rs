@@ -128,9 +128,10 @@ impl Addresses {
         &self,
         id: &RouteId,
         host: ListenHost,
+        transport: Transport,
         ports: impl IntoIterator<Item = PortNumber>,
     ) -> Result<Reserved, ReserveError> {
-        self.kept(self.router.reserve_random(id, host, Transport::Tcp, ports))
+        self.kept(self.router.reserve_random(id, host, transport, ports))
     }
 
     fn kept(&self, reserved: Result<Reserved, ReserveError>) -> Result<Reserved, ReserveError> {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use homeport_core::fault::Advice;
+use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
 use homeport_router::{ListenAddress, ListenHost, ReserveError, RouteId};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -23,6 +24,9 @@ pub(super) struct Daemon {
     pub(super) addresses: Addresses,
     pub(super) since: Time,
 }
+
+/// The addresses of the host, and what carries the bytes.
+type Place = (ListenHost, Transport);
 
 /// What the daemon was told about its end.
 #[derive(Debug)]
@@ -76,7 +80,7 @@ impl Daemon {
                 self.addresses.release(&id).await;
                 Answer::Done
             }
-            Request::Reserve { id, host, ports } => self.reserve(id, host.0, ports).await,
+            Request::Reserve { id, host, transport, ports } => self.reserve(id, (host.0, transport), ports).await,
             // Asking the engine, or drainers, takes its time: not on the threads that forward.
             other => blocking(move || self.carry_out_blocking(other)).await,
         }
@@ -84,17 +88,17 @@ impl Daemon {
 
     /// Binds the first of these ports that is free. A route that holds one of them keeps it; one that holds another
     /// address gives it up first, and has it again where none of these can be had.
-    async fn reserve(self: Arc<Self>, id: RouteId, host: ListenHost, ports: Vec<PortNumber>) -> Answer {
+    async fn reserve(self: Arc<Self>, id: RouteId, place: Place, ports: Vec<PortNumber>) -> Answer {
         let held = self.addresses.bound().into_iter().find(|status| status.id == id).map(|status| status.address);
         if let Some(held) = held {
-            if held.host() == host && ports.contains(&held.port()) {
+            if (held.host(), held.transport()) == place && ports.contains(&held.port()) {
                 return Answer::Reserved { port: held.port() };
             }
             self.addresses.release(&id).await;
         }
         // Looking for who holds a port takes its time.
         blocking(move || {
-            let answer = self.bind(&id, host, &ports);
+            let answer = self.bind(&id, place, &ports);
             if let (Answer::Refused(_), Some(held)) = (&answer, held)
                 && let Err(error) = self.addresses.reserve(&id, held)
             {
@@ -107,8 +111,8 @@ impl Daemon {
 
     /// Binds an address, and has it let in only what the ledger says. Where that cannot be read, the next round of the keeper
     /// sees to it.
-    fn bind(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Answer {
-        let answer = self.bind_any(id, host, ports);
+    fn bind(&self, id: &RouteId, place: Place, ports: &[PortNumber]) -> Answer {
+        let answer = self.bind_any(id, place, ports);
         let rules = Ledger::open(&self.host.layout).and_then(|ledger| ledger.route_rules());
         if let (Answer::Reserved { .. }, Ok(mut rules)) = (&answer, rules) {
             self.addresses.set_rules(id, rules.remove(id).unwrap_or_default()).ok();
@@ -116,12 +120,13 @@ impl Daemon {
         answer
     }
 
-    fn bind_any(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Answer {
-        match self.addresses.reserve_random(id, host, ports.iter().copied()) {
+    fn bind_any(&self, id: &RouteId, (host, transport): Place, ports: &[PortNumber]) -> Answer {
+        match self.addresses.reserve_random(id, host, transport, ports.iter().copied()) {
             Ok(reserved) => Answer::Reserved { port: reserved.address().port() },
             // Where only one would do, who holds it is worth more than how many were tried.
             Err(ReserveError::NoFreePort { .. }) if ports.len() == 1 => {
-                match ListenAddress::new(host, ports[0]).map(|address| self.addresses.reserve(id, address)) {
+                let address = ListenAddress::new(host, ports[0]).map(|address| address.over(transport));
+                match address.map(|address| self.addresses.reserve(id, address)) {
                     Ok(Ok(reserved)) => Answer::Reserved { port: reserved.address().port() },
                     Ok(Err(error)) => refusal(&error),
                     Err(error) => refusal(&error),

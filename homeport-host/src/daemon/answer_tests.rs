@@ -64,10 +64,11 @@ fn a_route_gives_up_its_port_for_a_wanted_one_and_has_it_back_where_that_is_take
     let taken = (PortNumber::new(taken.local_addr().unwrap().port()), taken);
     let (first, second) = (free(), free());
     let id = RouteId { instance: "site".parse().unwrap(), endpoint: "http".parse().unwrap() };
-    let reserve = |ports: &[PortNumber]| {
+    let over = |transport, ports: &[PortNumber]| {
         let host = ListenHostText("127.0.0.1".parse().map(ListenHost::Ip).unwrap());
-        line(&Request::Reserve { id: id.clone(), host, ports: ports.to_vec() })
+        line(&Request::Reserve { id: id.clone(), host, transport, ports: ports.to_vec() })
     };
+    let reserve = |ports: &[PortNumber]| over(Transport::Tcp, ports);
     with_client(|ask| {
         assert_eq!(ask(&reserve(&[first])), Some(Answer::Reserved { port: first }));
         assert_eq!(ask(&reserve(&[second, first])), Some(Answer::Reserved { port: first }), "it keeps what will do");
@@ -76,5 +77,14 @@ fn a_route_gives_up_its_port_for_a_wanted_one_and_has_it_back_where_that_is_take
         let Some(Answer::Status(status)) = ask(&line(&Request::Status)) else { panic!("no status") };
         let held: Vec<_> = status.routes.iter().map(|route| route.address.port()).collect();
         assert_eq!(held, [second]);
+        // TCP and UDP have ports of their own: the same number is another address.
+        let udp = over(Transport::Udp, &[second]);
+        let free = std::net::UdpSocket::bind(("127.0.0.1", second.get()));
+        if free.map(drop).is_ok() {
+            assert_eq!(ask(&udp), Some(Answer::Reserved { port: second }));
+            let Some(Answer::Status(status)) = ask(&line(&Request::Status)) else { panic!("no status") };
+            let held: Vec<_> = status.routes.iter().map(|route| route.address.to_string()).collect();
+            assert_eq!(held, [format!("127.0.0.1:{second}/udp")]);
+        }
     });
 }

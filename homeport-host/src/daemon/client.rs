@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
 use homeport_router::{ListenHost, RouteId, RouteRules, RouteStatus};
 
@@ -194,8 +195,14 @@ impl Routes for DaemonClient {
         spawn::start(&self.layout, &self.launch, Place::Free, || matches!(self.daemon_status(), Ok(Some(_))))
     }
 
-    fn reserve(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Result<PortNumber, RoutesError> {
-        let request = Request::Reserve { id: id.clone(), host: ListenHostText(host), ports: ports.to_vec() };
+    fn reserve(
+        &self,
+        id: &RouteId,
+        host: ListenHost,
+        transport: Transport,
+        ports: &[PortNumber],
+    ) -> Result<PortNumber, RoutesError> {
+        let request = Request::Reserve { id: id.clone(), host: ListenHostText(host), transport, ports: ports.to_vec() };
         match self.ask(&request)? {
             Answer::Reserved { port } => Ok(port),
             other => Err(self.strange(&other)),

@@ -1,6 +1,7 @@
 //! Owns what is said on the daemon's control socket: one JSON object a line, a request and its answer.
 //! Only root may connect; nothing here is meant for other programs, and it may change with every version.
 
+use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
 use homeport_router::{RouteId, RouteRules, RouteStatus};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub enum Request {
         id: RouteId,
         /// The addresses of the host.
         host: ListenHostText,
+        /// What carries the bytes.
+        transport: Transport,
         /// The ports that will do.
         ports: Vec<PortNumber>,
     },

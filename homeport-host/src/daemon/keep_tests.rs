@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::channel;
 
 use homeport_core::digest::Digest;
+use homeport_core::manifest::Transport;
 use homeport_core::unit::{PortNumber, Seconds};
 use homeport_router::{DescriptorLimit, Limits, ListenAddress, ListenHost, RouteState, Router, Target};
 use homeport_volumes::TxId;
@@ -142,6 +143,7 @@ impl Stage {
             port: PortNumber::new(self.address.port()),
             choice: RouteChoice::Fixed,
             target_port: PortNumber::new(22),
+            transport: Transport::Tcp,
         }
     }
 

@@ -35,6 +35,7 @@ fn route() -> RouteRecord {
         port: PortNumber::new(8080),
         choice: RouteChoice::Fixed,
         target_port: PortNumber::new(80),
+        transport: Transport::Tcp,
     }
 }
 

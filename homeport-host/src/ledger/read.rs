@@ -142,16 +142,20 @@ impl Ledger {
 
     /// The routes of an instance, by endpoint and address.
     pub fn routes(&self, instance: &InstanceName) -> Result<Vec<RouteRecord>, LedgerError> {
-        let sql = format!("SELECT {ROUTE} FROM route WHERE instance = ?1 ORDER BY endpoint, port, listen");
+        let sql = format!("SELECT {ROUTE} FROM route WHERE instance = ?1 ORDER BY endpoint, port, listen, transport");
         self.all(&sql, [instance.as_str()], row::route)
     }
 
     /// Every route, by instance, endpoint and address.
     pub fn all_routes(&self) -> Result<Vec<RouteRecord>, LedgerError> {
-        self.all(&format!("SELECT {ROUTE} FROM route ORDER BY instance, endpoint, port, listen"), [], row::route)
+        self.all(
+            &format!("SELECT {ROUTE} FROM route ORDER BY instance, endpoint, port, listen, transport"),
+            [],
+            row::route,
+        )
     }
 
-    /// Every public port that is leased, at whatever address.
+    /// Every public port that is leased, at whatever address and over whatever transport.
     pub fn leased_ports(&self) -> Result<BTreeSet<PortNumber>, LedgerError> {
         let ports = self.all("SELECT DISTINCT port FROM route", [], |found| found.get(0).map(PortNumber::new))?;
         Ok(ports.into_iter().collect())

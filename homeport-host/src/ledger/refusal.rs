@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use homeport_core::fault::Advice;
+use homeport_core::manifest::Transport;
 use homeport_core::name::{EndpointName, InstanceName, PortId, VolumeName};
 use homeport_core::unit::PortNumber;
 use homeport_volumes::store::StoreUuid;
@@ -147,12 +148,14 @@ pub enum Refusal {
         volume: VolumeName,
     },
     /// The public port is leased to another endpoint.
-    #[error("public port `{listen}:{port}` is leased by endpoint `{endpoint}` of instance `{instance}`")]
+    #[error("public port `{listen}:{port}{}` is leased by endpoint `{endpoint}` of instance `{instance}`", over(*transport))]
     PortTaken {
         /// The address of the route that has it, which may cover the one that was put.
         listen: String,
         /// The port.
         port: PortNumber,
+        /// What carries the bytes.
+        transport: Transport,
         /// The instance that has it.
         instance: InstanceName,
         /// The endpoint that has it.
@@ -181,6 +184,14 @@ pub enum Refusal {
         /// The rule in words.
         wanted: &'static str,
     },
+}
+
+/// What an address is written with where it is not one of TCP.
+const fn over(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Tcp => "",
+        Transport::Udp => "/udp",
+    }
 }
 
 impl Advice for Refusal {

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use homeport_core::manifest::Transport;
 use homeport_core::name::{EndpointName, InstanceName};
 use homeport_core::unit::PortNumber;
 
@@ -34,12 +35,27 @@ pub struct RouteRecord {
     pub choice: RouteChoice,
     /// The port inside the container, never 0.
     pub target_port: PortNumber,
+    /// What carries the bytes, outside and inside.
+    #[serde(default = "tcp", skip_serializing_if = "is_tcp")]
+    pub transport: Transport,
+}
+
+/// What was written before there was another.
+const fn tcp() -> Transport {
+    Transport::Tcp
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_tcp(transport: &Transport) -> bool {
+    *transport == Transport::Tcp
 }
 
 impl RouteRecord {
-    /// Whether both cannot be listened on at once: the port is the same and one address covers the other.
+    /// Whether both cannot be listened on at once: transport and port are the same and one address covers the other.
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.port == other.port && (covers(&self.listen, &other.listen) || covers(&other.listen, &self.listen))
+        self.transport == other.transport
+            && self.port == other.port
+            && (covers(&self.listen, &other.listen) || covers(&other.listen, &self.listen))
     }
 }
 

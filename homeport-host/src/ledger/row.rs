@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use homeport_core::manifest::Transport;
 use homeport_core::unit::{Bytes, Format, PortNumber, Seconds};
 use homeport_volumes::store::Sequence;
 use rusqlite::Row;
@@ -25,13 +26,14 @@ use super::store::StoreRecord;
 use super::time::Time;
 use super::trash::TrashRecord;
 use super::volume::VolumeRecord;
+use super::word::WordError;
 use crate::oplock::ProcessId;
 
 pub(super) const INSTANCE: &str =
     "name, port, version, image, reference, manifest, desired, container, slot, created, changed, overrides";
 pub(super) const VOLUME: &str = "uuid, instance, port, name, path, origin, format, generation, filesystem, \
      must_be_mount, has_data, state, created";
-pub(super) const ROUTE: &str = "instance, endpoint, listen, port, choice, target_port";
+pub(super) const ROUTE: &str = "instance, endpoint, listen, port, choice, target_port, transport";
 pub(super) const OPERATION: &str = "id, kind, instance, pid, started, plan, state, message";
 pub(super) const STEP: &str = "operation, place, name, detail, state";
 pub(super) const EVENT: &str = "time, instance, operation, kind, text";
@@ -155,7 +157,14 @@ pub(super) fn route(row: &Row<'_>) -> rusqlite::Result<RouteRecord> {
         port: PortNumber::new(row.get("port")?),
         choice: parsed(row, "choice")?,
         target_port: PortNumber::new(row.get("target_port")?),
+        transport: transport(row)?,
     })
+}
+
+fn transport(row: &Row<'_>) -> rusqlite::Result<Transport> {
+    let found: String = row.get("transport")?;
+    let unknown = |found| WordError { kind: "transport", found, wanted: "`tcp`, `udp`" };
+    Transport::from_word(&found).ok_or_else(|| unfit(row, "transport", unknown(found)))
 }
 
 pub(super) fn operation(row: &Row<'_>) -> rusqlite::Result<OperationRecord> {

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i64 = 0x486d_5074;
 
 /// The migrations, oldest first.
-const MIGRATIONS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
+const MIGRATIONS: [&str; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
 
 /// The newest schema that this build knows.
 pub(crate) const NEWEST: i64 = MIGRATIONS.len().cast_signed() as i64;
@@ -260,6 +260,13 @@ const FOURTH: &str = "
         rules TEXT NOT NULL,
         PRIMARY KEY (instance, endpoint)
     ) STRICT, WITHOUT ROWID;
+";
+
+/// What carries the bytes of a route: TCP and UDP have ports of their own.
+const FIFTH: &str = "
+    ALTER TABLE route ADD COLUMN transport TEXT NOT NULL DEFAULT 'tcp' CHECK (transport IN ('tcp', 'udp'));
+    DROP INDEX route_public;
+    CREATE UNIQUE INDEX route_public ON route (transport, port, listen);
 ";
 
 /// What a file is, by its own word.

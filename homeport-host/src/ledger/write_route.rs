@@ -14,7 +14,7 @@ impl LedgerWriter<'_> {
     ///
     /// # Errors
     /// `PortTaken` where another endpoint has an address that cannot be listened on beside this one (`*` takes the port
-    /// at every address); `UnknownInstance`; `Unstorable` for an address that is none and for port 0.
+    /// of its transport at every address); `UnknownInstance`; `Unstorable` for an address that is none and for port 0.
     pub fn put_route(&mut self, record: &RouteRecord) -> Result<Change, LedgerError> {
         check_storable(record)?;
         self.write(|ledger, connection| {
@@ -25,14 +25,14 @@ impl LedgerWriter<'_> {
             }
             routes.retain(|other| other.overlaps(record) && !is_same_lease(other, record));
             if let Some(owner) = routes.pop() {
-                let RouteRecord { instance, endpoint, listen, port, .. } = owner;
-                return Err(Refusal::PortTaken { listen, port, instance, endpoint }.into());
+                let RouteRecord { instance, endpoint, listen, port, transport, .. } = owner;
+                return Err(Refusal::PortTaken { listen, port, transport, instance, endpoint }.into());
             }
             connection
                 .prepare_cached(
-                    "INSERT INTO route (instance, endpoint, listen, port, choice, target_port)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                     ON CONFLICT (port, listen) DO UPDATE SET choice = ?5, target_port = ?6",
+                    "INSERT INTO route (instance, endpoint, listen, port, choice, target_port, transport)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                     ON CONFLICT (transport, port, listen) DO UPDATE SET choice = ?5, target_port = ?6",
                 )?
                 .execute((
                     record.instance.as_str(),
@@ -41,6 +41,7 @@ impl LedgerWriter<'_> {
                     record.port.get(),
                     record.choice.as_str(),
                     record.target_port.get(),
+                    record.transport.word(),
                 ))?;
             Ok(Change::Changed)
         })
@@ -49,8 +50,14 @@ impl LedgerWriter<'_> {
     /// Gives the lease of this endpoint on this public address up. Another endpoint's lease on it stays.
     pub fn remove_route(&mut self, record: &RouteRecord) -> Result<Change, LedgerError> {
         self.execute(
-            "DELETE FROM route WHERE instance = ?1 AND endpoint = ?2 AND listen = ?3 AND port = ?4",
-            (record.instance.as_str(), record.endpoint.as_str(), &record.listen, record.port.get()),
+            "DELETE FROM route WHERE instance = ?1 AND endpoint = ?2 AND listen = ?3 AND port = ?4 AND transport = ?5",
+            (
+                record.instance.as_str(),
+                record.endpoint.as_str(),
+                &record.listen,
+                record.port.get(),
+                record.transport.word(),
+            ),
         )
     }
 }
@@ -61,6 +68,7 @@ fn is_same_lease(one: &RouteRecord, other: &RouteRecord) -> bool {
         && one.endpoint == other.endpoint
         && one.listen == other.listen
         && one.port == other.port
+        && one.transport == other.transport
 }
 
 fn check_storable(record: &RouteRecord) -> Result<(), Refusal> {

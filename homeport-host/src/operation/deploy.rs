@@ -1,6 +1,7 @@
 //! Owns deploying: from a request to an instance that answers on its public addresses, or to nothing at all.
 
 use homeport_core::fault::Fault;
+use homeport_core::manifest::Transport;
 use homeport_core::name::{EndpointName, InstanceName};
 use homeport_core::upgrade::is_same_version;
 use homeport_router::ListenAddress;
@@ -71,7 +72,9 @@ pub fn plan_deploy(host: &Host, request: &DeployRequest) -> Result<Option<Deploy
     let root = ledger.root_id()?.unwrap_or_else(|| RootId::from_bytes([0; 4]));
     let Survey { blueprint, .. } = surveyor(host, &ledger, &root, &name, &image).deploy(&image, request)?;
     let address = |route: &plan::RoutePlan| match route.ports.as_slice() {
-        [port] => ListenAddress::new(route.host, *port).map_or_else(|_| String::new(), |address| address.to_string()),
+        [port] => ListenAddress::new(route.host, *port)
+            .map_or_else(|_| String::new(), |address| address.over(route.transport).to_string()),
+        _ if route.transport == Transport::Udp => format!("{}:random/udp", route.host),
         _ => format!("{}:random", route.host),
     };
     let routes = blueprint.routes.iter().map(|(endpoint, route)| (endpoint.clone(), address(route))).collect();

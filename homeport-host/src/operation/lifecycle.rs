@@ -6,7 +6,7 @@ use homeport_core::entrypoint::Status;
 use homeport_core::fault::Fault;
 use homeport_core::name::{EndpointName, InstanceName, PortId};
 use homeport_core::unit::Seconds;
-use homeport_router::ListenAddress;
+use homeport_router::{ListenAddress, RouteId};
 
 use super::enter::{enter, known, ready};
 use super::error::OperationError;
@@ -172,7 +172,8 @@ pub(super) fn still_answers(host: &Host, ledger: &Ledger, name: &InstanceName) -
     for route in ledger.routes(name)?.into_iter().filter(|_| host.probing == Probing::Real) {
         let declared = image.manifest.endpoints.get(&route.endpoint);
         if let (Some(address), Some(declared)) = (records::listen_address(&route), declared) {
-            probe(address, declared, STILL_LIMIT).map_err(|source| OperationError::Silent {
+            let id = RouteId { instance: name.clone(), endpoint: route.endpoint.clone() };
+            probe(host, &id, address, declared, STILL_LIMIT).map_err(|source| OperationError::Silent {
                 name: name.clone(),
                 endpoint: route.endpoint,
                 source,

@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 
 use homeport_core::fault::Fault;
-use homeport_core::manifest::{Endpoint, ProxyProtocol};
+use homeport_core::manifest::{Endpoint, ProxyProtocol, Transport};
 use homeport_core::name::{EndpointName, InstanceName};
 use homeport_router::{Announcement, Backend, Carried, RouteId, RouteRules, SourceAddress};
 use ipnet::IpNet;
@@ -69,7 +69,9 @@ pub fn route_set(host: &Host, request: &RouteSetRequest) -> Result<RouteSet, Ope
         }
         let id = RouteId { instance: instance.clone(), endpoint: endpoint.clone() };
         let rules = wished(writer.route_rules()?.remove(&id).unwrap_or_default(), request);
-        let faults = in_the_way(host, writer, &id, &rules, manifest.endpoints.get(endpoint))?;
+        let declared = manifest.endpoints.get(endpoint);
+        let mut faults = in_the_way(host, writer, &id, &rules, declared)?;
+        faults.extend(declared.and_then(|declared| unseen(endpoint, declared, &rules)));
         if !faults.is_empty() {
             return Err(OperationError::Refused { what, faults });
         }
@@ -130,6 +132,17 @@ fn said(endpoint: &EndpointName, rules: &RouteRules) -> String {
         Backend::Builtin => format!("`{endpoint}` lets in: {rules}"),
         backend => format!("`{endpoint}` lets in: {rules}; carried by {backend}"),
     }
+}
+
+/// That a container over UDP cannot see its clients' own addresses: the router sends it their datagrams from this machine's.
+fn unseen(name: &EndpointName, declared: &Endpoint, rules: &RouteRules) -> Option<Fault> {
+    let wants = declared.transport == Transport::Udp && rules.source == SourceAddress::Client;
+    let message = format!("`{name}` takes datagrams, and the router cannot send those from its clients' addresses yet");
+    wants.then(|| {
+        Fault::new("HP-REQ-043", format!("endpoints.{name}"), message)
+            .expected("an endpoint over `tcp`")
+            .remedy("leave `--source client` out for it")
+    })
 }
 
 fn word<T: Default>(wish: RuleWish<T>, now: T) -> T {

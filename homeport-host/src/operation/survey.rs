@@ -144,7 +144,8 @@ impl<'a> Surveyor<'a> {
                 );
                 continue;
             };
-            let plan = RoutePlan { host: address.host(), choice, ports: vec![record.port], target };
+            let (host, transport, ports) = (address.host(), address.transport(), vec![record.port]);
+            let plan = RoutePlan { host, choice, ports, target, transport };
             routes.insert(record.endpoint.clone(), plan);
         }
         routes

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use homeport_core::config::{Effective, Value};
+use homeport_core::manifest::Transport;
 use homeport_core::name::{ConfigKey, EndpointName, InstanceName, VolumeName};
 use homeport_core::unit::PortNumber;
 use homeport_core::upgrade::Parked;
@@ -68,6 +69,8 @@ pub struct RoutePlan {
     pub ports: Vec<PortNumber>,
     /// The port inside the container.
     pub target: PortNumber,
+    /// What carries the bytes.
+    pub transport: Transport,
 }
 
 impl fmt::Debug for Blueprint {

@@ -6,11 +6,12 @@ mod sim;
 
 pub use error::RoutesError;
 pub use homeport_router::{
-    AccessLog, Backend, Carried, ListenAddress, ListenHost, Moved, RefusedBecause, RouteState, RouteStatus,
+    AccessLog, Backend, Carried, Datagrams, ListenAddress, ListenHost, Moved, RefusedBecause, RouteState, RouteStatus,
     SourceAddress,
 };
 pub use sim::{SimClient, SimClientId, SimLead, SimRoutes};
 
+use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
 use homeport_router::{RouteId, RouteRules};
 
@@ -21,12 +22,18 @@ pub trait Routes: Send + Sync + std::fmt::Debug {
     /// Sees to it that the daemon runs; starts it where it does not.
     fn ensure(&self) -> Result<(), RoutesError>;
 
-    /// Binds the first of these ports that is free, or finds the one that the route holds already. Until it is pointed,
-    /// clients wait.
+    /// Binds the first of these ports that is free over this transport, or finds the one that the route holds already. Until it
+    /// is pointed, clients wait.
     ///
     /// # Errors
     /// [`RoutesError::Refused`] with the name of the process that has it where none of them is free.
-    fn reserve(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Result<PortNumber, RoutesError>;
+    fn reserve(
+        &self,
+        id: &RouteId,
+        host: ListenHost,
+        transport: Transport,
+        ports: &[PortNumber],
+    ) -> Result<PortNumber, RoutesError>;
 
     /// Leads the route to this port of the container. Its address is looked up anew: a stored one may be another's.
     ///

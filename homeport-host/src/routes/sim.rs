@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use homeport_core::fault::Advice as _;
+use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
 use homeport_router::{Limits, ListenAddress, ListenHost, NoSuchRoute, RouteId, RouteRules, RouteStatus, Target};
 
@@ -174,15 +175,23 @@ impl Routes for SimRoutes {
         if is_there { Ok(()) } else { self.round().map_err(unread) }
     }
 
-    fn reserve(&self, id: &RouteId, host: ListenHost, ports: &[PortNumber]) -> Result<PortNumber, RoutesError> {
+    fn reserve(
+        &self,
+        id: &RouteId,
+        host: ListenHost,
+        transport: Transport,
+        ports: &[PortNumber],
+    ) -> Result<PortNumber, RoutesError> {
         let mut state = self.running()?;
-        if let Some(held) = state.table.address(id).filter(|held| held.host() == host && ports.contains(&held.port())) {
+        let is_wanted =
+            |held: &ListenAddress| held.host() == host && held.transport() == transport && ports.contains(&held.port());
+        if let Some(held) = state.table.address(id).filter(is_wanted) {
             return Ok(held.port());
         }
         // As the daemon does it: another address is given up first, and had again where none of these can be had.
         let given_up = state.table.release(id);
         for port in ports {
-            let Ok(address) = ListenAddress::new(host, *port) else { continue };
+            let Ok(address) = ListenAddress::new(host, *port).map(|address| address.over(transport)) else { continue };
             if !state.taken.contains(port) && state.table.is_free(address) {
                 state.table.bind(id, address, Instant::now());
                 // As the daemon does it: what cannot be read is seen to by the next round.

@@ -172,9 +172,9 @@ impl Session<'_, '_> {
     fn reserve(&mut self, endpoint: &EndpointName, host: ListenHost, ports: &[PortNumber]) -> Result<(), StepError> {
         let plan = self.blueprint("reserve_route")?.routes.get(endpoint);
         let plan = plan.ok_or(StepError::OutOfOrder { step: "reserve_route", missing: "the route" })?;
-        let (choice, target_port) = (plan.choice, plan.target);
+        let (choice, target_port, transport) = (plan.choice, plan.target, plan.transport);
         self.host.routes.ensure()?;
-        let port = self.host.routes.reserve(&self.route_id(endpoint), host, ports)?;
+        let port = self.host.routes.reserve(&self.route_id(endpoint), host, transport, ports)?;
         let is_there = self.writer.routes(&self.instance)?.iter().any(|route| route.endpoint == *endpoint);
         if self.clients == Clients::Wait || !is_there {
             // The clients of an instance that was stopped were turned away.
@@ -195,6 +195,7 @@ impl Session<'_, '_> {
                 PortChoice::Fixed(_) => RouteChoice::Fixed,
             },
             target_port,
+            transport,
         })?;
         Ok(())
     }
@@ -375,7 +376,7 @@ impl Session<'_, '_> {
         };
         let missing = StepError::OutOfOrder { step: "probe_route", missing: "an address that can be read" };
         let listen = records::listen_address(route).ok_or(missing)?;
-        probe(listen, declared, PROBE_LIMIT)
+        probe(self.host, &self.route_id(endpoint), listen, declared, PROBE_LIMIT)
             .map_err(|source| StepError::Probe { endpoint: endpoint.to_string(), source })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
 use homeport_router::{ListenHost, RouteRules, RouteStatus};
 
@@ -48,7 +49,7 @@ impl Routes for Counting {
         unreachable!("not asked for")
     }
 
-    fn reserve(&self, _: &RouteId, _: ListenHost, _: &[PortNumber]) -> Result<PortNumber, RoutesError> {
+    fn reserve(&self, _: &RouteId, _: ListenHost, _: Transport, _: &[PortNumber]) -> Result<PortNumber, RoutesError> {
         unreachable!("not asked for")
     }
 

@@ -159,7 +159,7 @@ impl Session<'_, '_> {
         if pointed.as_ref().is_err_and(crate::routes::RoutesError::is_no_such_route)
             && let Some(address) = records::listen_address(route)
         {
-            routes.reserve(&id, address.host(), &[address.port()])?;
+            routes.reserve(&id, address.host(), address.transport(), &[address.port()])?;
             pointed = routes.point(&id, container, route.target_port);
         }
         match pointed {

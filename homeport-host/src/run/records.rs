@@ -127,5 +127,5 @@ pub(crate) fn listen_address(route: &crate::ledger::RouteRecord) -> Option<Liste
         "*" => ListenHost::Any,
         text => ListenHost::Ip(text.parse().ok()?),
     };
-    ListenAddress::new(host, route.port).ok()
+    Some(ListenAddress::new(host, route.port).ok()?.over(route.transport))
 }

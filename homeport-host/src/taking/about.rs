@@ -1,5 +1,6 @@
 //! Owns what a snapshot says of the instance beside its data: enough to run it again. Pure.
 
+use homeport_core::manifest::Transport;
 use homeport_core::name::{InstanceName, PortId};
 use homeport_volumes::RootId;
 use homeport_volumes::snapshot::About;
@@ -46,9 +47,13 @@ impl Known<'_> {
             .routes
             .iter()
             .map(|route| {
-                serde_json::json!({
+                let mut told = serde_json::json!({
                     "endpoint": route.endpoint, "listen": route.listen, "port": route.port, "choice": route.choice,
-                })
+                });
+                if route.transport == Transport::Udp {
+                    told["transport"] = Transport::Udp.word().into();
+                }
+                told
             })
             .collect();
         serde_json::json!({ "given": given, "routes": routes }).to_string().into_bytes()

@@ -12,6 +12,7 @@ mod consent;
 mod consistency;
 mod data;
 mod data_rules;
+mod datagrams;
 mod exhaust;
 mod exhaust_data;
 mod exhaust_version;

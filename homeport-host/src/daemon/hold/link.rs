@@ -10,11 +10,12 @@ use std::process::{Child, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use homeport_core::manifest::Transport;
 use homeport_router::{ListenAddress, Listening, RouteId, SocketNumber};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::channel::Channel;
-use super::message::{Answer, Ask, PROTOCOL};
+use super::message::{Answer, Ask, DATAGRAMS, PROTOCOL};
 use crate::daemon::serve::say;
 use crate::daemon::spawn::Launch;
 use crate::layout::Layout;
@@ -54,6 +55,8 @@ pub(in crate::daemon) struct Link {
 #[derive(Debug, Default)]
 struct State {
     channel: Option<Channel>,
+    /// The version that the holder speaks.
+    speaks: u32,
     /// What the holder has, by the names that it has them by; without a number where the router has not.
     held: BTreeMap<String, Option<SocketNumber>>,
     started: Option<Child>,
@@ -161,9 +164,10 @@ impl Link {
         state.channel = Some(channel);
         // What it has is not known to be what the router has.
         state.held.clear();
-        let Answer::Hello { .. } = state.ask(&Ask::Hello { protocol: PROTOCOL, start }, None)?.0 else {
+        let Answer::Hello { protocol, .. } = state.ask(&Ask::Hello { protocol: PROTOCOL, start }, None)?.0 else {
             return Err(strange());
         };
+        state.speaks = protocol;
         let (mut offers, mut after) = (Vec::new(), None);
         while let (Answer::Held { route, address }, socket) = state.ask(&Ask::Next { after }, None)? {
             state.held.insert(route.clone(), None);
@@ -237,7 +241,11 @@ impl State {
         why
     }
 
+    /// A holder of an older HomePort would not know what to do with a socket for datagrams: it is bound anew where its daemon
+    /// ends, and only what comes in between is lost.
     fn bring_to(&mut self, listening: &[Listening]) -> io::Result<()> {
+        let is_known = |socket: &&Listening| socket.address.transport() == Transport::Tcp || self.speaks >= DATAGRAMS;
+        let listening: Vec<&Listening> = listening.iter().filter(is_known).collect();
         let now = listening.iter().map(|socket| (socket.id.to_string(), socket.number)).collect();
         for route in superfluous(&self.held, &now) {
             self.done(&Ask::LetGo { route: route.clone() }, None)?;

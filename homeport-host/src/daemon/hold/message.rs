@@ -5,7 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 /// The version of what is said. Both sides tell theirs; the older one counts.
-pub(super) const PROTOCOL: u32 = 1;
+///
+/// From 2 on a holder knows that a socket may be one for datagrams, which has no clients to turn away.
+pub(super) const PROTOCOL: u32 = 2;
+/// The first version that knows of datagrams.
+pub(super) const DATAGRAMS: u32 = 2;
 /// The most bytes of one message.
 pub(super) const MESSAGE_LIMIT: usize = 16 * 1024;
 

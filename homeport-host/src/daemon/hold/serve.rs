@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::SocketFlags;
 use rustix::net::sockopt::set_socket_linger;
+use rustix::net::{RecvFlags, SocketFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::absence::{Absence, Clients, Duty, Gone, Try};
@@ -291,13 +291,14 @@ impl Holder {
         }
     }
 
-    /// Resets those who wait in the queue of this socket.
+    /// Resets those who wait in the queue of this socket; drops what waits in one for datagrams.
     fn turn_away(&mut self, index: usize) {
         let Some((route, kept)) = self.held.iter().nth(index) else { return };
         for _ in 0..AT_ONCE {
             match rustix::net::accept_with(&kept.socket, SocketFlags::CLOEXEC) {
                 Ok(client) => set_socket_linger(&client, Some(Duration::ZERO)).unwrap_or(()),
                 Err(Errno::AGAIN) => return,
+                Err(Errno::OPNOTSUPP) => return drop_datagrams(&kept.socket),
                 // It listens no more: its daemon had given it up.
                 Err(Errno::INVAL) => {
                     let route = route.clone();
@@ -310,6 +311,15 @@ impl Holder {
                 // What the kernel says of a client that is gone already.
                 Err(_) => {}
             }
+        }
+    }
+}
+
+/// Drops some of what has come, so that the next look finds less.
+fn drop_datagrams(socket: &OwnedFd) {
+    for _ in 0..AT_ONCE {
+        if rustix::net::recv(socket, &mut [0; 1], RecvFlags::DONTWAIT | RecvFlags::TRUNC).is_err() {
+            return;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A holder in a thread, and daemons that the tests play.
 
 use std::io::{ErrorKind, Read as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 
@@ -187,6 +187,44 @@ fn where_no_daemon_works_for_a_minute_clients_are_turned_away_until_one_does() {
         Ok((_, client)) => client == waiting.local_addr().unwrap(),
         Err(_) => false,
     });
+    stage.end();
+}
+
+#[test]
+fn datagrams_wait_for_the_next_daemon_for_a_minute_and_are_dropped_then() {
+    let address = own_address();
+    let kept = UdpSocket::bind(address).unwrap();
+    let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let stage = Stage::new();
+    let first = stage.daemon(&[]);
+    let ask_to_keep = Ask::Keep { route: "a/x".to_owned(), address: format!("{address}/udp") };
+    first.send(&ask_to_keep, Some(kept.as_fd())).unwrap();
+    assert_eq!(first.receive().unwrap().unwrap().message, Some(Answer::Done));
+    drop(kept);
+    drop(first);
+    client.send_to(b"waits", address).unwrap();
+    let second = stage.daemon(&[]);
+    let (Answer::Held { address: found, .. }, Some(socket)) = ask(&second, &Ask::Next { after: None }) else {
+        panic!("it has the socket")
+    };
+    assert_eq!(found, format!("{address}/udp"));
+    let socket = UdpSocket::from(socket);
+    let mut buffer = [0; 16];
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(socket.recv(&mut buffer).unwrap(), 5);
+    stage.end();
+    // As after a minute without a daemon. Dropping them takes no time of anybody.
+    let duplicate = socket.try_clone().unwrap();
+    let stage = Stage::with(|holder| {
+        let now = Instant::now();
+        holder.absence = Absence::new(now.checked_sub(Duration::from_mins(2)).unwrap_or(now));
+        holder.held.insert("a/x".to_owned(), Kept { address: format!("{address}/udp"), socket: duplicate.into() });
+    });
+    for _ in 0..200 {
+        client.send_to(b"too late", address).unwrap();
+    }
+    socket.set_nonblocking(true).unwrap();
+    eventually("they are dropped", || socket.peek(&mut [0; 16]).is_err());
     stage.end();
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use homeport_core::digest::Digest;
 use homeport_core::fault::Advice as _;
+use homeport_core::manifest::Transport;
 use homeport_core::unit::{Bytes, Seconds};
 use homeport_router::{RouteId, RouteRules};
 use homeport_volumes::TxId;
@@ -163,6 +164,16 @@ fn a_store_that_is_given_up_takes_what_is_known_of_its_snapshots_along() {
 }
 
 /// A ledger that knows marks and not which snapshots were made loses nothing, and learns them from the store.
+/// Takes away what the fifth schema added.
+fn without_fifth_schema(connection: &rusqlite::Connection) {
+    connection
+        .execute_batch(
+            "DROP INDEX route_public; ALTER TABLE route DROP COLUMN transport;
+             CREATE UNIQUE INDEX route_public ON route (port, listen);",
+        )
+        .unwrap();
+}
+
 #[test]
 fn a_ledger_of_the_second_schema_knows_no_snapshot_at_first() {
     let root = Root::new();
@@ -335,6 +346,7 @@ fn to_first_schema(root: &Root) {
 
 /// Takes away what the third schema added, and what came later.
 fn without_third_schema(connection: &rusqlite::Connection) {
+    without_fifth_schema(connection);
     connection
         .execute_batch(
             "DROP TABLE route_rules; DROP TABLE former; DROP TABLE retiring; DROP TABLE restored; DROP TABLE snapshot;
@@ -380,6 +392,7 @@ fn a_ledger_of_the_third_schema_becomes_one_of_the_fourth_and_nothing_is_lost() 
         writer.put_route(&route("alice", "ssh", "*", 22)).unwrap();
     }
     let connection = rusqlite::Connection::open(root.layout.ledger_file()).unwrap();
+    without_fifth_schema(&connection);
     connection.execute_batch("DROP TABLE route_rules;").unwrap();
     connection.pragma_update(None, "user_version", 3).unwrap();
     drop(connection);
@@ -390,6 +403,37 @@ fn a_ledger_of_the_third_schema_becomes_one_of_the_fourth_and_nothing_is_lost() 
     let rules = RouteRules { connections: std::num::NonZeroU32::new(7), ..RouteRules::default() };
     assert_eq!(writer.put_route_rules(&route_id("alice", "ssh"), &rules).unwrap(), Change::Changed);
     assert!(root.layout.state_dir().join("ledger.sqlite.schema-3").exists());
+}
+
+#[test]
+fn a_ledger_of_the_fourth_schema_becomes_one_of_the_fifth_and_its_routes_are_of_tcp() {
+    let root = Root::new();
+    let rules = RouteRules { connections: std::num::NonZeroU32::new(7), ..RouteRules::default() };
+    {
+        let lock = root.lock();
+        let mut writer = LedgerWriter::open(&lock).unwrap();
+        writer.create_root(&now()).unwrap();
+        writer.put_instance(&instance("alice")).unwrap();
+        writer.put_route(&route("alice", "ssh", "*", 22)).unwrap();
+        writer.put_route_rules(&route_id("alice", "ssh"), &rules).unwrap();
+    }
+    let connection = rusqlite::Connection::open(root.layout.ledger_file()).unwrap();
+    without_fifth_schema(&connection);
+    connection.pragma_update(None, "user_version", 4).unwrap();
+    drop(connection);
+    assert_eq!(root.ledger().all_routes().unwrap(), [route("alice", "ssh", "*", 22)], "it is read as it is");
+    let lock = root.lock();
+    let mut writer = LedgerWriter::open(&lock).unwrap();
+    assert_eq!(writer.all_routes().unwrap(), [route("alice", "ssh", "*", 22)]);
+    assert_eq!(writer.route_rules().unwrap(), [(route_id("alice", "ssh"), rules)].into());
+    let names = RouteRecord { transport: Transport::Udp, ..route("alice", "names", "*", 22) };
+    assert_eq!(writer.put_route(&names).unwrap(), Change::Changed);
+    assert_eq!(root.ledger().all_routes().unwrap(), [names, route("alice", "ssh", "*", 22)]);
+    assert!(root.layout.state_dir().join("ledger.sqlite.schema-4").exists());
+    // What was written into a record of the version from before, as text, is of TCP too.
+    let old = r#"{"instance":"alice","endpoint":"ssh","listen":"*","port":22,"choice":"random","target_port":22}"#;
+    assert_eq!(serde_json::from_str::<RouteRecord>(old).unwrap(), route("alice", "ssh", "*", 22));
+    assert_eq!(serde_json::to_string(&route("alice", "ssh", "*", 22)).unwrap(), old);
 }
 
 fn route_id(instance: &str, endpoint: &str) -> RouteId {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use homeport_core::fault::Advice as _;
+use homeport_core::manifest::Transport;
 use proptest::prelude::*;
 
 use super::sample::{Root, config, instance, now, route, volume};
@@ -30,7 +31,7 @@ struct Model {
     instances: BTreeMap<String, InstanceRecord>,
     configs: BTreeMap<String, InstanceConfig>,
     volumes: BTreeMap<String, VolumeRecord>,
-    routes: BTreeMap<(u16, String), RouteRecord>,
+    routes: BTreeMap<(Transport, u16, String), RouteRecord>,
 }
 
 /// `Ok` says whether something changes; `Err` is the code of the refusal.
@@ -88,7 +89,7 @@ impl Model {
             },
             Write::PutRoute(record) => self.put_route(record),
             Write::RemoveRoute(record) => {
-                let key = (record.port.get(), record.listen.clone());
+                let key = (record.transport, record.port.get(), record.listen.clone());
                 let ours =
                     |found: &&RouteRecord| (&found.instance, &found.endpoint) == (&record.instance, &record.endpoint);
                 match self.routes.get(&key).filter(ours) {
@@ -128,7 +129,7 @@ impl Model {
 
     fn put_route(&mut self, record: RouteRecord) -> Verdict {
         self.instances.get(record.instance.as_str()).ok_or("HP-LED-026")?;
-        let key = (record.port.get(), record.listen.clone());
+        let key = (record.transport, record.port.get(), record.listen.clone());
         // Written as a table on purpose: which addresses of the test hold each other's port.
         let holds = |one: &str, other: &str| {
             one == other
@@ -136,10 +137,10 @@ impl Model {
                 || other == "*"
                 || matches!((one, other), ("0.0.0.0", "127.0.0.1") | ("127.0.0.1", "0.0.0.0"))
         };
-        for ((port, listen), found) in &self.routes {
-            let same = (port, listen) == (&key.0, &key.1)
+        for ((transport, port, listen), found) in &self.routes {
+            let same = (transport, port, listen) == (&key.0, &key.1, &key.2)
                 && (&found.instance, &found.endpoint) == (&record.instance, &record.endpoint);
-            if *port == key.0 && holds(listen, &key.1) && !same {
+            if (*transport, *port) == (key.0, key.1) && holds(listen, &key.2) && !same {
                 return Err("HP-LED-034");
             }
         }
@@ -156,7 +157,7 @@ impl Model {
             .all_routes()
             .unwrap()
             .into_iter()
-            .map(|route| ((route.port.get(), route.listen.clone()), route))
+            .map(|route| ((route.transport, route.port.get(), route.listen.clone()), route))
             .collect();
         assert_eq!(by_address, self.routes);
         let ports: BTreeSet<_> = self.routes.values().map(|route| route.port).collect();
@@ -199,10 +200,14 @@ fn volumes() -> impl Strategy<Value = VolumeRecord> {
 fn routes() -> impl Strategy<Value = RouteRecord> {
     let choice = prop_oneof![Just(RouteChoice::Fixed), Just(RouteChoice::Random)];
     let listen = prop::sample::select(vec!["*", "127.0.0.1", "0.0.0.0", "::1"]);
-    (0..3_usize, 0..2_usize, listen, 80..82_u16, choice).prop_map(|(who, what, listen, port, choice)| RouteRecord {
-        choice,
-        ..route(NAMES[who], ["ssh", "web"][what], listen, port)
-    })
+    let transport = prop_oneof![3 => Just(Transport::Tcp), 1 => Just(Transport::Udp)];
+    (0..3_usize, 0..2_usize, listen, 80..82_u16, choice, transport).prop_map(
+        |(who, what, listen, port, choice, transport)| RouteRecord {
+            choice,
+            transport,
+            ..route(NAMES[who], ["ssh", "web"][what], listen, port)
+        },
+    )
 }
 
 fn writes() -> impl Strategy<Value = Write> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use homeport_core::fault::Advice as _;
+use homeport_core::manifest::Transport;
 
 use super::sample::{Root, config, event, instance, now, operation, route, volume};
 use crate::ledger::*;
@@ -187,6 +188,18 @@ fn a_public_port_has_one_owner() {
     let fixed = RouteRecord { choice: RouteChoice::Fixed, ..ssh };
     assert_eq!(writer.put_route(&fixed).unwrap(), Change::Changed);
     assert_eq!(writer.put_route(&route("bob", "ssh", "::", 22)).unwrap(), Change::Changed);
+    // UDP has ports of its own.
+    let udp = |instance: &str, listen: &str| RouteRecord {
+        transport: Transport::Udp,
+        ..route(instance, "names", listen, 22)
+    };
+    assert_eq!(writer.put_route(&udp("bob", "*")).unwrap(), Change::Changed);
+    let text = "public port `*:22/udp` is leased by endpoint `names` of instance `bob`";
+    refused(writer.put_route(&udp("alice", "127.0.0.1")), "HP-LED-034", text);
+    assert_eq!(writer.routes(&"bob".parse().unwrap()).unwrap(), [udp("bob", "*"), route("bob", "ssh", "::", 22)]);
+    let other = RouteRecord { transport: Transport::Tcp, ..udp("bob", "*") };
+    assert_eq!(writer.remove_route(&other).unwrap(), Change::Unchanged);
+    assert_eq!(writer.remove_route(&udp("bob", "*")).unwrap(), Change::Changed);
     assert_eq!(writer.remove_route(&route("bob", "ssh", "127.0.0.1", 22)).unwrap(), Change::Unchanged);
     assert_eq!(writer.routes(&"alice".parse().unwrap()).unwrap(), std::slice::from_ref(&fixed));
     assert_eq!(writer.remove_route(&fixed).unwrap(), Change::Changed);

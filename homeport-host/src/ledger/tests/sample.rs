@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use homeport_core::config::Value;
 use homeport_core::digest::Digest;
+use homeport_core::manifest::Transport;
 use homeport_core::unit::{Format, PortNumber};
 
 use crate::layout::Layout;
@@ -85,6 +86,7 @@ pub(super) fn route(instance: &str, endpoint: &str, listen: &str, port: u16) -> 
         port: PortNumber::new(port),
         choice: RouteChoice::Random,
         target_port: PortNumber::new(22),
+        transport: Transport::Tcp,
     }
 }
 

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use homeport_core::fault::{Advice as _, Fault};
-use homeport_core::manifest::{DefaultPublic, Endpoint, Exposure, Manifest, Tls, Transport};
+use homeport_core::manifest::{DefaultPublic, Endpoint, Exposure, Manifest, ProxyProtocol, Tls, Transport};
 use homeport_core::name::EndpointName;
 use homeport_core::unit::PortNumber;
 use homeport_router::{ListenHost, PortRange, random_ports};
 
 use super::{OperationError, Surveyor};
+use crate::ledger::RouteRecord;
 use crate::plan::RoutePlan;
-use crate::progress::Event;
 use crate::request::{PortChoice, RouteWish};
 use crate::run::records;
 
@@ -76,26 +76,14 @@ impl Surveyor<'_> {
                 );
                 continue;
             }
-            if endpoint.transport == Transport::Udp {
-                if wish.is_some() {
-                    self.faults.push(
-                        Fault::new(
-                            "HP-REQ-007",
-                            format!("endpoints.{name}"),
-                            format!("`{name}` takes datagrams, which cannot be routed yet"),
-                        )
-                        .expected("an endpoint with transport `tcp`"),
-                    );
-                } else {
-                    let text =
-                        format!("`{name}` takes datagrams, which cannot be routed yet: it has no public address");
-                    self.host.progress.event(&Event::Warning { text });
-                }
+            if endpoint.transport == Transport::Udp && endpoint.proxy_protocol != ProxyProtocol::None {
+                self.faults.push(no_connection_to_begin(name, endpoint));
                 continue;
             }
             if let Some(ports) = self.ports(name, choice, &leased) {
                 leased.extend(ports.first());
-                plans.insert(name.clone(), RoutePlan { host, choice, ports, target: endpoint.port });
+                let (target, transport) = (endpoint.port, endpoint.transport);
+                plans.insert(name.clone(), RoutePlan { host, choice, ports, target, transport });
             }
         }
         self.taken_addresses(&plans)?;
@@ -135,6 +123,7 @@ impl Surveyor<'_> {
         for (name, plan) in plans {
             let PortChoice::Fixed(port) = plan.choice else { continue };
             let wanted = homeport_router::ListenAddress::new(plan.host, port).ok();
+            let wanted = wanted.map(|address| address.over(plan.transport));
             let other = routes.iter().find(|route| {
                 route.instance != *self.instance
                     && records::listen_address(route).zip(wanted).is_some_and(|(held, wanted)| held.overlaps(wanted))
@@ -146,7 +135,7 @@ impl Surveyor<'_> {
                         format!("endpoints.{name}"),
                         format!("public port {port} belongs to another instance"),
                     )
-                    .actual(format!("`{}` of `{}` on `{}:{port}`", other.endpoint, other.instance, other.listen))
+                    .actual(format!("`{}` of `{}` on `{}`", other.endpoint, other.instance, written(other)))
                     .expected(format!("a port that is free, for `{name}`"))
                     .remedy(format!("choose another port (`--route {name}=PORT`) or `--route {name}=random`")),
                 );
@@ -154,6 +143,21 @@ impl Surveyor<'_> {
         }
         Ok(())
     }
+}
+
+/// A route that is there as its address is written, also where that cannot be read.
+fn written(route: &RouteRecord) -> String {
+    let plain = || format!("{}:{}", route.listen, route.port);
+    records::listen_address(route).map_or_else(plain, |address| address.to_string())
+}
+
+/// A client is told by what a connection begins with, and datagrams have no beginning. [spec: END-6]
+fn no_connection_to_begin(name: &EndpointName, endpoint: &Endpoint) -> Fault {
+    Fault::new("HP-REQ-014", format!("endpoints.{name}"), format!("`{name}` wants what the router cannot do"))
+        .actual(format!("proxy_protocol `{}` over `udp`", endpoint.proxy_protocol.word()))
+        .expected("proxy_protocol `none`, since datagrams begin no connection")
+        .remedy(format!("do without a public address: `--route {name}=none`"))
+        .clause("END-6")
 }
 
 /// What the manifest proposes for an endpoint. [spec: END-4]

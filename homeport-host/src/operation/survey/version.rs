@@ -29,6 +29,21 @@ pub(in crate::operation) struct Present<'a> {
     pub(in crate::operation) former_routes: &'a [RouteRecord],
 }
 
+/// That a public address would have to carry something else: TCP and UDP have ports of their own, and the other version's may be
+/// anybody's. Clients would not follow either.
+fn other_transport(manifest: &Manifest, route: &RouteRecord) -> Option<Fault> {
+    let endpoint = manifest.endpoints.get(&route.endpoint).filter(|other| other.transport != route.transport)?;
+    let (name, instance) = (&route.endpoint, &route.instance);
+    let message =
+        format!("`{name}` has a public address over {}, and the other version has none there", route.transport.word());
+    Some(
+        Fault::new("HP-REQ-042", format!("endpoints.{name}"), message)
+            .actual(format!("transport `{}`", endpoint.transport.word()))
+            .expected(format!("transport `{}`, or an endpoint without a public address", route.transport.word()))
+            .remedy(format!("`homeport remove {instance}` keeps its data; deploy the other version afterwards")),
+    )
+}
+
 /// The configuration that the other version gets.
 pub(in crate::operation) struct Configuration {
     pub(in crate::operation) stored: InstanceConfig,
@@ -66,10 +81,14 @@ impl Surveyor<'_> {
     fn routes_between(&mut self, present: &Present<'_>) -> Result<BTreeMap<EndpointName, RoutePlan>, OperationError> {
         let mut kept = self.ledger.routes(self.instance)?;
         kept.retain(|route| self.manifest.endpoints.contains_key(&route.endpoint));
+        self.faults.extend(kept.iter().filter_map(|route| other_transport(self.manifest, route)));
         let mut plans = self.kept_routes(&kept);
         let mut wished: BTreeMap<EndpointName, RouteWish> = present.wished.clone();
         for name in self.manifest.endpoints.keys().filter(|name| !present.wished.contains_key(*name)) {
-            let former = present.former_routes.iter().find(|route| route.endpoint == *name);
+            let is_same = |route: &&RouteRecord| {
+                route.endpoint == *name && route.transport == self.manifest.endpoints[name].transport
+            };
+            let former = present.former_routes.iter().find(is_same);
             let is_new = !present.manifest.endpoints.contains_key(name);
             let wish = match former.filter(|_| is_new) {
                 Some(former) => self.again(former)?,
