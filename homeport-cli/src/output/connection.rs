@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, UdpSocket};
 
+use homeport_core::manifest::Transport;
 use homeport_core::name::EndpointName;
 use homeport_host::routes::{ListenAddress, ListenHost};
 
@@ -81,11 +82,13 @@ impl Connection {
             endpoint,
             protocol: protocol.to_owned(),
             address,
-            open: format!("{bracketed}:{port}"),
+            open: open_at(&bracketed, address),
             fingerprints: Vec::new(),
             known_hosts: Vec::new(),
         };
         match protocol {
+            // What these are over UDP has no command or URL of its own.
+            _ if address.transport() == Transport::Udp => {}
             "ssh" => {
                 let user = fact("ssh_user").filter(|user| is_user(user));
                 let target = user.map_or_else(|| bare.clone(), |user| format!("{user}@{bare}"));
@@ -115,6 +118,12 @@ impl Connection {
             page.line(format_args!("      known_hosts: {line}"));
         }
     }
+}
+
+/// Address and port, with `/udp` where that is what carries the bytes.
+fn open_at(host: &str, address: ListenAddress) -> String {
+    let over = if address.transport() == Transport::Udp { "/udp" } else { "" };
+    format!("{host}:{}{over}", address.port())
 }
 
 /// The host as a program takes it by itself, and as it stands before `:PORT`.
@@ -177,6 +186,8 @@ mod tests {
             ("*:443", "https", &four, "https://198.51.100.7/"),
             ("[::1]:25", "smtp", &name, "[::1]:25"),
             ("*:25", "", &name, "host.example.org:25"),
+            ("*:53/udp", "dns", &four, "198.51.100.7:53/udp"),
+            ("*:443/udp", "https", &name, "host.example.org:443/udp"),
         ] {
             assert_eq!(connection(address, protocol, &user, public).open, wanted, "{address} {protocol}");
         }

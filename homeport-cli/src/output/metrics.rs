@@ -1,7 +1,7 @@
 //! Owns the counters of public addresses in the text format that Prometheus and its kin read. Never asks the daemon.
 
 use homeport_host::operation::RouteView;
-use homeport_host::routes::{RefusedBecause, RouteState, RouteStatus};
+use homeport_host::routes::{Datagrams, RefusedBecause, RouteState, RouteStatus};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -29,6 +29,16 @@ const fn reasons(refused: &RefusedBecause) -> [(&'static str, u64); 5] {
         ("source-full", refused.source_full),
         ("too-fast", refused.too_fast),
         ("not-allowed", refused.not_allowed),
+    ]
+}
+
+const fn fates(counted: &Datagrams) -> [(&'static str, u64); 5] {
+    [
+        ("received", counted.from_clients),
+        ("sent", counted.to_clients),
+        ("crowded-out", counted.crowded_out),
+        ("unreachable", counted.unreachable),
+        ("unsent", counted.unsent),
     ]
 }
 
@@ -96,11 +106,18 @@ impl MetricsReport {
                 refused.get_or_create(&(labels.clone(), [("why", why)])).inc_by(number);
             }
         }
+        let datagrams = Family::<MoreLabels, Counter>::default();
+        for (labels, live) in self.held() {
+            for (fate, number) in live.datagrams.iter().flat_map(fates) {
+                datagrams.get_or_create(&(labels.clone(), [("fate", fate)])).inc_by(number);
+            }
+        }
         counter("failed", "Clients that were reset because the container was not reached", None, |live| live.failed);
         counter("idle", "Connections that were ended because nothing went over them", None, |live| live.idle);
         counter("received", "What came from clients", Some(Unit::Bytes), |live| live.bytes_from_clients);
         counter("sent", "What went to clients", Some(Unit::Bytes), |live| live.bytes_to_clients);
         registry.register("refused", "Clients that were reset before they reached a container, by why", refused);
+        registry.register("datagrams", "Datagrams, over UDP, by what became of them", datagrams);
         registry
     }
 
@@ -137,8 +154,13 @@ mod tests {
             address: "*:2222".parse().unwrap(),
             live,
         };
-        let live = Some(serde_json::from_str(text).unwrap());
-        let report = MetricsReport { routes: vec![view("alice", live), view("bob", None)] };
+        let live: RouteStatus = serde_json::from_str(text).unwrap();
+        let datagrams = Some(Datagrams { from_clients: 70, unreachable: 2, ..Datagrams::default() });
+        let names = RouteView {
+            address: "*:53/udp".parse().unwrap(),
+            ..view("names", Some(RouteStatus { datagrams, ..live.clone() }))
+        };
+        let report = MetricsReport { routes: vec![view("alice", Some(live)), view("bob", None), names] };
         let text = render(Format::Text, &report).unwrap();
         let labels = |name: &str| format!(r#"instance="{name}",endpoint="ssh",address="*:2222""#);
         for (metric, value) in [
@@ -157,6 +179,12 @@ mod tests {
             let wanted = format!("homeport_route_refused_total{{{},why=\"{why}\"}} {value}", labels("alice"));
             assert!(text.lines().any(|line| line == wanted), "{wanted}\n{text}");
         }
+        let of_names = r#"instance="names",endpoint="ssh",address="*:53/udp""#;
+        for (fate, value) in [("received", 70), ("sent", 0), ("unreachable", 2)] {
+            let wanted = format!("homeport_route_datagrams_total{{{of_names},fate=\"{fate}\"}} {value}");
+            assert!(text.lines().any(|line| line == wanted), "{wanted}\n{text}");
+        }
+        assert!(!text.contains("datagrams_total{instance=\"alice\""), "{text}");
         for (name, now) in [("alice", "held"), ("bob", "lost")] {
             for state in STATES {
                 let value = i32::from(state == now);

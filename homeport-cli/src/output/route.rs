@@ -4,7 +4,7 @@
 use homeport_core::name::InstanceName;
 use homeport_core::unit::Bytes;
 use homeport_host::operation::{InForce, LifecycleOutcome, RouteRate, RouteSet, RouteView};
-use homeport_host::routes::{Backend, Carried, RouteState, RouteStatus};
+use homeport_host::routes::{Backend, Carried, Datagrams, RouteState, RouteStatus};
 
 use super::page::Page;
 use super::table::Table;
@@ -98,6 +98,9 @@ fn details(live: &RouteStatus, page: &mut Page) {
     }
     let (from, to) = (size(Bytes::new(live.bytes_from_clients)), size(Bytes::new(live.bytes_to_clients)));
     page.line(format_args!("  {from} came from clients, {to} went to them"));
+    if let Some(counted) = &live.datagrams {
+        datagrams(counted, page);
+    }
     if let Some(error) = &live.last_error {
         page.line(format_args!("  last error: {error}"));
     }
@@ -128,6 +131,19 @@ fn carried(wished: Backend, carried: Option<&Carried>, page: &mut Page) {
             connections => format!("{connections} connections go"),
         };
         page.line(format_args!("    {count} past HomePort; {moved}"));
+    }
+}
+
+fn datagrams(counted: &Datagrams, page: &mut Page) {
+    let (from, to) = (counted.from_clients, counted.to_clients);
+    page.line(format_args!("  datagrams: {from} came from clients, {to} went to them, {} wait", counted.waiting));
+    let dropped = [
+        (counted.crowded_out, "for lack of room"),
+        (counted.unreachable, "because nobody in the container takes them"),
+        (counted.unsent, "because they could not be sent"),
+    ];
+    for (number, why) in dropped.iter().filter(|(number, _)| *number > 0) {
+        page.line(format_args!("    {number} dropped {why}"));
     }
 }
 
@@ -192,7 +208,7 @@ fn bytes(rate: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use homeport_host::routes::{Moved, RouteStatus};
+    use homeport_host::routes::{ListenAddress, Moved, RouteStatus};
 
     use super::super::{Format, render};
     use super::*;
@@ -256,6 +272,26 @@ mod tests {
             since `nft` is gone
             1 connection goes past HomePort; how much they moved is not counted (`net.netfilter.nf_conntrack_acct`)
         ");
+    }
+
+    #[test]
+    fn what_became_of_datagrams_is_told_with_their_route() {
+        let datagrams =
+            Datagrams { from_clients: 1_000, to_clients: 990, waiting: 3, crowded_out: 4, unreachable: 0, unsent: 1 };
+        let address: ListenAddress = "*:53/udp".parse().unwrap();
+        let live = RouteStatus { address, datagrams: Some(datagrams), last_error: None, ..live() };
+        let instance: InstanceName = "alice".parse().unwrap();
+        let report = RouteDetails { instance, routes: vec![RouteView { address, ..view(Some(live)) }] };
+        let text = render(Format::Text, &report).unwrap();
+        assert!(text.starts_with("`alice/ssh` on *:53/udp\n"), "{text}");
+        let told = "  datagrams: 1000 came from clients, 990 went to them, 3 wait
+    4 dropped for lack of room
+    1 dropped because they could not be sent
+";
+        assert!(text.ends_with(told), "{text}");
+        let json: serde_json::Value = serde_json::from_str(&render(Format::Json, &report).unwrap()).unwrap();
+        let route = &json["routes"][0];
+        assert_eq!((&route["address"], &route["live"]["datagrams"]["unsent"]), (&"*:53/udp".into(), &1.into()));
     }
 
     #[test]
