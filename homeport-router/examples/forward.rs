@@ -1,6 +1,6 @@
 //! A router in a process of its own, and nothing else: what `cargo xtask bench router` measures. Owns no rule.
 //!
-//! `forward LISTEN=TARGET...` holds each address to listen on, leads it to its target, says `ready`, and forwards until it
+//! `forward LISTEN=TARGET...` holds each address to listen on, one over UDP as `ADDRESS:PORT/udp`, leads it to its target, says `ready`, and forwards until it
 //! is killed. One route may have all connections that the process can open: a measurement has one.
 
 use std::io::Write as _;

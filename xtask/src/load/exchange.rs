@@ -81,7 +81,7 @@ pub(super) fn run(ask: &Ask, token: Token) -> Result<()> {
 }
 
 /// The wait that so many percent of sorted waits do not exceed.
-fn share(sorted: &[Duration], percent: usize) -> Duration {
+pub(super) fn share(sorted: &[Duration], percent: usize) -> Duration {
     let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(place).copied().unwrap_or_default()
 }

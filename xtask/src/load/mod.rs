@@ -2,6 +2,7 @@
 //! proxies that it compares. Each client prints what it saw as one line of JSON, and counts what went wrong.
 
 mod bulk;
+mod datagrams;
 mod exchange;
 mod idle;
 mod served;
@@ -34,6 +35,8 @@ enum Side {
     Bulk(bulk::Take),
     /// Connects, asks, is answered and closes, again and again.
     Exchange(exchange::Ask),
+    /// Asks and is answered by datagrams, again and again.
+    Datagrams(datagrams::Ask),
     /// Opens connections over which nothing goes any more.
     Idle(idle::Hold),
 }
@@ -54,6 +57,7 @@ pub(crate) fn run(load: &Load) -> Result<()> {
         Side::Serve(serve) => served::run(serve, load.token),
         Side::Bulk(take) => bulk::run(take, load.token),
         Side::Exchange(ask) => exchange::run(ask, load.token),
+        Side::Datagrams(ask) => datagrams::run(ask, load.token),
         Side::Idle(hold) => idle::run(hold, load.token),
     }
 }

@@ -1,17 +1,20 @@
 //! Owns the serving side of a measured path: one port for each kind of client. Never knows what is between.
 
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context as _, Result};
 
+use super::datagrams::is_of;
 use super::token::{SIZE, Token};
 use crate::say;
 
 /// Threads that answer requests: more than clients ask at once, so that none waits for another.
 const ANSWERING: usize = 64;
+/// Threads that answer datagrams.
+const ECHOING: usize = 2;
 /// Whole tokens of one write of bulk data, 256 KiB.
 const PIECE: usize = 4096;
 /// The first byte of a request to let all idle connections go.
@@ -23,7 +26,7 @@ pub(super) struct Serve {
     /// The address.
     #[arg(long)]
     at: IpAddr,
-    /// The port of bulk data; the two after it are of requests and of idle connections.
+    /// The port of bulk data; the three after it are of requests, of idle connections and of datagrams.
     #[arg(long)]
     port: u16,
 }
@@ -34,6 +37,13 @@ pub(super) fn run(serve: &Serve, token: Token) -> Result<()> {
         TcpListener::bind(address).with_context(|| format!("cannot listen on `{}:{}`", address.0, address.1))
     };
     let (bulk, requests, idle) = (listen(0)?, Arc::new(listen(1)?), listen(2)?);
+    let address = (serve.at, serve.port + 3);
+    let datagrams = UdpSocket::bind(address).with_context(|| format!("cannot bind `{}:{}`", address.0, address.1))?;
+    let datagrams = Arc::new(datagrams);
+    for _ in 0..ECHOING {
+        let datagrams = Arc::clone(&datagrams);
+        thread::spawn(move || echo(&datagrams, token));
+    }
     for _ in 0..ANSWERING {
         let requests = Arc::clone(&requests);
         thread::spawn(move || requests.incoming().flatten().for_each(|stream| answer(stream, token).unwrap_or(())));
@@ -54,6 +64,19 @@ fn answer(mut stream: TcpStream, token: Token) -> std::io::Result<()> {
     stream.read_exact(&mut request)?;
     stream.write_all(token.bytes())?;
     stream.read(&mut request).map(drop)
+}
+
+/// Sends back each datagram of this benchmark, and no other.
+fn echo(socket: &UdpSocket, token: Token) {
+    let mut bytes = [0; SIZE + 1];
+    loop {
+        // Whatever is wrong with one datagram is its client's to find out.
+        if let Ok((length, from)) = socket.recv_from(&mut bytes)
+            && let Some(request) = bytes.get(..length).filter(|request| is_of(token, request))
+        {
+            socket.send_to(request, from).unwrap_or(0);
+        }
+    }
 }
 
 /// Sends until the client is gone.

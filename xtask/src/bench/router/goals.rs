@@ -94,6 +94,14 @@ pub(super) fn all(samples: &Samples) -> Vec<Goal> {
         let figure = samples.ratio(Load::Paced, Path::Router, path, P99);
         goals.extend(figure.map(|figure| ratio("p99_at_half_load", path, figure, wanted)));
     }
+    for (load, name) in [(Load::Datagrams(1), "datagrams_1"), (Load::Datagrams(8), "datagrams_8")] {
+        goals.extend(against_all(samples, load, name, RATE, |path| match path {
+            Path::DockerProxy => Some(Wanted::AtLeast(1.5, 1.1)),
+            _ => None,
+        }));
+        let figure = samples.ratio(load, Path::Router, Path::DockerProxy, CPU);
+        goals.extend(figure.map(|figure| ratio(&format!("{name}_cpu"), Path::DockerProxy, figure, None)));
+    }
     goals.extend(counted(samples));
     goals
 }

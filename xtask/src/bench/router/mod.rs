@@ -7,7 +7,8 @@
 //! Our side is the library's own runtime and limits (`homeport-router/examples/forward.rs`).
 //!
 //! Loads: bulk data to the client over one and over four connections; connections of 64 bytes there and back, 16 clients as
-//! often as they can, and at half the rate that haproxy reached; idle connections. A run with an error counts nowhere, and
+//! often as they can, and at half the rate that haproxy reached; datagrams of 64 bytes there and back, 16 clients with one and
+//! with eight of each under way, against docker-proxy and translation; idle connections. A run with an error counts nowhere, and
 //! is told. System calls, descriptors and memory are counted, not timed. Packages that are missing are installed; a machine
 //! whose service manager starts what it installs has haproxy and nginx running then.
 

@@ -12,7 +12,7 @@ use super::net::{PROXY, Running, SERVER, Space, fed, inside};
 
 /// The server's port of bulk data; the two after it are of requests and of idle connections.
 pub(super) const FIRST_PORT: u16 = 7001;
-/// How many ports there are.
+/// How many ports for connections there are; the one after them is of datagrams.
 const PORTS: u16 = 3;
 /// Where the distribution has nginx's module for streams.
 const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
@@ -28,6 +28,8 @@ pub(super) enum Load {
     Exchange,
     /// The same at a rate.
     Paced,
+    /// Sends datagrams, of which so many of each client are under way, and is answered.
+    Datagrams(usize),
 }
 
 impl Load {
@@ -35,6 +37,7 @@ impl Load {
         match self {
             Self::Bulk(_) => 0,
             Self::Exchange | Self::Paced => 1,
+            Self::Datagrams(_) => PORTS,
         }
     }
 }
@@ -77,6 +80,9 @@ impl Path {
     pub(super) const PROXIES: [Self; 6] =
         [Self::Router, Self::Haproxy, Self::HaproxyTuned, Self::Nginx, Self::NginxTuned, Self::DockerProxy];
 
+    /// Those that lead datagrams.
+    pub(super) const OF_DATAGRAMS: [Self; 4] = [Self::Direct, Self::Router, Self::DockerProxy, Self::Nft];
+
     /// The name in tables and figures.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -117,6 +123,11 @@ impl Path {
         (0..PORTS).map(move |port| (self.at(port), server(port)))
     }
 
+    /// Where datagrams are sent, and where that leads.
+    fn datagrams(self) -> (SocketAddr, SocketAddr) {
+        (self.at(PORTS), server(PORTS))
+    }
+
     /// A text for each of them, one after the other.
     fn each(self, text: impl Fn(SocketAddr, SocketAddr) -> String) -> String {
         self.pairs().map(|(from, to)| text(from, to)).collect::<Vec<_>>().concat()
@@ -136,6 +147,8 @@ impl Path {
             Self::Router => {
                 let mut command = inside(Space::Proxies, forward.to_str().context("the router's name is no text")?);
                 command.args(self.pairs().map(|(from, to)| format!("{from}={to}")));
+                let (from, to) = self.datagrams();
+                command.arg(format!("{from}/udp={to}"));
                 Ok(vec![Running::start_until(name, &mut command, "ready")?])
             }
             Self::Haproxy | Self::HaproxyTuned => {
@@ -146,7 +159,10 @@ impl Path {
                 fs::write(&file, self.nginx(dir))?;
                 one("nginx", &["-q", "-e", "stderr", "-p", dir.to_str().unwrap_or("."), "-c", at])
             }
-            Self::DockerProxy => self.pairs().map(|(from, to)| docker_proxy(from, to)).collect(),
+            Self::DockerProxy => {
+                let all = self.pairs().map(|pair| ("tcp", pair)).chain([("udp", self.datagrams())]);
+                all.map(|(transport, (from, to))| docker_proxy(transport, from, to)).collect()
+            }
         }
     }
 
@@ -181,9 +197,9 @@ fn server(port: u16) -> SocketAddr {
 }
 
 /// It tells whoever started it how that went, over a descriptor 3 that has to be there, or it takes its socket for it.
-fn docker_proxy(from: SocketAddr, to: SocketAddr) -> Result<Running> {
+fn docker_proxy(transport: &str, from: SocketAddr, to: SocketAddr) -> Result<Running> {
     let mut command = inside(Space::Proxies, "sh");
-    command.args(["-c", "exec \"$@\" 3>/dev/null", "sh", "docker-proxy", "-proto", "tcp"]);
+    command.args(["-c", "exec \"$@\" 3>/dev/null", "sh", "docker-proxy", "-proto", transport]);
     command.args(["-host-ip", &from.ip().to_string(), "-host-port", &from.port().to_string()]);
     command.args(["-container-ip", &to.ip().to_string(), "-container-port", &to.port().to_string()]);
     Running::start("docker-proxy", &mut command)
@@ -197,7 +213,8 @@ impl Translation {
     /// Turns it on.
     pub(super) fn on() -> Result<Self> {
         let rule = |from: SocketAddr, to| format!("  ip daddr {} tcp dport {} dnat to {to}\n", from.ip(), from.port());
-        let rules = Path::Nft.each(rule);
+        let (from, to) = Path::Nft.datagrams();
+        let rules = Path::Nft.each(rule) + &rule(from, to).replace(" tcp dport ", " udp dport ");
         let text = format!(
             "table ip {TABLE} {{\n chain before {{\n  type nat hook prerouting priority dstnat; policy accept;\n{rules} }}\n}}\n"
         );
@@ -235,8 +252,9 @@ mod tests {
     #[test]
     fn every_path_has_addresses_of_its_own() {
         let all: BTreeSet<SocketAddr> =
-            Path::ALL.iter().flat_map(|path| (0..PORTS).map(|port| path.at(port))).collect();
-        assert_eq!(all.len(), Path::ALL.len() * usize::from(PORTS));
+            Path::ALL.iter().flat_map(|path| (0..=PORTS).map(|port| path.at(port))).collect();
+        assert_eq!(all.len(), Path::ALL.len() * (usize::from(PORTS) + 1));
+        assert_eq!(Path::Router.address(Load::Datagrams(8)).to_string(), "10.77.1.1:8013");
         assert_eq!(Path::Direct.address(Load::Paced).to_string(), "10.77.2.2:7002");
     }
 

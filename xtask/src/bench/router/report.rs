@@ -18,6 +18,15 @@ pub(super) fn say(samples: &Samples) {
         ));
         rows(samples, load, &[CPU, P99]);
     }
+    for (load, title) in
+        [(Load::Datagrams(1), "datagrams, 16 under way"), (Load::Datagrams(8), "datagrams, 128 under way")]
+    {
+        say::line(format_args!(
+            "\n{title:<24} {:>3} {:>9} {:>26} {:>16} {:>16}",
+            "n", "a second", "to direct", "cpu ms each", "99 % within ms"
+        ));
+        rows(samples, load, &[CPU, P99]);
+    }
     say::line(format_args!(
         "\n{:<24} {:>16} {:>16} {:>16} {:>16}",
         "counted", "calls each", "idle MiB/10,000", "idle fds each", "runs rejected"

@@ -9,9 +9,9 @@ use crate::bench::figure::Figure;
 /// What one run showed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Seen {
-    /// Gbit a second of bulk data, or connections a second.
+    /// Gbit a second of bulk data, or connections or answered datagrams a second.
     pub(super) rate: f64,
-    /// Seconds of processors that the proxy used for a GiB, or milliseconds for a connection.
+    /// Seconds of processors that the proxy used for a GiB, or milliseconds for a connection or a datagram.
     pub(super) cpu: f64,
     /// Milliseconds within which 99 % of the answers came; 0 for bulk data.
     pub(super) p99: f64,

@@ -18,14 +18,16 @@ use crate::bench::order::shuffled;
 use crate::load::{Bulk, Exchanges};
 use crate::{run, say};
 
-/// Clients at once of short connections.
+/// Clients at once of short connections, and of datagrams.
 const CLIENTS: u32 = 16;
 /// The loads, and the paths that each goes over: a rate is for waits alone, and few are compared by those.
-const LOADS: [(Load, &[Path]); 4] = [
+const LOADS: [(Load, &[Path]); 6] = [
     (Load::Bulk(1), &Path::ALL),
     (Load::Bulk(4), &Path::ALL),
     (Load::Exchange, &Path::ALL),
     (Load::Paced, &[Path::Direct, Path::Router, Path::Haproxy, Path::Nginx]),
+    (Load::Datagrams(1), &Path::OF_DATAGRAMS),
+    (Load::Datagrams(8), &Path::OF_DATAGRAMS),
 ];
 /// How many idle connections are held, where the process may have so many.
 const IDLE: usize = 10_000;
@@ -142,13 +144,21 @@ impl<'a> Session<'a> {
                 let cpu = (self.cpu(path)? - before) / (as_f64(bulk.all_bytes) / GIB);
                 (Seen { rate: as_f64(bulk.bytes) * 8e-9 / bulk.seconds, cpu, p99: 0.0 }, bulk.errors)
             }
-            Load::Exchange | Load::Paced => {
+            Load::Exchange | Load::Paced | Load::Datagrams(_) => {
                 let rate = (load == Load::Paced).then_some(self.rate);
-                let seen = self.exchanges(path, load, rate)?;
+                let seen = match load {
+                    Load::Datagrams(window) => self.datagrams(path, window, self.rounds.seconds)?,
+                    _ => self.exchanges(path, load, rate)?,
+                };
                 let cpu = (self.cpu(path)? - before) * 1e3 / as_f64(seen.answered.max(1));
                 (Seen { rate: per_second(&seen), cpu, p99: seen.p99 * 1e3 }, seen.errors)
             }
         };
+        self.keep(load, path, round, seen, errors);
+        Ok(())
+    }
+
+    fn keep(&mut self, load: Load, path: Path, round: usize, seen: Seen, errors: u64) {
         let name = path.name();
         if errors == 0 && seen.rate > 0.0 {
             say::line(format_args!(
@@ -163,7 +173,6 @@ impl<'a> Session<'a> {
             say::warning(format_args!("round {}: {load:?} over {name} does not count: {errors} errors", round + 1));
             self.samples.reject(path);
         }
-        Ok(())
     }
 
     /// Counts what is not timed.
@@ -221,6 +230,13 @@ impl<'a> Session<'a> {
         serde_json::from_str(&run::take(&mut client)?).context("the report of a load is not understood")
     }
 
+    fn datagrams(&self, path: Path, window: usize, seconds: f64) -> Result<Exchanges> {
+        let mut client = side(Space::Clients, &self.token)?;
+        client.args(["datagrams", "--clients", &CLIENTS.to_string(), "--window", &window.to_string()]);
+        client.args(["--seconds", &seconds.to_string(), "--at", &path.address(Load::Datagrams(window)).to_string()]);
+        serde_json::from_str(&run::take(&mut client)?).context("the report of a load is not understood")
+    }
+
     /// Waits until every port of the path leads to the server.
     fn wait_for(&self, path: Path) -> Result<()> {
         let end = Instant::now() + PATIENCE;
@@ -235,6 +251,9 @@ impl<'a> Session<'a> {
                 ensure!(Instant::now() < end, "{} does not lead to the server", path.name());
                 std::thread::sleep(Duration::from_millis(50));
             }
+        }
+        while Path::OF_DATAGRAMS.contains(&path) && self.datagrams(path, 1, 0.0)?.errors > 0 {
+            ensure!(Instant::now() < end, "{} does not lead datagrams to the server", path.name());
         }
         Ok(())
     }
