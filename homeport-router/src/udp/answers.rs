@@ -13,12 +13,16 @@ use super::upstream::{is_nothing, is_of_one};
 use super::waiting::Waiting;
 use super::work::Work;
 
+/// How many datagrams of a container are asked for first: most have said one thing to one client, and making room for more takes
+/// longer than that.
+const FEW: usize = 2;
+
 impl Work<'_> {
     /// Passes on what containers have said.
     pub(super) fn answer(&mut self) {
         Flight::with(|flight| {
             let now = Instant::now();
-            let mut errors = 0;
+            let (mut errors, mut most) = (0, FEW);
             while flight.left() > 0
                 && let Some(id) = self.upstreams.next()
             {
@@ -26,15 +30,17 @@ impl Work<'_> {
                     self.upstreams.is_read();
                     continue;
                 };
-                let left = flight.left();
-                match batch::from_container(&carried.socket, carried.peer, flight) {
+                let most_now = most.min(flight.left());
+                match batch::from_container(&carried.socket, carried.peer, most_now, flight) {
                     Ok(count) => {
                         errors = 0;
                         let all = flight.len();
                         carried.visiting.passed.to_client.add(flight.sum(all - count..all));
                         self.route.reached(&carried.target);
                         self.sessions.answered(id, now);
-                        if count < left {
+                        // Who had as many as were asked for may have more, and those at once.
+                        most = if count < most_now { FEW } else { MOST };
+                        if count < most_now {
                             self.upstreams.is_read();
                         }
                     }

@@ -51,10 +51,10 @@ pub(super) fn from_clients(socket: &impl AsRawFd, asked: Asked, flight: &mut Fli
     Ok(count)
 }
 
-/// Receives what a container has said to this client, as much as there is and fits in, and returns how many datagrams.
-pub(super) fn from_container(socket: &impl AsRawFd, peer: Peer, flight: &mut Flight) -> io::Result<usize> {
+/// Receives what a container has said to this client, at most so many datagrams and no more than fit in, and returns how many.
+pub(super) fn from_container(socket: &impl AsRawFd, peer: Peer, most: usize, flight: &mut Flight) -> io::Result<usize> {
     let (room, parcels) = flight.rest();
-    let mut parts: Vec<_> = room.map(|part| [IoSliceMut::new(part)]).collect();
+    let mut parts: Vec<_> = room.take(most).map(|part| [IoSliceMut::new(part)]).collect();
     let mut headers = MultiHeaders::<()>::preallocate(parts.len(), None);
     let got = recvmmsg(socket.as_raw_fd(), &mut headers, parts.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
     let before = parcels.len();
@@ -131,6 +131,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::udp::flight::MOST;
 
     fn socket() -> UdpSocket {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -170,10 +171,11 @@ mod tests {
         }
         let peer = Peer { client: clients[0].local_addr().unwrap(), to: None };
         Flight::with(|flight| {
-            assert_eq!(from_container(&upstream, peer, flight).unwrap(), 10);
+            assert_eq!(from_container(&upstream, peer, 3, flight).unwrap(), 3);
+            assert_eq!(from_container(&upstream, peer, MOST, flight).unwrap(), 7);
             assert_eq!((flight.bytes(9), flight.peer(9)), (sent[19].as_slice(), Some(peer)));
         });
-        let error = Flight::with(|flight| from_container(&upstream, peer, flight)).unwrap_err();
+        let error = Flight::with(|flight| from_container(&upstream, peer, 1, flight)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     }
 
