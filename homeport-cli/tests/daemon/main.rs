@@ -5,6 +5,7 @@
 
 mod clients;
 mod crash;
+mod datagrams;
 mod engine;
 mod fronted;
 mod restart;

@@ -1,16 +1,17 @@
 //! Owns one HomePort for one test: a root of its own with an instance that runs, the engine that the test plays, and the command.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use homeport_core::digest::Digest;
+use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
 use homeport_host::layout::Layout;
-use homeport_host::ledger::{Desired, InstanceRecord, LedgerWriter, RouteChoice, RouteRecord, Slot, Time};
+use homeport_host::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RouteChoice, RouteRecord, Slot, Time};
 use homeport_host::oplock::{OperationLock, Wait};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -59,17 +60,44 @@ impl World {
                 port: PortNumber::new(world.address.port()),
                 choice: RouteChoice::Fixed,
                 target_port: PortNumber::new(INSIDE),
-                transport: homeport_core::manifest::Transport::Tcp,
+                transport: Transport::Tcp,
             };
             writer.put_route(&route).unwrap();
         });
         world
     }
 
+    /// The same, with a second endpoint, `names`, at the same number over UDP.
+    pub(crate) fn with_datagrams() -> Self {
+        let world = Self::new();
+        world.serve_datagrams(1);
+        world.write(|writer| {
+            let http = writer.all_routes().unwrap().remove(0);
+            let names = RouteRecord { endpoint: "names".parse().unwrap(), transport: Transport::Udp, ..http };
+            writer.put_route(&names).unwrap();
+        });
+        world
+    }
+
+    /// Container n sends datagrams back.
+    pub(crate) fn serve_datagrams(&self, n: u8) {
+        let socket = UdpSocket::bind((self.ip_of(n), INSIDE)).unwrap();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok((length, from)) = socket.recv_from(&mut bytes) {
+                // A client that is gone by now misses nothing.
+                socket.send_to(&bytes[..length], from).unwrap_or(0);
+            }
+        });
+    }
+
+    fn ip_of(&self, n: u8) -> Ipv4Addr {
+        Ipv4Addr::new(127, self.ip[0], self.ip[1], self.ip[2] + n)
+    }
+
     /// The engine runs container n.
     pub(crate) fn run_container(&self, n: u8) {
-        let ip = Ipv4Addr::new(127, self.ip[0], self.ip[1], self.ip[2] + n);
-        self.engine.run(&container(n), (ip, INSIDE).into());
+        self.engine.run(&container(n), (self.ip_of(n), INSIDE).into());
     }
 
     pub(crate) fn write(&self, write: impl FnOnce(&mut LedgerWriter<'_>)) {
@@ -141,8 +169,9 @@ impl World {
     pub(crate) fn holder(&self) -> u64 {
         self.eventually("a holder is there", || self.processes("daemon hold").len() == 1);
         let pid = self.processes("daemon hold")[0];
-        // Its own, that of the daemon, and the one that it keeps.
-        self.eventually("it has the socket", || sockets(pid) == 3);
+        // Its own, that of the daemon, and those that it keeps.
+        let kept = Ledger::open(&self.layout()).unwrap().all_routes().unwrap().len();
+        self.eventually("it has every socket", || sockets(pid) == 2 + kept);
         pid
     }
 
