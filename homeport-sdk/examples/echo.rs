@@ -1,13 +1,13 @@
 //! A port that sends back what it gets, to show what a router does to connections; tests run it in images of their own.
 //!
 //! Its endpoints say by their names what is served there: `echo` sends everything back, `mute` takes connections and says
-//! nothing, `hasty` ends each with the first that comes over it. Where its image has a file `/etc/echo.pause`, it listens only after so many
-//! milliseconds. One thread serves them all, so that some thousand connections a second
-//! cost a machine little, and as many may stay open as the port may open files.
+//! nothing, `hasty` ends each with the first that comes over it, `datagrams` sends back what comes over UDP. Where its image has
+//! a file `/etc/echo.pause`, it listens only after so many milliseconds. One thread serves them all, so that some thousand
+//! connections a second cost a machine little, and as many may stay open as the port may open files.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ enum Manner {
     Echo,
     Mute,
     Hasty,
+    Datagrams,
 }
 
 impl Manner {
@@ -37,6 +38,7 @@ impl Manner {
             "echo" => Some(Self::Echo),
             "mute" => Some(Self::Mute),
             "hasty" => Some(Self::Hasty),
+            "datagrams" => Some(Self::Datagrams),
             _ => None,
         }
     }
@@ -56,6 +58,8 @@ impl Port for Echo {
 #[derive(Debug)]
 enum Open {
     Listener(TcpListener, Manner),
+    /// What comes to it is sent back.
+    Datagrams(UdpSocket),
     /// A connection, and what it has yet to be sent.
     Connection(TcpStream, Vec<u8>),
     /// A connection that nothing is read from.
@@ -78,6 +82,14 @@ impl Server {
     }
 
     fn listen(&mut self, manner: Manner, port: u16) -> io::Result<()> {
+        if manner == Manner::Datagrams {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
+            socket.set_nonblocking(true)?;
+            epoll::add(&self.epoll, &socket, EventData::new_u64(self.next), EventFlags::IN)?;
+            self.open.insert(self.next, Open::Datagrams(socket));
+            self.next += 1;
+            return Ok(());
+        }
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?;
         listener.set_nonblocking(true)?;
         epoll::add(&self.epoll, &listener, EventData::new_u64(self.next), EventFlags::IN)?;
@@ -106,6 +118,13 @@ impl Server {
                 self.accept(&listener, manner);
                 self.open.insert(number, Open::Listener(listener, manner));
             }
+            Some(Open::Datagrams(socket)) => {
+                while let Ok((count, from)) = socket.recv_from(&mut self.piece) {
+                    // One for which there is no room is lost, as everywhere.
+                    socket.send_to(&self.piece[..count], from).unwrap_or(0);
+                }
+                self.open.insert(number, Open::Datagrams(socket));
+            }
             Some(Open::Connection(stream, rest)) => {
                 // Whoever is gone, or resets, is dropped.
                 if let Ok(Some(rest)) = self.echo(number, &stream, rest) {
@@ -120,7 +139,7 @@ impl Server {
     fn accept(&mut self, listener: &TcpListener, manner: Manner) {
         while let Ok((stream, _)) = listener.accept() {
             let wanted = match manner {
-                Manner::Echo | Manner::Hasty => EventFlags::IN,
+                Manner::Echo | Manner::Hasty | Manner::Datagrams => EventFlags::IN,
                 // Only its end is told.
                 Manner::Mute => EventFlags::RDHUP,
             };

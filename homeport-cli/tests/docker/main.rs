@@ -15,6 +15,7 @@ mod address;
 mod bad_versions;
 mod by_kernel;
 mod data;
+mod datagrams;
 mod disk;
 mod fixture;
 mod inspect;
