@@ -61,6 +61,12 @@ pub enum Obstacle {
         /// The public address.
         address: ListenAddress,
     },
+    /// The route is one over UDP, which it cannot carry.
+    #[error("`{backend}` cannot carry datagrams")]
+    Datagrams {
+        /// The backend.
+        backend: Backend,
+    },
     /// It was tried, and failed.
     #[error("{0}")]
     Failed(#[from] super::AcceleratorError),
@@ -76,15 +82,18 @@ impl Advice for Obstacle {
             Self::NotKept { .. } => "HP-RTR-034",
             Self::Announced { .. } => "HP-RTR-035",
             Self::Loopback { .. } => "HP-RTR-036",
+            Self::Datagrams { .. } => "HP-RTR-040",
             Self::Failed(error) => error.code(),
         }
     }
 
     fn help(&self) -> Option<String> {
         Some(match self {
-            Self::NotBuilt { .. } | Self::NotAble { .. } | Self::Announced { .. } | Self::Loopback { .. } => {
-                "leave it to HomePort itself, with `--backend builtin`".to_owned()
-            }
+            Self::NotBuilt { .. }
+            | Self::NotAble { .. }
+            | Self::Announced { .. }
+            | Self::Loopback { .. }
+            | Self::Datagrams { .. } => "leave it to HomePort itself, with `--backend builtin`".to_owned(),
             Self::NoProgram { package, .. } => format!("install it with `apt install {package}`"),
             Self::NotForwarding { setting, .. } => format!("set it with `sysctl -w {setting}=1`"),
             Self::NotKept { option, .. } => {

@@ -114,7 +114,9 @@ fn refuses(asked: &Asked<'_>) -> Vec<Obstacle> {
     let RouteRules { idle_seconds: _, hold_seconds: _, log, source, backend, .. } = asked.rules;
     let not_kept = [(*log == AccessLog::On, "--log"), (*source == SourceAddress::Client, "--source")];
     let not_kept = not_kept.into_iter().filter(|(is_wished, _)| *is_wished);
-    not_kept.map(|(_, option)| Obstacle::NotKept { backend: *backend, option }).collect()
+    let not_kept = not_kept.map(|(_, option)| Obstacle::NotKept { backend: *backend, option });
+    let datagrams = asked.address.filter(|address| address.transport() == Transport::Udp);
+    not_kept.chain(datagrams.map(|_| Obstacle::Datagrams { backend: *backend })).collect()
 }
 
 impl Accelerator for Haproxy {
@@ -246,5 +248,11 @@ mod tests {
         assert!(asked(&rules).is_empty());
         let rules = RouteRules { log: AccessLog::On, source: SourceAddress::Client, ..rules };
         assert_eq!(asked(&rules), ["`haproxy` cannot keep `--log`", "`haproxy` cannot keep `--source`"]);
+        let usual = RouteRules { backend: Backend::Haproxy, ..RouteRules::default() };
+        for (address, wanted) in [("*:53", Vec::new()), ("*:53/udp", vec!["`haproxy` cannot carry datagrams"])] {
+            let address = Some(address.parse().unwrap());
+            let asked = Asked { rules: &usual, address, announcement: Announcement::None };
+            assert_eq!(refuses(&asked).iter().map(Obstacle::to_string).collect::<Vec<_>>(), wanted);
+        }
     }
 }
