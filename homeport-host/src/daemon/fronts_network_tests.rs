@@ -7,10 +7,11 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use homeport_core::manifest::Transport;
 use homeport_router::{Backend, ListenAddress, RouteId, RouteRules, RouteState};
 
 use self::network::{CLIENT_V4, Container, HOST_V4, HOST_V6, Network, PATIENCE, Side};
-use crate::accelerator::{Accelerator as _, Accelerators, Front, Nftables};
+use crate::accelerator::{Accelerator as _, Accelerators, Nftables};
 
 const PORT: u16 = 2222;
 
@@ -219,25 +220,35 @@ fn a_route_that_is_released_leads_nobody_and_its_connections_end() {
 
 #[test]
 fn datagrams_go_to_the_next_container_once_a_switch_returned() {
-    let network = led_to(Container::V4(2));
+    let network = Network::new();
+    network.start(Container::V4(2));
     network.start(Container::V4(3));
-    let nft = network.another("udp");
-    let front = |n: u8| Front {
-        id: id(),
-        transport: homeport_core::manifest::Transport::Udp,
-        address: everywhere(),
-        target: Container::V4(n).target(),
-        rules: RouteRules::default(),
-    };
-    nft.point(&front(2)).unwrap();
+    let (addresses, udp) = (network.addresses(), everywhere().over(Transport::Udp));
+    addresses.reserve(&id(), udp).unwrap();
+    addresses.set_rules(&id(), by(Backend::Nftables)).unwrap();
+    addresses.point(&id(), Container::V4(2).target()).unwrap();
+    assert_eq!(carried(&network), (Backend::Nftables, vec![]));
     let socket = network.datagrams(Side::Client, v4());
     assert_eq!(socket.ask("hello").unwrap(), "2 hello");
-    nft.point(&front(3)).unwrap();
+    assert_eq!(network.addresses().bound()[0].bytes_from_clients, 0, "nothing came to the router");
+    addresses.point(&id(), Container::V4(3).target()).unwrap();
     assert_eq!(socket.ask("hello").unwrap(), "3 hello");
-    assert_eq!(nft.flows().unwrap().iter().map(|flow| flow.container.as_str()).collect::<Vec<_>>(), ["c3"]);
-    nft.unpoint(&id()).unwrap();
-    assert!(socket.ask("hello").is_err(), "nobody listens for datagrams here");
-    nft.give_up().unwrap();
+    let live = |network: &Network| {
+        let status = network.addresses().told().0.remove(0);
+        status.live.iter().map(|live| live.container.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(live(&network), ["c3"]);
+    // Whoever sends on is the router's from the next datagram on, and stays so; who comes then is the kernel's.
+    let by_router = || network.addresses().bound()[0].bytes_from_clients;
+    addresses.set_rules(&id(), by(Backend::Builtin)).unwrap();
+    assert_eq!(socket.ask("hello").unwrap(), "3 hello");
+    let once = by_router();
+    addresses.set_rules(&id(), by(Backend::Nftables)).unwrap();
+    assert_eq!(socket.ask("hello").unwrap(), "3 hello");
+    let twice = by_router();
+    assert!(0 < once && once < twice, "{once} {twice}");
+    assert_eq!(network.datagrams(Side::Client, v4()).ask("hello").unwrap(), "3 hello");
+    assert_eq!(by_router(), twice);
     network.end();
 }
 
@@ -246,7 +257,7 @@ fn what_a_daemon_left_that_was_killed_leads_nowhere_for_the_next_and_its_connect
     let network = led_to(Container::V4(2));
     let mut stays = network.connect(Side::Client, v4()).unwrap();
     // The table works without the daemon, and the next one knows whose connections there are.
-    let next = network.another("");
+    let next = network.another();
     assert_eq!(network.ask(Side::Client, v4()).unwrap(), format!("2 {CLIENT_V4}"));
     next.begin().unwrap();
     assert_eq!(network.ask(Side::Client, v4()).unwrap(), "2 172.18.0.1", "left to the router");

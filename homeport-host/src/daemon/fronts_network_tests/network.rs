@@ -161,11 +161,9 @@ impl Network {
         &self.table
     }
 
-    /// Another one that knows nothing of this, of this HomePort or of one whose root is below.
-    pub(super) fn another(&self, below: &str) -> Nftables {
-        // Without anything below it is the same path, not one that ends with a slash.
-        let state = self.layout.state_dir();
-        Nftables::new(&if below.is_empty() { state.to_owned() } else { state.join(below) })
+    /// Another one of this HomePort, which knows nothing of the first.
+    pub(super) fn another(&self) -> Nftables {
+        Nftables::new(self.layout.state_dir())
     }
 
     /// A container that says its number and who its client is, and then returns what it gets; datagrams with its number.
