@@ -14,6 +14,7 @@ use crate::announce::Announcement;
 use crate::connect::{Reached, Unreached, reach};
 use crate::flows::FlowTicket;
 use crate::idle::idle_too_long;
+use crate::introduced::Ends;
 use crate::local_port::{Choice, LocalPorts};
 use crate::pump::pump;
 use crate::route::{Route, Seat};
@@ -24,15 +25,9 @@ use crate::visit::{VisitEnd, Visiting};
 /// So many other ports are tried where the first is not to be had after all.
 const PORTS: u32 = 16;
 
-/// Serves the client to its end; cancelled at any point, both sides are reset. It came from this address, and to that one, where
-/// its socket does not know it: apart, since most do.
-pub(crate) async fn serve(
-    route: Arc<Route>,
-    client: TcpStream,
-    from: SocketAddr,
-    to: Option<Box<SocketAddr>>,
-    seat: Seat,
-) {
+/// Serves the client to its end; cancelled at any point, both sides are reset. Its addresses come with it where its socket does not
+/// know them: apart, since most do.
+pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, from: SocketAddr, ends: Option<Box<Ends>>, seat: Seat) {
     let mut visiting = Visiting::new(&route, from);
     let client = Severed::new(client);
     // Most connections are beyond this for most of their time: its state is kept apart, and given up.
@@ -42,8 +37,8 @@ pub(crate) async fn serve(
         visiting.connected_with(ticket.container());
         let carried = async {
             if !announcement.is_none() {
-                let to = to.map_or_else(|| client.stream().local_addr(), |to| Ok(*to))?;
-                Box::pin(introduce(announcement.header(from, to), target.stream())).await?;
+                let ends = ends.map_or_else(|| Ends::of(client.stream()), |ends| Ok(*ends))?;
+                Box::pin(introduce(announcement.header(ends.client, ends.public), target.stream())).await?;
             }
             pump(client.stream(), target.stream(), &visiting.passed, &route.traffic, &route.pipes).await
         };

@@ -1,7 +1,10 @@
 //! Owns the reading of the header by which a proxy on this machine says whose connection it hands on: the second version of the
 //! PROXY protocol, and no other. Pure: bytes in, addresses out.
 
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tokio::net::TcpStream;
 
 use crate::announce::SIGNATURE;
 
@@ -22,6 +25,13 @@ pub(crate) struct Ends {
     pub(crate) client: SocketAddr,
     /// The public address.
     pub(crate) public: SocketAddr,
+}
+
+impl Ends {
+    /// Those that the connection's own socket knows.
+    pub(crate) fn of(client: &TcpStream) -> io::Result<Self> {
+        Ok(Self { client: client.peer_addr()?, public: client.local_addr()? })
+    }
 }
 
 /// How many bytes come after the fixed part; `None` where it is no such header, or too long for one.

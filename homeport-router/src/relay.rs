@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -30,6 +31,8 @@ const SHORT_OF: Duration = Duration::from_millis(50);
 pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
     let mut gate = route.gate.subscribe();
     let mut connections = JoinSet::new();
+    // Those who waited out a hold come all at once here, too. Each waits for a seat in its turn, as it would in a socket's queue.
+    let crowd = Arc::new(Mutex::new(Crowd::default()));
     loop {
         let is_open = match gate.borrow_and_update().admission() {
             Admission::Forward(..) | Admission::Refuse => true,
@@ -40,7 +43,9 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
             // The route, which this task shares, owns the other end: an error cannot come.
             changed = gate.changed() => drop(changed),
             accepted = listener.accept(), if is_open => match accepted {
-                Ok((handed, _)) => drop(connections.spawn(take_in(Arc::clone(&route), handed))),
+                Ok((handed, _)) => {
+                    connections.spawn(take_in(Arc::clone(&route), handed, Arc::clone(&crowd)));
+                }
                 Err(_) => sleep(SHORT_OF).await,
             },
             Some(_) = connections.join_next() => {}
@@ -51,20 +56,21 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
 }
 
 /// Serves one client to its end, where it may come in.
-async fn take_in(route: Arc<Route>, handed: UnixStream) {
+async fn take_in(route: Arc<Route>, handed: UnixStream, crowd: Arc<Mutex<Crowd>>) {
     // Whoever is not introduced is no client: there is nobody to tell, and nothing to count.
     let Ok(Ok(ends)) = timeout(PATIENCE, introduction(&handed)).await else { return };
     let Ok(client) = as_stream(handed) else { return };
-    // Those who waited out a hold come all at once here, too, and each waits by itself: it was accepted already.
-    let mut crowd = Crowd::default();
+    let Some(seat) = seat(&route, &ends, &crowd).await else { return reset(client) };
+    drop(crowd);
+    serve(route, client, ends.client, Some(Box::new(ends)), seat).await;
+}
+
+/// A seat for one more; `None`, and counted by why, where there is none for it.
+async fn seat(route: &Arc<Route>, ends: &Ends, crowd: &Mutex<Crowd>) -> Option<Seat> {
+    let mut crowd = crowd.lock().await;
     while let Some(later) = crowd.waits_until(route.room(), Instant::now()) {
         sleep_until(later).await;
     }
-    let Some(seat) = seat(&route, &ends) else { return reset(client) };
-    serve(route, client, ends.client, Some(Box::new(ends.public)), seat).await;
-}
-
-fn seat(route: &Arc<Route>, ends: &Ends) -> Option<Seat> {
     if matches!(route.gate.borrow().admission(), Admission::Refuse | Admission::Gone) {
         route.traffic.refused.closed.add(1);
         return None;

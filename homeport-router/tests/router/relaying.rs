@@ -7,10 +7,11 @@ use std::num::NonZeroU32;
 use std::os::fd::AsFd as _;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener as StdUnixListener, UnixStream as StdUnixStream};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use homeport_router::{Accepts, Announcement, Change, RouteRules};
+use homeport_router::{Accepts, Announcement, Change, Limits, RouteRules};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout};
@@ -184,22 +185,29 @@ async fn whom_another_process_accepts_is_left_to_it_and_whom_it_leaves_waiting_i
     let other = duplicate(&stage);
     assert_eq!(stage.router.accept(&stage.id, Accepts::WhoIsLeft), Ok(Change::Changed));
     assert_eq!(stage.router.accept(&stage.id, Accepts::WhoIsLeft), Ok(Change::Unchanged));
-    // It accepts everybody at once, for longer than two looks.
-    let accepts = tokio::spawn(async move {
-        let (mut taken, end) = (Vec::new(), Instant::now() + Duration::from_millis(800));
-        while Instant::now() < end {
-            match other.accept() {
-                Ok((stream, _)) => taken.push(stream),
-                Err(_) => sleep(Duration::from_millis(1)).await,
+    // It accepts everybody at once, until all have come.
+    let have_all_come = Arc::new(AtomicBool::new(false));
+    let accepts = tokio::spawn({
+        let have_all_come = Arc::clone(&have_all_come);
+        async move {
+            let mut taken = Vec::new();
+            loop {
+                let is_last_look = have_all_come.load(Ordering::Relaxed);
+                match other.accept() {
+                    Ok((stream, _)) => taken.push(stream),
+                    Err(_) if is_last_look => break,
+                    Err(_) => sleep(Duration::from_millis(1)).await,
+                }
             }
+            (other, taken.len() as u64)
         }
-        (other, taken.len() as u64)
     });
     let mut clients = Vec::new();
     while clients.len() < 60 {
         clients.push(stage.connect().await);
         sleep(Duration::from_millis(10)).await;
     }
+    have_all_come.store(true, Ordering::Relaxed);
     let (other, taken) = accepts.await.unwrap();
     assert_eq!(stage.status().accepted + taken, 60);
     assert!(taken >= 50, "only {taken} of 60 were left to the other process");
@@ -231,4 +239,28 @@ async fn who_is_left_waiting_by_another_process_waits_while_the_route_is_held() 
     stage.point(&backend);
     client.shutdown().await.unwrap();
     assert_eq!(read_all(&mut client).await.unwrap(), b"b");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_there_are_seats_are_served_one_after_the_other() {
+    let backend = Backend::named_echo("b");
+    let few = Limits { connections_per_route: 3, ..limits() };
+    let stage = Stage::new(few);
+    let name = relayed(&stage);
+    let waiting: Vec<UnixStream> = (1..=200).map(|n| hand_on(&name, &format!("198.51.100.{n}:1"), b"x")).collect();
+    stage.point(&backend);
+    let each = waiting.into_iter().map(|client| tokio::spawn(finish(client)));
+    for client in each.collect::<Vec<_>>() {
+        assert_eq!(client.await.unwrap(), b"bx");
+    }
+    // One that keeps its seat makes the others wait for so long only.
+    let mut stay = Vec::new();
+    for n in 1..=3 {
+        let mut client = hand_on(&name, &format!("198.51.100.{n}:2"), b"");
+        timeout(PATIENCE, client.read_u8()).await.unwrap().unwrap();
+        stay.push(client);
+    }
+    assert_eq!(finish(hand_on(&name, "198.51.100.9:1", b"")).await, b"");
+    let status = stage.status();
+    assert_eq!((status.accepted, status.refused_because.full), (203, 1));
 }
