@@ -30,8 +30,8 @@ async fn who_comes_while_a_container_is_dead_waits_for_the_next() {
     let container = first.target.container.clone();
     let stage = Stage::leading_to(&first);
     let load = Load::start(stage.address).await;
+    first.die().await;
     let died = Instant::now();
-    drop(first);
     // So long the daemon hears nothing of it.
     sleep(Duration::from_millis(200)).await;
     stage.hold();

@@ -227,7 +227,7 @@ pub(crate) async fn ask(address: SocketAddr, from: Option<IpAddr>) -> io::Result
 /// A container, played by a task that serves each connection with a task of its own; all end when it is dropped.
 pub(crate) struct Container {
     pub(crate) target: Target,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Container {
@@ -241,7 +241,12 @@ impl Container {
         let target = Target::new(name.parse().unwrap(), address);
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, name));
-        Self { target, _tasks: tasks }
+        Self { target, tasks }
+    }
+
+    /// Ends, with its connections; nobody listens any more when this returns.
+    pub(crate) async fn die(mut self) {
+        self.tasks.shutdown().await;
     }
 
     pub(crate) fn announcing(mut self, announcement: Announcement) -> Self {

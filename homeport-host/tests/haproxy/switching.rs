@@ -49,7 +49,7 @@ async fn clients_wait_while_one_container_goes_and_the_next_comes() {
     let load = Load::start(stage.address).await;
     stage.hold();
     let held = Instant::now();
-    drop(first);
+    first.die().await;
     sleep(Duration::from_secs(1)).await;
     // The next one has the address of the one before: what was made to that must not reach this one before it is ready.
     let second = Container::start_at("b", address);

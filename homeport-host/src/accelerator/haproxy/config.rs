@@ -159,10 +159,12 @@ impl Config<'_> {
         text.line(format_args!("acl own src 127.0.0.1 ::1{own}"));
         text.line("acl six src -m sub :");
         self.networks(text);
-        // Who waits is counted when the router takes it in: it may be one of many, of whom most are gone soon.
         text.line(format_args!("acl led nbsrv({BACKEND}) gt 1"));
         text.line(format_args!("acl full be_conn({BACKEND}) ge {}", self.limit));
-        text.refuse(Counter::Full, "led full");
+        if self.rules.connections.is_some() {
+            // Who waits is counted when the router takes it in: it may be one of many, of whom most are gone soon.
+            text.refuse(Counter::Full, "led full");
+        }
         if let Some(most) = self.rules.per_source {
             text.line("tcp-request connection track-sc0 src,ipmask(32,64) table sources");
             text.line(format_args!("acl source_full sc0_conn_cur gt {most}"));
@@ -173,7 +175,8 @@ impl Config<'_> {
             text.refuse(Counter::TooFast, "!own too_fast");
         }
         text.line(format_args!("tcp-request connection sc-inc-gpc({},1) if !own", Counter::In as u8));
-        text.line(format_args!("use_backend {WAITING} if !led"));
+        // Where nobody has said how many there may be, the router has room for as many more, and lets a crowd wait for it.
+        text.line(format_args!("use_backend {WAITING} if !led or full"));
         text.line(format_args!("default_backend {BACKEND}"));
     }
 
