@@ -172,8 +172,11 @@ impl Route {
         locked(&self.entrance).rules().source
     }
 
-    /// Whether there is a seat for one more connection, of whoever may come.
+    /// Whether there is a seat for one more connection, of whoever may come. Where everybody is turned away, nobody waits for one.
     pub(crate) fn room(&self) -> Room {
+        if !matches!(self.gate.borrow().admission(), Admission::Forward(..)) {
+            return Room::Some;
+        }
         let entrance = locked(&self.entrance);
         let is_there = entrance.open() < entrance.limit() && self.all_seats.available_permits() > 0;
         if is_there { Room::Some } else { Room::None }

@@ -236,6 +236,23 @@ async fn clients_beyond_the_limit_are_reset_and_counted_and_said_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_of_a_closed_route_wait_for_no_seat() {
+    let backend = Backend::named_echo("c1");
+    let stage = Stage::new(Limits { connections_per_route: 1, ..limits() });
+    stage.point(&backend);
+    let _live = stage.connect().await;
+    stage.status_when(|status| status.open == 1).await;
+    stage.router.close(&stage.id).unwrap();
+    let begun = Instant::now();
+    for _ in 0..5 {
+        stage.assert_refuses().await;
+    }
+    // Who waits for a seat waits for a second.
+    assert!(begun.elapsed() < Duration::from_millis(800), "{:?}", begun.elapsed());
+    assert_eq!((stage.status().refused, stage.status().refused_because.closed), (5, 5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_full_route_leaves_the_others_their_seats() {
     let backend = Backend::named_echo("c1");
     let stage = Stage::new(Limits { connections_per_route: 2, connections: 3, ..limits() });
