@@ -2,21 +2,31 @@
 //!
 //! Its endpoints say by their names what is served there: `echo` sends everything back, `mute` takes connections and says
 //! nothing, `hasty` ends each with the first that comes over it, `datagrams` sends back what comes over UDP. Where its image has
-//! a file `/etc/echo.pause`, it listens only after so many milliseconds. One thread serves them all, so that some thousand
-//! connections a second cost a machine little, and as many may stay open as the port may open files.
+//! a file `/etc/echo.pause`, it listens only after so many milliseconds. Told to end, it answers who came and was not answered
+//! yet, and ends then. One thread serves them all, so that some thousand connections a second cost a machine little, and as many
+//! may stay open as the port may open files.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use homeport_sdk::init::{self, Context, Failure, Port, Service};
 use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
 /// The most that is read at once.
 const PIECE: usize = 16 * 1024;
+/// So many may wait to be accepted: whoever waited while there was no container comes at once.
+const BACKLOG: i32 = 4096;
+/// For how long those are waited for who have not said anything when this is to end.
+const LAST: Duration = Duration::from_millis(300);
+/// How often it is looked whether it is to end.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 /// The most that is heard of at once.
 const EVENTS: usize = 256;
 
@@ -60,6 +70,8 @@ enum Open {
     Listener(TcpListener, Manner),
     /// What comes to it is sent back.
     Datagrams(UdpSocket),
+    /// A connection over which nothing came yet.
+    Fresh(TcpStream),
     /// A connection, and what it has yet to be sent.
     Connection(TcpStream, Vec<u8>),
     /// A connection that nothing is read from.
@@ -91,6 +103,7 @@ impl Server {
             return Ok(());
         }
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?;
+        rustix::net::listen(&listener, BACKLOG)?;
         listener.set_nonblocking(true)?;
         epoll::add(&self.epoll, &listener, EventData::new_u64(self.next), EventFlags::IN)?;
         self.open.insert(self.next, Open::Listener(listener, manner));
@@ -98,14 +111,27 @@ impl Server {
         Ok(())
     }
 
-    /// Serves for as long as it lives.
-    fn serve(mut self) -> io::Result<()> {
+    /// Serves until it is told to end, and then those to whom it owes an answer.
+    fn serve(mut self, end: &AtomicBool) -> io::Result<()> {
         let mut events: Vec<Event> = Vec::with_capacity(EVENTS);
+        let (mut ends, mut is_quiet) = (None, false);
         loop {
-            match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
+            if end.load(Ordering::Relaxed) {
+                self.open.retain(|_, open| match open {
+                    Open::Listener(..) | Open::Datagrams(_) | Open::Fresh(_) => true,
+                    Open::Connection(_, rest) => !rest.is_empty(),
+                    Open::Ignored(_) => false,
+                });
+                let is_owed = self.open.values().any(|open| !matches!(open, Open::Listener(..) | Open::Datagrams(_)));
+                if Instant::now() > *ends.get_or_insert(Instant::now() + LAST) || (is_quiet && !is_owed) {
+                    return Ok(());
+                }
+            }
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&LOOK)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
+            is_quiet = events.is_empty();
             for event in events.drain(..) {
                 self.happened(event.data.u64());
             }
@@ -125,13 +151,16 @@ impl Server {
                 }
                 self.open.insert(number, Open::Datagrams(socket));
             }
-            Some(Open::Connection(stream, rest)) => {
-                // Whoever is gone, or resets, is dropped.
-                if let Ok(Some(rest)) = self.echo(number, &stream, rest) {
-                    self.open.insert(number, Open::Connection(stream, rest));
-                }
-            }
+            Some(Open::Fresh(stream)) => self.go_on(number, stream, Vec::new()),
+            Some(Open::Connection(stream, rest)) => self.go_on(number, stream, rest),
             Some(Open::Ignored(_)) | None => {}
+        }
+    }
+
+    fn go_on(&mut self, number: u64, stream: TcpStream, rest: Vec<u8>) {
+        // Whoever is gone, or resets, is dropped.
+        if let Ok(Some(rest)) = self.echo(number, &stream, rest) {
+            self.open.insert(number, Open::Connection(stream, rest));
         }
     }
 
@@ -146,8 +175,7 @@ impl Server {
             let is_added = stream.set_nonblocking(true).is_ok()
                 && epoll::add(&self.epoll, &stream, EventData::new_u64(self.next), wanted).is_ok();
             if is_added {
-                let open =
-                    if manner == Manner::Echo { Open::Connection(stream, Vec::new()) } else { Open::Ignored(stream) };
+                let open = if manner == Manner::Echo { Open::Fresh(stream) } else { Open::Ignored(stream) };
                 self.open.insert(self.next, open);
                 self.next += 1;
             }
@@ -187,7 +215,9 @@ fn serve(endpoints: &[(Manner, u16)]) -> io::Result<()> {
     for (manner, port) in endpoints {
         server.listen(*manner, *port)?;
     }
-    server.serve()
+    let end = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&end))?;
+    server.serve(&end)
 }
 
 fn main() -> ExitCode {

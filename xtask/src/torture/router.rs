@@ -16,6 +16,9 @@ pub(super) struct Router {
     /// Only this case, by the name that the table has; again for more
     #[arg(long = "case")]
     cases: Vec<String>,
+    /// Let the kernel keep so many clients waiting meanwhile (`net.core.somaxconn`); without it, as many as it does on this machine
+    #[arg(long, value_name = "CLIENTS", value_parser = clap::value_parser!(u16).range(1..))]
+    queue: Option<u16>,
     /// Do each thing a few times only
     #[arg(long)]
     quick: bool,
@@ -63,6 +66,9 @@ pub(super) fn run(args: &Router) -> Result<()> {
         ("RATES", joined(args.rates.iter().map(u32::to_string).collect())),
         ("EXTENT", if args.quick { "few" } else { "full" }.to_owned()),
     ];
+    if let Some(queue) = args.queue {
+        given.push(("QUEUE", queue.to_string()));
+    }
     if !args.cases.is_empty() {
         given.push(("CASES", joined(args.cases.clone())));
     }

@@ -1,10 +1,8 @@
 //! Owns what is done to the backends beside the router: whose table is deleted, and which haproxy is reloaded or killed. Only
 //! what came to be for this HomePort is touched.
 
-use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::{Duration, Instant};
-
-use rustix::process::{Pid, Signal, kill_process};
 
 use super::attempt::Blow;
 use super::case::Backend;
@@ -19,32 +17,39 @@ impl Stage {
         if backend == self.backend {
             return Ok(());
         }
-        let before = tables();
         for access in [Access::Shared, Access::Exclusive] {
             self.homeport(&["route", "set", instance(access), ECHO, "--backend", backend.word()])?;
         }
-        self.tables.extend(tables().difference(&before).cloned());
         self.backend = backend;
         Ok(())
     }
 
-    /// Deletes the table that came to be for this HomePort, and waits until it is there again.
+    /// Deletes the table of this HomePort, and waits until it is there again.
     pub(super) fn delete_table(&self) -> Result<(), String> {
-        if self.tables.is_empty() {
-            return Err("no table came to be".to_owned());
-        }
-        for table in &self.tables {
-            let words: Vec<&str> = ["delete"].into_iter().chain(table.split(' ')).collect();
-            tool("nft", &words);
-        }
-        eventually("the table is there again", || self.tables.is_subset(&tables()))
+        let table = self.table().ok_or("there is no table with the ports of this HomePort")?;
+        tool("nft", &["delete", "table", "inet", &table]);
+        eventually("the table is there again", || self.table().is_some())
     }
 
-    /// Tells the haproxy of this HomePort to read its configuration again.
-    pub(super) fn reload_proxy(&self) -> Result<(), String> {
-        let first = self.processes("haproxy").into_iter().min().ok_or("no haproxy of this HomePort runs")?;
-        let pid = Pid::from_raw(first).ok_or("no process")?;
-        kill_process(pid, Signal::USR2).map_err(|error| format!("process {first} cannot be told: {error}"))
+    /// The table of this HomePort: of all that are called so on this machine, the one that has its port.
+    fn table(&self) -> Option<String> {
+        let listed = tool("nft", &["list", "tables", "inet"]);
+        let names = listed.lines().filter_map(|line| line.trim().strip_prefix("table inet "));
+        let port = self.port(Access::Exclusive, ECHO).to_string();
+        let has_port = |name: &&str| {
+            // One that is being made anew may be gone by now.
+            let output = Command::new("nft").args(["list", "table", "inet", name]).output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            text.split(|c: char| !c.is_ascii_digit()).any(|number| number == port)
+        };
+        names.filter(|name| name.starts_with("homeport-")).find(has_port).map(str::to_owned)
+    }
+
+    /// Changes what its haproxy has to know: it gets another configuration, or another process takes its place.
+    pub(super) fn reload_proxy(&mut self) -> Result<(), String> {
+        self.changed = !self.changed;
+        let most = if self.changed { "100000" } else { "usual" };
+        self.homeport(&["route", "set", instance(Access::Exclusive), ECHO, "--new-per-second", most])
     }
 
     /// Kills every haproxy of this HomePort, and waits for another one.
@@ -61,12 +66,6 @@ impl Stage {
         eventually("another haproxy runs", || self.processes("haproxy").iter().any(|now| !before.contains(now)))?;
         Ok(blow)
     }
-}
-
-/// The tables that the machine has.
-fn tables() -> BTreeSet<String> {
-    let listed = tool("nft", &["list", "tables"]);
-    listed.lines().map(|line| line.trim().to_owned()).collect()
 }
 
 /// Waits until it holds.

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// Who waited for longer was held up by what was done.
 const HELD: Duration = Duration::from_millis(300);
 
+/// Within this time after something was killed, its connections have ended.
+const NOTICED: Duration = Duration::from_secs(2);
+
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum End {
@@ -28,10 +31,6 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Every way to fail.
-    pub(super) const FAILED: [Self; 6] =
-        [Self::Refused, Self::Reset, Self::Cut, Self::Silent, Self::Wrong, Self::Unmade];
-
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Answered => "answered",
@@ -64,7 +63,7 @@ pub(super) struct Attempt {
     pub(super) end: End,
 }
 
-/// When something was killed: from the order to the end of the command that gave it.
+/// When something was killed: from the order until it was gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Blow {
     pub(super) from: Instant,
@@ -72,9 +71,10 @@ pub(super) struct Blow {
 }
 
 impl Blow {
-    /// Whether the connection was there when it fell. One that was refused was not.
+    /// Whether the connection was there when it fell. One that was refused was not, and one that nobody answered would have been.
     fn hit(&self, attempt: &Attempt) -> bool {
-        attempt.end != End::Refused && attempt.begun <= self.to && attempt.ended >= self.from
+        let was_there = attempt.begun <= self.to && attempt.ended >= self.from;
+        was_there && attempt.ended <= self.to + NOTICED && matches!(attempt.end, End::Reset | End::Cut)
     }
 }
 
@@ -86,6 +86,8 @@ pub(super) struct Tally {
     pub(super) over: Duration,
     /// Those that failed without an excuse, by how.
     pub(super) failed: BTreeMap<End, usize>,
+    /// The first of each of these: after how long it was begun, and how long it took.
+    pub(super) first: BTreeMap<End, [Duration; 2]>,
     /// Those that failed and were on their way when something was killed.
     pub(super) in_flight: usize,
     /// Those that were answered after more than 0.3 s.
@@ -99,9 +101,8 @@ impl Tally {
     pub(super) fn of(attempts: &[Attempt], blows: &[Blow]) -> Self {
         let mut tally = Self { made: attempts.len(), ..Self::default() };
         let begun = attempts.iter().map(|attempt| attempt.begun);
-        if let (Some(first), Some(last)) = (begun.clone().min(), begun.max()) {
-            tally.over = last.duration_since(first);
-        }
+        let (Some(first), Some(last)) = (begun.clone().min(), begun.max()) else { return tally };
+        tally.over = last.duration_since(first);
         for attempt in attempts {
             let took = attempt.ended.saturating_duration_since(attempt.begun);
             if attempt.end == End::Answered {
@@ -111,6 +112,9 @@ impl Tally {
                 tally.in_flight += 1;
             } else {
                 *tally.failed.entry(attempt.end).or_default() += 1;
+                let this = [attempt.begun.duration_since(first), took];
+                let earliest = tally.first.entry(attempt.end).or_insert(this);
+                *earliest = this.min(*earliest);
             }
         }
         tally
@@ -142,11 +146,15 @@ fn only_what_was_on_its_way_when_something_was_killed_has_an_excuse() {
         attempt(1_050, 1_051, End::Refused),
         attempt(100, 900, End::Reset),
         attempt(1_101, 1_300, End::Reset),
+        attempt(1_000, 3_200, End::Reset),
+        attempt(1_000, 16_000, End::Silent),
     ];
     let tally = Tally::of(&attempts, &[blow]);
-    assert_eq!((tally.made, tally.in_flight, tally.held, tally.all_failed()), (7, 2, 1, 3));
-    assert_eq!(tally.failed, BTreeMap::from([(End::Refused, 1), (End::Reset, 2)]));
+    assert_eq!((tally.made, tally.in_flight, tally.held, tally.all_failed()), (9, 2, 1, 5));
+    assert_eq!(tally.failed, BTreeMap::from([(End::Refused, 1), (End::Reset, 3), (End::Silent, 1)]));
+    let milliseconds = |end: End| tally.first[&end].map(|time| time.as_millis());
+    assert_eq!([milliseconds(End::Reset), milliseconds(End::Silent)], [[100, 800], [1_000, 15_000]]);
     assert_eq!((tally.longest, tally.over), (Duration::from_millis(520), Duration::from_millis(1_101)));
-    assert_eq!(Tally::of(&attempts, &[]).all_failed(), 5);
+    assert_eq!(Tally::of(&attempts, &[]).all_failed(), 7);
     assert_eq!(Tally::of(&[], &[]).all_failed(), 0);
 }

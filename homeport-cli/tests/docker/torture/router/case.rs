@@ -19,7 +19,7 @@ pub(super) enum Case {
     DaemonKilled,
     /// The table of the nftables backend is deleted.
     TableDeleted,
-    /// The haproxy of the haproxy backend is told to read its configuration again.
+    /// The haproxy of the haproxy backend gets another configuration.
     ProxyReloaded,
     /// The haproxy of the haproxy backend is killed.
     ProxyKilled,
@@ -84,8 +84,7 @@ impl Case {
             (Self::Switch | Self::Hold, Extent::Full) => 20,
             (Self::DaemonRestarted, Extent::Full) => 10,
             (Self::DaemonKilled | Self::ProxyKilled, Extent::Full) => 4,
-            // The daemon starts an instance again that often, and not more often.
-            (Self::ContainerKilled | Self::ContainerRestarted, Extent::Full) => 3,
+            (Self::ContainerKilled | Self::ContainerRestarted, Extent::Full) => 5,
             (Self::TableDeleted | Self::ProxyReloaded, Extent::Full) => 6,
             (Self::ContainerKilled | Self::ContainerRestarted | Self::DaemonKilled, Extent::Few) => 1,
             (_, Extent::Few) => 2,

@@ -1,20 +1,21 @@
 //! Owns the HomePort that is tried: its two instances, what can be done to them and to its daemon, and when they serve
 //! again. Judges nothing.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::accelerator::eventually;
 use super::attempt::Blow;
 use super::case::Backend;
+use super::load::PATIENCE;
 use super::port::{Access, VERSIONS, images};
 use super::space::Space;
 use crate::fixture::TestImage;
-use crate::world::World;
+use crate::world::{World, docker};
 
 /// The endpoint that sends back what it gets.
 pub(super) const ECHO: &str = "echo";
@@ -25,8 +26,8 @@ pub(super) struct Stage {
     pub(super) world: World,
     /// What carries the bytes now.
     pub(super) backend: Backend,
-    /// The tables that came to be for it.
-    pub(super) tables: BTreeSet<String>,
+    /// Whether a haproxy has a rule that is not the usual one.
+    pub(super) changed: bool,
     version: usize,
     // After the world whose containers use them.
     _images: [[TestImage; 2]; 2],
@@ -50,7 +51,7 @@ impl Stage {
             space: Space::make(0),
             world,
             backend: Backend::Builtin,
-            tables: BTreeSet::new(),
+            changed: false,
             version: 0,
             _images: images,
         };
@@ -98,14 +99,22 @@ impl Stage {
         self.homeport(&["upgrade", instance(Access::Shared), "--to", VERSIONS[self.version]])
     }
 
-    /// Has the engine do something to the exclusive instance's container, and waits until the instance is ready again.
+    /// Has the engine do something to the exclusive instance's container, and waits until the instance is ready again. The blow
+    /// lasts until the container's first process is gone.
     pub(super) fn engine(&self, word: &str) -> Result<Blow, String> {
         let (name, before) = (instance(Access::Exclusive), self.run_of(Access::Exclusive));
         let container = self.world.container(name);
+        let first = PathBuf::from(format!("/proc/{}", docker(&["inspect", "--format", "{{.State.Pid}}", &container])));
         let from = Instant::now();
         // A restart fails: the mount of a volume is there for a moment only, until its container has it. The daemon's succeeds.
-        drop(Command::new("docker").args([word, &container]).stdin(Stdio::null()).output().unwrap());
+        let mut command = Command::new("docker");
+        command.args([word, &container]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut command = command.spawn().unwrap();
+        while first.exists() && from.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let blow = Blow { from, to: Instant::now() };
+        command.wait().unwrap();
         eventually("the instance is ready again", || {
             let status = self.world.status(name);
             let now = status["container"].as_str().map(run);

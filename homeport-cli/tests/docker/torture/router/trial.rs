@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::attempt::{Blow, End, Tally};
+use super::attempt::{Blow, Tally};
 use super::case::{Backend, Case, Extent};
 use super::load::Load;
 use super::long::{Broken, Longs};
@@ -36,6 +36,10 @@ pub(super) fn run(
             Ok(blow) => blows.extend(blow),
             Err(wrong) => wrongs.push(format!("{} {time}: {wrong}", case.word())),
         }
+        if matches!(case, Case::ContainerKilled | Case::ContainerRestarted) {
+            // The daemon waits longer each time with an instance that ends again and again, until somebody does something about it.
+            stage.forgive();
+        }
         std::thread::sleep(BETWEEN + chance.within(BETWEEN));
         broken.extend(longs.broken());
         longs.fill(&stage.run_of(case.access()));
@@ -50,17 +54,12 @@ pub(super) fn run(
     for one in &without {
         wrongs.push(format!("a long connection ended ({}) and its container did not: {}", one.end.word(), one.with));
     }
-    for end in End::FAILED {
-        let first = attempts.iter().filter(|attempt| attempt.end == end).min_by_key(|attempt| attempt.begun);
-        if let (Some(first), Some(_)) = (first, tally.failed.get(&end)) {
-            let all = attempts.iter().map(|attempt| attempt.begun).min().unwrap();
-            let [at, took] = [first.begun.duration_since(all), first.ended.duration_since(first.begun)];
-            eprintln!(
-                "torture: {}: the first that was {}: {at:.1?} after the start, it took {took:.1?}",
-                case.word(),
-                end.word()
-            );
-        }
+    for (end, [at, took]) in &tally.first {
+        let word = end.word();
+        eprintln!(
+            "torture: {}: the first that was {word} came {at:.1?} after the start, and took {took:.1?}",
+            case.word()
+        );
     }
     let (long_without, long_with) = (without.len(), broken.len() - without.len());
     Row { backend, asked, case, times, tally, long_with, long_without, wrongs }
