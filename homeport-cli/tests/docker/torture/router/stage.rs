@@ -145,14 +145,15 @@ impl Stage {
         Ok(blow)
     }
 
-    /// Processes of this HomePort whose command line has this word.
+    /// Processes of this HomePort whose command line has this word: it names the root, or they work below it.
     pub(super) fn processes(&self, word: &str) -> Vec<i32> {
-        let root = self.world.root().display().to_string();
-        let is_one = |line: &str| line.contains(&root) && line.contains(word);
+        let root = self.world.root();
         let all = std::fs::read_dir("/proc").unwrap().flatten();
         let found = all.filter(|entry| {
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            is_one(&String::from_utf8_lossy(&line).replace('\0', " "))
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let works_below = || std::fs::read_link(entry.path().join("cwd")).is_ok_and(|at| at.starts_with(&root));
+            line.contains(word) && (line.contains(&root.display().to_string()) || works_below())
         });
         found.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
     }
