@@ -95,9 +95,10 @@ impl Kind {
         }
     }
 
-    /// Whether it stops the instance's container on its way, so that one that should run may have none when it is cut off.
+    /// Whether it stops the instance's container on its way, or follows what did and comes before the start, so that one that
+    /// should run may have none when it is cut off.
     pub const fn interrupts(self) -> bool {
-        matches!(self, Self::Start | Self::Restart | Self::Config | Self::Restore | Self::Undo)
+        matches!(self, Self::Start | Self::Restart | Self::Config | Self::Restore | Self::Undo | Self::Settle)
             || self.is_change_of_version()
     }
 

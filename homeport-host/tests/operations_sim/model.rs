@@ -19,6 +19,7 @@ use crate::data::{done, restore, snapshot};
 use crate::port::tree;
 use crate::reach::Contents;
 use crate::stage::{Command, Ground, Stage, Trouble, alice};
+use crate::view::Now;
 
 /// Something that somebody does.
 #[derive(Debug, Clone)]
@@ -296,4 +297,22 @@ fn nothing_that_was_written_is_lost_without_consent() {
         })
         .unwrap();
     println!("model: {} sequences", ground.count());
+}
+
+/// After the exchange is done and before the port is started again, what was live is put away: who dies there leaves an instance
+/// that should run without a container that does.
+#[test]
+fn a_port_that_was_put_back_is_started_again_wherever_the_command_died() {
+    let ground = Ground::new();
+    // From just before the exchange is done on, to the end.
+    for point in 15..30 {
+        let stage = ground.stage();
+        let die = Trouble { points: vec![(point, Hazard::Die)], call: None };
+        run(
+            &stage,
+            &[(Deed::Snapshot, Trouble::default()), (Deed::Delete(0), Trouble::default()), (Deed::Restore(0), die)],
+        );
+        let now = stage.all_settled(&point.to_string());
+        assert!(matches!(now[&alice()], Now::Running(_)), "{point}: {now:?}");
+    }
 }
