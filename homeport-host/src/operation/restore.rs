@@ -258,7 +258,7 @@ fn replacing(volume: &VolumeRecord, snapshot: SnapshotUuid, devices: DeviceNodes
     let uuid = known::uuid(volume)?;
     let (tx, name) = (TxId::random(), volume.name.clone());
     let stage = Step::BuildTree { volume: name.clone(), uuid, tx, snapshot, devices };
-    Ok(Replacing { volume: name, uuid, tx, stage })
+    Ok(Replacing { volume: name, uuid, tx, had: volume.has_data, stage })
 }
 
 fn restored(volume: &VolumeRecord, part: &VolumePart) -> RestoreVolume {

@@ -22,7 +22,7 @@ use super::sequence::{bring_up, plan, take_away};
 use super::sequence_version::retire_first;
 use super::step::{AdoptedDirectory, ChangedVolume, PurgedVolume, Step, TrashedTree, Writing};
 use super::{Kind, Plan};
-use crate::ledger::RetiringRecord;
+use crate::ledger::{HasData, RetiringRecord};
 
 /// One volume whose tree is to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Replacing {
     pub uuid: VolumeUuid,
     /// Names the tree that takes the place.
     pub tx: TxId,
+    /// Whether the volume is known to have held something.
+    pub had: HasData,
     /// The step that puts this tree beside the live one.
     pub stage: Step,
 }
@@ -90,6 +92,7 @@ fn replace(bundle: TxId, volumes: &[Replacing], around: &Around<'_>) -> Vec<Step
         uuid: one.uuid,
         tx: one.tx,
         bundle,
+        had: one.had,
     }));
     if let Some((command, within)) = &around.hook {
         steps.extend([Step::EnsureNetwork, Step::RemoveOldContainer, Step::UseVolumes, Step::PrepareRunDir]);

@@ -22,7 +22,7 @@ use super::sequence::{bring_up, make_volumes, plan};
 use super::step::{CheckedPort, Clients, MigratedTree, Migrator, Step, Writing};
 use super::{Kind, Plan};
 use crate::engine::ContainerId;
-use crate::ledger::{RetiringRecord, Slot};
+use crate::ledger::{HasData, RetiringRecord, Slot};
 use crate::request::DeviceNodes;
 
 /// How long a port may take to say what it finds wrong. [spec: ENT-12]
@@ -58,6 +58,8 @@ pub struct Migrating {
     pub uuid: VolumeUuid,
     /// Names the copy.
     pub tx: TxId,
+    /// Whether the volume is known to have held something.
+    pub had: HasData,
     /// The snapshot whose data takes the place of what is there; `None` where a copy of what is there is migrated.
     pub from: Option<SnapshotUuid>,
     /// What is done to the copy, in order.
@@ -164,6 +166,7 @@ fn migrate(going: &Going) -> Vec<Step> {
         uuid: one.uuid,
         tx: one.tx,
         bundle: going.bundle,
+        had: one.had,
     }));
     steps
 }

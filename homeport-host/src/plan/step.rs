@@ -12,8 +12,12 @@ use homeport_volumes::{TxId, VolumeUuid};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::ContainerId;
-use crate::ledger::{Slot, Time};
+use crate::ledger::{HasData, Slot, Time};
 use crate::request::DeviceNodes;
+
+const fn with_care() -> HasData {
+    HasData::Yes
+}
 
 /// One step. Every step can be repeated and can be undone more than once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +145,10 @@ pub enum Step {
         tx: TxId,
         /// The command that takes the live tree out, as the trash knows it.
         bundle: TxId,
+        /// Whether the live tree's volume was known to have held something: it is known so again where this is taken back,
+        /// whatever is left in that tree. Journals from before it was written down are taken back with care.
+        #[serde(default = "with_care")]
+        had: HasData,
     },
     /// Runs the port's own command for the time after a restore, in a container of its own. [spec: MAN-29]
     PostRestore {
@@ -419,5 +427,21 @@ impl<'de> Deserialize<'de> for ListenHostText {
         let text = String::deserialize(deserializer)?;
         let address: Result<homeport_router::ListenAddress, _> = format!("{text}:1").parse();
         address.map(|address| Self(address.host())).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_of_an_older_journal_is_taken_back_as_one_of_data() {
+        let (uuid, tx) = (VolumeUuid::random(), TxId::random());
+        let step = Step::ExchangeTree { volume: "home".parse().unwrap(), uuid, tx, bundle: tx, had: HasData::No };
+        let mut journal = serde_json::to_value(&step).unwrap();
+        assert_eq!(serde_json::from_value::<Step>(journal.clone()).unwrap(), step);
+        journal.as_object_mut().unwrap().remove("had").unwrap();
+        let older = serde_json::from_value::<Step>(journal).unwrap();
+        assert!(matches!(older, Step::ExchangeTree { had: HasData::Yes, .. }), "{older:?}");
     }
 }

@@ -70,7 +70,7 @@ impl Session<'_, '_> {
                 self.build_tree(volume, *uuid, *tx, *snapshot, *devices)
             }
             Step::StageTrashed { uuid, tx, trashed, .. } => self.stage_trashed(*uuid, *tx, *trashed),
-            Step::ExchangeTree { volume, uuid, tx, bundle } => self.exchange_tree(volume, *uuid, *tx, *bundle),
+            Step::ExchangeTree { volume, uuid, tx, bundle, .. } => self.exchange_tree(volume, *uuid, *tx, *bundle),
             Step::PostRestore { command, within } => self.post_restore(command, *within),
             Step::SettleTree { uuid, tx, .. } => self.settle_tree(*uuid, *tx),
             Step::PurgeVolume(volume) => self.purge_volume(volume),

@@ -140,7 +140,7 @@ impl Session<'_, '_> {
         let mut held = self.hold_as_is(uuid)?;
         self.formats.insert(volume.clone(), held.marker().format);
         exchange(&mut held, tx, &keeping)?;
-        self.note_tree(&record, &held)?;
+        self.note_tree(&record, &held, HasData::No)?;
         self.replaced.push(TrashRecord {
             tx,
             bundle,
@@ -164,12 +164,20 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    /// Puts the tree from before in its place again. What was live meanwhile is in the trash, where it was in use at all.
-    pub(super) fn exchange_tree_back(&mut self, uuid: VolumeUuid, tx: TxId, bundle: TxId) -> Result<(), StepError> {
+    /// Puts the tree from before in its place again, which the volume `had`. What was live meanwhile is in the trash, where it was
+    /// in use at all.
+    pub(super) fn exchange_tree_back(
+        &mut self,
+        uuid: VolumeUuid,
+        tx: TxId,
+        bundle: TxId,
+        had: HasData,
+    ) -> Result<(), StepError> {
         let record = self.volume_record(uuid)?;
         let mut held = self.hold_as_is(uuid)?;
         let back = exchange_back(&mut held, tx)?;
-        self.note_tree(&record, &held)?;
+        // A tree that lost everything before is as much of a loss as it was then. [spec: VOL-19]
+        self.note_tree(&record, &held, had)?;
         // One that an earlier try put there, and could not write down any more, is there still.
         let is_in_trash = || record.path.join(".homeport/trash").join(tx.to_string()).is_dir();
         let returned = match back {
@@ -204,11 +212,12 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    /// Notes what the volume is now: the format of the tree that is live, and whether there is anything in it.
-    fn note_tree(&mut self, record: &VolumeRecord, held: &Held) -> Result<(), StepError> {
+    /// Notes what the volume is now: the format of the tree that is live, and that it holds something where there is anything in
+    /// it, or where it `had`.
+    fn note_tree(&mut self, record: &VolumeRecord, held: &Held, had: HasData) -> Result<(), StepError> {
         let filled = std::fs::read_dir(record.path.join("data")).map(|mut names| names.next().is_some());
         let filled = filled.map_err(|source| StepError::Io { action: "look into a volume", source })?;
-        let has_data = if filled { HasData::Yes } else { HasData::No };
+        let has_data = if filled { HasData::Yes } else { had };
         self.writer.set_volume_tree(&record.uuid, held.marker().format, has_data)?;
         Ok(())
     }

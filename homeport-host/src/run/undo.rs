@@ -36,7 +36,7 @@ impl Session<'_, '_> {
             }
             Step::AdoptDirectory(directory) => adopt::unadopt(directory)?,
             Step::ChangeVolume(change) => adopt::change_volume_back(change)?,
-            Step::ExchangeTree { uuid, tx, bundle, .. } => self.exchange_tree_back(*uuid, *tx, *bundle)?,
+            Step::ExchangeTree { uuid, tx, bundle, had, .. } => self.exchange_tree_back(*uuid, *tx, *bundle, *had)?,
             Step::BuildTree { uuid, tx, .. }
             | Step::StageTrashed { uuid, tx, .. }
             | Step::CopyTree { uuid, tx, .. } => {

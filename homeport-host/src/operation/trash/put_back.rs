@@ -283,11 +283,12 @@ fn undo(
     for tree in trees {
         // By its identity: another port may have left a volume of the same name.
         let known = writer.volume_by_uuid(&tree.uuid.to_string())?.filter(|known| known.instance == instance);
-        volumes.push(known.map_or_else(|| volume_of(writer, &instance, &tree.volume), Ok)?);
+        let record = known.map_or_else(|| volume_of(writer, &instance, &tree.volume), Ok)?;
         let tx = TxId::random();
         let (volume, uuid, trashed) = (tree.volume.clone(), tree.uuid, tree.tx);
         let stage = Step::StageTrashed { volume: volume.clone(), uuid, tx, trashed };
-        replacing.push(Replacing { volume, uuid, tx, stage });
+        replacing.push(Replacing { volume, uuid, tx, had: record.has_data, stage });
+        volumes.push(record);
     }
     let mut around = Surroundings::of(host, writer, root, &instance, &volumes)?;
     let question = Question { command: command(&what), facts: facts(trees, &volumes), needed: around.cannot_be_kept() };

@@ -131,7 +131,8 @@ impl Case<'_> {
             };
             let own = |record: &&VolumeRecord| record.name == *name && record.port == self.present.port;
             let Some(record) = self.volumes.iter().find(own) else { continue };
-            found.push(Migrating { volume: name.clone(), uuid: known::uuid(record)?, tx: TxId::random(), from, steps });
+            let (uuid, had) = (known::uuid(record)?, record.has_data);
+            found.push(Migrating { volume: name.clone(), uuid, tx: TxId::random(), had, from, steps });
         }
         Ok(found)
     }
