@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::stage::ask;
+use crate::stage::{Stage, ask};
 
 /// How many new clients come in a second.
 const A_SECOND: u64 = 250;
@@ -58,6 +58,20 @@ impl Load {
         // Some have come before anything happens.
         sleep(Duration::from_millis(300)).await;
         Self { stop, broken, short, long }
+    }
+
+    /// Clients of whom all that stay are connected with this container by the haproxy. The router takes whom it leaves waiting for
+    /// a quarter of a second, as it may on a busy machine: then others come.
+    pub(crate) async fn by_the_haproxy(stage: &Stage, container: &str) -> Self {
+        for _ in 0..10 {
+            let load = Self::start(stage.address).await;
+            if stage.flows_within(Duration::from_secs(2), &[(container, LONG)]).await.is_ok() {
+                return load;
+            }
+            load.end().await.assert_all_served();
+            stage.flows_when(&[]).await;
+        }
+        panic!("ten times over, the haproxy did not have all who stay: {:?}", stage.flows());
     }
 
     /// No more come; all that have come are waited for.

@@ -154,31 +154,26 @@ impl Stage {
         all
     }
 
-    /// Waits until so many are connected with this container and no other: by the haproxy, or by the router, which takes whom
-    /// the haproxy leaves waiting for too long.
-    pub(crate) async fn connected_when(&self, container: &str, wanted: usize) {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let router = self.router.status().into_iter().flat_map(|status| status.live);
-            let router = router.map(|live| (live.container.to_string(), live.connections));
-            let all: Vec<_> = self.flows().into_iter().chain(router).filter(|(_, count)| *count > 0).collect();
-            let is_alone = all.iter().all(|(name, _)| name == container);
-            if is_alone && all.iter().map(|(_, count)| count).sum::<usize>() == wanted {
-                return;
-            }
-            assert!(Instant::now() < until, "{all:?}, wanted {wanted} with {container}");
-            sleep(Duration::from_millis(20)).await;
-        }
+    pub(crate) async fn flows_when(&self, wanted: &[(&str, usize)]) {
+        let found = self.flows_within(PATIENCE, wanted).await;
+        assert_eq!(found, Ok(()), "wanted {wanted:?}");
     }
 
-    pub(crate) async fn flows_when(&self, wanted: &[(&str, usize)]) {
-        let until = Instant::now() + PATIENCE;
+    /// Waits so long for these; what there is instead.
+    pub(crate) async fn flows_within(
+        &self,
+        limit: Duration,
+        wanted: &[(&str, usize)],
+    ) -> Result<(), Vec<(String, usize)>> {
+        let until = Instant::now() + limit;
         loop {
             let found = self.flows();
             if found.iter().map(|(name, count)| (name.as_str(), *count)).eq(wanted.iter().copied()) {
-                return;
+                return Ok(());
             }
-            assert!(Instant::now() < until, "{found:?}, wanted {wanted:?}");
+            if Instant::now() >= until {
+                return Err(found);
+            }
             sleep(Duration::from_millis(20)).await;
         }
     }

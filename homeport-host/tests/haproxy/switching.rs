@@ -16,8 +16,7 @@ use crate::stage::{Container, Stage, ask};
 async fn new_clients_go_to_the_next_container_from_the_moment_of_the_switch() {
     let containers = ["a", "b"].map(Container::start);
     let stage = Stage::leading_to(&containers[0]);
-    let load = Load::start(stage.address).await;
-    stage.connected_when("a", 10).await;
+    let load = Load::by_the_haproxy(&stage, "a").await;
     let mut switched = Vec::new();
     for round in 1..=6_usize {
         let begun = Instant::now();
@@ -121,8 +120,7 @@ async fn clients_of_ipv6_are_led_and_held_as_well() {
     let second = Container::start("b");
     let stage = Stage::new(listen, RouteRules::default());
     stage.point(&first);
-    let load = Load::start(stage.address).await;
-    stage.connected_when("a", 10).await;
+    let load = Load::by_the_haproxy(&stage, "a").await;
     stage.hold();
     sleep(Duration::from_millis(300)).await;
     stage.point(&second);
