@@ -70,15 +70,8 @@ pub(crate) fn adopt(address: ListenAddress, socket: OwnedFd, backlog: u16) -> io
     if socket.r#type()? != Type::STREAM || socket.protocol()? != Some(Protocol::TCP) || !socket.is_listener()? {
         return Ok(Err("is not listening for TCP".to_owned()));
     }
-    let Some(bound) = socket.local_addr()?.as_socket() else { return Ok(Err("has no network address".to_owned())) };
-    let family = match bound {
-        SocketAddr::V4(_) => Family::V4,
-        SocketAddr::V6(_) if socket.only_v6()? => Family::V6,
-        SocketAddr::V6(_) => Family::Both,
-    };
-    if !is_of(address, bound, family) {
-        let families = if family == Family::Both { ", for both families" } else { "" };
-        return Ok(Err(format!("listens on `{bound}`{families}")));
+    if let Err(found) = bound_for(address, &socket, "listens")? {
+        return Ok(Err(found));
     }
     socket.set_nonblocking(true)?;
     // The process that bound it may have given its clients their options one by one.
@@ -88,8 +81,23 @@ pub(crate) fn adopt(address: ListenAddress, socket: OwnedFd, backlog: u16) -> io
     Ok(Ok(socket.into()))
 }
 
+/// Where a socket is bound, if that is as the address would be bound now; else what it does there instead.
+pub(crate) fn bound_for(address: ListenAddress, socket: &Socket, does: &str) -> io::Result<Result<SocketAddr, String>> {
+    let Some(bound) = socket.local_addr()?.as_socket() else { return Ok(Err("has no network address".to_owned())) };
+    let family = match bound {
+        SocketAddr::V4(_) => Family::V4,
+        SocketAddr::V6(_) if socket.only_v6()? => Family::V6,
+        SocketAddr::V6(_) => Family::Both,
+    };
+    if is_of(address, bound, family) {
+        return Ok(Ok(bound));
+    }
+    let families = if family == Family::Both { ", for both families" } else { "" };
+    Ok(Err(format!("{does} on `{bound}`{families}")))
+}
+
 /// Whether the address would be bound in this way.
-pub(crate) fn is_of(address: ListenAddress, bound: SocketAddr, family: Family) -> bool {
+fn is_of(address: ListenAddress, bound: SocketAddr, family: Family) -> bool {
     let is_at = |ip: IpAddr| bound.ip() == ip && bound.port() == address.port().get();
     match address.host() {
         ListenHost::Any => match family {

@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::batch::Asked;
 use crate::address::{ListenAddress, ListenHost};
-use crate::listen::{Family, is_of, is_without_ipv6};
+use crate::listen::{Family, bound_for, is_without_ipv6};
 
 /// How much the kernel keeps of what has come: the datagrams of some thousand clients who send at once.
 const ROOM: usize = 4 << 20;
@@ -69,19 +69,12 @@ pub(crate) fn adopt(address: ListenAddress, socket: OwnedFd) -> io::Result<Resul
     if socket.r#type()? != Type::DGRAM || socket.protocol()? != Some(Protocol::UDP) {
         return Ok(Err("takes no datagrams".to_owned()));
     }
-    let Some(bound) = socket.local_addr()?.as_socket() else { return Ok(Err("has no network address".to_owned())) };
-    if socket.peer_addr().is_ok() {
-        return Ok(Err(format!("takes datagrams of one peer alone on `{bound}`")));
-    }
-    let family = match bound {
-        SocketAddr::V4(_) => Family::V4,
-        SocketAddr::V6(_) if socket.only_v6()? => Family::V6,
-        SocketAddr::V6(_) => Family::Both,
+    let does = if socket.peer_addr().is_ok() { "takes datagrams of one peer alone" } else { "takes datagrams" };
+    let bound = match bound_for(address, &socket, does)? {
+        Ok(bound) if socket.peer_addr().is_ok() => return Ok(Err(format!("{does} on `{bound}`"))),
+        Ok(bound) => bound,
+        Err(found) => return Ok(Err(found)),
     };
-    if !is_of(address, bound, family) {
-        let families = if family == Family::Both { ", for both families" } else { "" };
-        return Ok(Err(format!("takes datagrams on `{bound}`{families}")));
-    }
     socket.set_nonblocking(true)?;
     give_options(&socket, bound)?;
     Ok(Ok(socket.into()))
