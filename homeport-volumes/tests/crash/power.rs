@@ -4,7 +4,6 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::disk::{Device, Kind, Mounted};
 use crate::effort;
@@ -38,8 +37,8 @@ fn write(root: &Path, file: usize, left_out: LeftOut) {
         LeftOut::SyncOfTheFile => fs::rename(new, name).unwrap(),
         LeftOut::Order => {
             fs::rename(new, name).unwrap();
-            // Long enough for the neighbour to make the name safe before the content.
-            std::thread::sleep(Duration::from_millis(3));
+            // As anybody on this file system may at any moment: the name is safe before the content.
+            File::open(root).unwrap().sync_all().unwrap();
             writer.sync_all().unwrap();
         }
         LeftOut::Nothing | LeftOut::SyncOfTheDirectory => {
