@@ -81,6 +81,7 @@ mod status;
 mod target;
 mod threads;
 mod traffic;
+mod turn;
 mod udp;
 mod visit;
 

@@ -10,6 +10,8 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use crate::turn::Transfers;
+
 /// What a pipe is asked to hold, the best first. One MiB is the most that an unprivileged process gets; less than the
 /// last moves nothing that copying would not.
 const CAPACITIES: [usize; 2] = [1 << 20, 1 << 18];
@@ -22,6 +24,8 @@ pub(crate) struct Pipes {
     places: Arc<Semaphore>,
     empty: Mutex<Vec<Pipe>>,
     wanted: Notify,
+    /// Those for whom they are.
+    pub(crate) transfers: Transfers,
 }
 
 /// A pipe, lent to one direction of a connection. Dropped, it is closed with all that it holds.
@@ -41,6 +45,7 @@ impl Pipes {
             places: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
             empty: Mutex::default(),
             wanted: Notify::new(),
+            transfers: Transfers::default(),
         }
     }
 
@@ -90,10 +95,10 @@ impl Pipe {
         self.held
     }
 
-    /// Moves what the socket has into the pipe, which has to be empty: only then does "would block" mean the socket. 0 is
-    /// the end of the data, or urgent data that cannot be moved so.
-    pub(crate) fn fill(&mut self, from: impl AsFd) -> io::Result<usize> {
-        let count = splice(from, None, &self.entry, None, self.capacity, SpliceFlags::NONBLOCK)?;
+    /// Moves what the socket has into the pipe, `most` bytes of it, which are some. The pipe has to be empty: only then does
+    /// "would block" mean the socket. 0 is the end of the data, or urgent data that cannot be moved so.
+    pub(crate) fn fill(&mut self, from: impl AsFd, most: usize) -> io::Result<usize> {
+        let count = splice(from, None, &self.entry, None, self.capacity.min(most), SpliceFlags::NONBLOCK)?;
         self.held += count;
         Ok(count)
     }
@@ -160,12 +165,12 @@ mod tests {
         let (mut sends, gets) = pair();
         sends.write_all(b"secret").unwrap();
         let mut pipe = pipes.take().unwrap();
-        assert_eq!(pipe.fill(&gets).unwrap(), 6);
+        assert_eq!(pipe.fill(&gets, 99).unwrap(), 6);
         pipes.give_back(pipe);
         let mut next = pipes.take().unwrap();
         assert_eq!(next.held(), 0);
         sends.write_all(b"other").unwrap();
-        next.fill(&gets).unwrap();
+        next.fill(&gets, 99).unwrap();
         assert_eq!(&*next.empty().unwrap(), b"other");
     }
 
@@ -175,13 +180,15 @@ mod tests {
         let ((mut sends, gets), (takes, mut reads)) = (pair(), pair());
         let mut pipe = pipes.take().unwrap();
         sends.write_all(b"through").unwrap();
-        assert_eq!((pipe.fill(&gets).unwrap(), pipe.drain(&takes).unwrap(), pipe.held()), (7, 7, 0));
+        for (most, count) in [(5, 5), (99, 2)] {
+            assert_eq!((pipe.fill(&gets, most).unwrap(), pipe.drain(&takes).unwrap(), pipe.held()), (count, count, 0));
+        }
         let mut got = [0; 7];
         reads.read_exact(&mut got).unwrap();
         assert_eq!(&got, b"through");
         assert_eq!(&*pipe.empty().unwrap(), b"");
         drop(sends);
-        assert_eq!(pipe.fill(&gets).unwrap(), 0, "the end of the data");
+        assert_eq!(pipe.fill(&gets, 99).unwrap(), 0, "the end of the data");
     }
 
     #[tokio::test]

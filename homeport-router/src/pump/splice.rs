@@ -12,10 +12,8 @@ use super::run::{Run, is_large};
 use super::sink::Sink;
 use crate::pipe::{Pipe, Pipes, is_beyond_pipes};
 use crate::traffic::Meter;
+use crate::turn::Turn;
 
-/// After so much the other connections of the thread have their turn: two milliseconds at the most that one machine moves.
-/// Each turn asks the kernel for news, so that shorter ones cost a tenth of the processor time and more.
-const TURN: usize = 8 * 1024 * 1024;
 /// Whoever takes nothing for so long gives the pipe to another transfer that needs one.
 const STALLED: Duration = Duration::from_secs(1);
 
@@ -30,25 +28,29 @@ enum Drained {
 /// Moves the data for as long as much of it comes at once, and counts what was handed on. What it returns with is for
 /// copying to find out: the end of the data, little data, or that there is no pipe.
 pub(super) async fn splice(from: &TcpStream, to: &mut Sink<'_>, moved: Meter<'_>, pipes: &Pipes) -> io::Result<Run> {
-    // Since the last wait, and since the last turn of the others.
-    let (mut at_once, mut turn) = (0, 0);
+    // Both since the last wait.
+    let (mut at_once, mut turn) = (0, None);
     loop {
         poll_fn(|cx| from.poll_read_ready(cx)).await?;
         let Some(mut pipe) = pipes.take() else { return Ok(Run::without_pipe()) };
-        match from.try_io(Interest::READABLE, || pipe.fill(from)) {
+        let most = turn.get_or_insert_with(|| pipes.transfers.begin()).left();
+        match from.try_io(Interest::READABLE, || pipe.fill(from, most)) {
             Ok(0) => {
                 pipes.give_back(pipe);
                 return Ok(Run::default());
             }
             Ok(count) => {
                 at_once += count;
-                turn += count;
-                if let Drained::Copied = drain(pipe, to, moved, pipes).await? {
+                if let Drained::Copied = drain(pipe, to, moved, pipes, &mut turn).await? {
                     return Ok(Run::without_pipe());
+                }
+                if turn.as_mut().is_some_and(|turn| turn.is_over_after(count)) {
+                    yield_now().await;
                 }
             }
             Err(error) => {
                 pipes.give_back(pipe);
+                turn = None;
                 match error.kind() {
                     io::ErrorKind::WouldBlock if is_large(at_once) => at_once = 0,
                     io::ErrorKind::WouldBlock => return Ok(Run::default()),
@@ -57,15 +59,17 @@ pub(super) async fn splice(from: &TcpStream, to: &mut Sink<'_>, moved: Meter<'_>
                 }
             }
         }
-        if turn >= TURN {
-            turn = 0;
-            yield_now().await;
-        }
     }
 }
 
-/// Moves all that the pipe holds into the socket, however long that takes.
-async fn drain(mut pipe: Pipe, to: &mut Sink<'_>, moved: Meter<'_>, pipes: &Pipes) -> io::Result<Drained> {
+/// Moves all that the pipe holds into the socket, however long that takes. The turn ends where that has to be waited for.
+async fn drain(
+    mut pipe: Pipe,
+    to: &mut Sink<'_>,
+    moved: Meter<'_>,
+    pipes: &Pipes,
+    turn: &mut Option<Turn<'_>>,
+) -> io::Result<Drained> {
     let stream = to.stream();
     while pipe.held() > 0 {
         let is_stuck = match stream.try_io(Interest::WRITABLE, || pipe.drain(stream)) {
@@ -74,7 +78,10 @@ async fn drain(mut pipe: Pipe, to: &mut Sink<'_>, moved: Meter<'_>, pipes: &Pipe
                 moved.add(count);
                 false
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(stream, pipes).await? == Wait::Stalled,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                *turn = None;
+                wait(stream, pipes).await? == Wait::Stalled
+            }
             Err(error) if is_beyond_pipes(&error) => true,
             Err(error) => return Err(error),
         };
