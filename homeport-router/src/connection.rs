@@ -27,13 +27,25 @@ const PORTS: u32 = 16;
 
 /// Serves the client to its end; cancelled at any point, both sides are reset. Its addresses come with it where its socket does not
 /// know them: apart, since most do.
-pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, from: SocketAddr, ends: Option<Box<Ends>>, seat: Seat) {
+pub(crate) fn serve(
+    route: Arc<Route>,
+    client: TcpStream,
+    from: SocketAddr,
+    ends: Option<Box<Ends>>,
+    seat: Seat,
+) -> impl Future<Output = ()> + Send {
     let mut visiting = Visiting::new(&route, from);
     let client = Severed::new(client);
-    // Most connections are beyond this for most of their time: its state is kept apart, and given up.
-    let caller = Caller { client: client.stream(), from, ports: &route.ports };
-    let attached = Box::pin(attach(&route, |address| dial(address, &caller, route.source()))).await;
-    if let Some(Attached { target, ticket, announcement }) = attached {
+    // An `async fn` would keep room for its arguments twice, here and in what it calls, for as long as the connection lives.
+    async move {
+        // Most connections are beyond this for most of their time: its state is kept apart, and given up.
+        let Some(Attached { target, ticket, announcement }) =
+            Box::pin(attach_client(&route, client.stream(), from)).await
+        else {
+            visiting.ended(VisitEnd::Unserved);
+            drop(client);
+            return drop(seat);
+        };
         visiting.connected_with(ticket.container());
         let carried = async {
             if !announcement.is_none() {
@@ -48,20 +60,26 @@ pub(crate) async fn serve(route: Arc<Route>, client: TcpStream, from: SocketAddr
             carried = carried => if carried.is_ok() { VisitEnd::Closed } else { VisitEnd::Reset },
             () = idle_too_long(&route, target.stream(), &visiting.passed) => VisitEnd::Idle,
         };
-        match end {
-            VisitEnd::Closed => {
-                client.let_go();
-                target.let_go();
-            }
-            VisitEnd::Idle => route.traffic.idle.add(1),
-            _ => {}
+        if end == VisitEnd::Idle {
+            route.traffic.idle.add(1);
         }
         visiting.ended(end);
-    } else {
-        visiting.ended(VisitEnd::Unserved);
+        if end == VisitEnd::Closed {
+            client.let_go();
+            target.let_go();
+        } else {
+            drop((client, target));
+        }
+        // Only now: the descriptors that both stand for are closed.
+        drop(ticket);
+        drop(seat);
     }
-    // Only now: the descriptors that the seat stands for are closed.
-    drop(seat);
+}
+
+/// Connects for this client.
+async fn attach_client<'a>(route: &'a Route, client: &TcpStream, from: SocketAddr) -> Option<Attached<'a>> {
+    let caller = Caller { client, from, ports: &route.ports };
+    attach(route, |address| dial(address, &caller, route.source())).await
 }
 
 /// A connection with the route's target, counted among the live ones.

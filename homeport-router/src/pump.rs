@@ -63,16 +63,27 @@ pub(crate) async fn pump(
 }
 
 /// Moves one direction's bytes until their end.
-async fn carry(from: &TcpStream, mut to: Sink<'_>, moved: Meter<'_>, pipes: &Pipes) -> io::Result<()> {
-    let mut run = Run::default();
-    while let Some(count) = copy(from, &mut to, moved).await? {
-        run.copied(count);
-        if run.is_bulk() {
-            // Kept apart: few connections are ever there, and an idle one shall not have room for it.
-            run = Box::pin(splice(from, &mut to, moved, pipes)).await?;
+#[expect(
+    clippy::manual_async_fn,
+    reason = "it would keep room for its arguments twice, for as long as the connection lives"
+)]
+fn carry<'a>(
+    from: &'a TcpStream,
+    mut to: Sink<'a>,
+    moved: Meter<'a>,
+    pipes: &'a Pipes,
+) -> impl Future<Output = io::Result<()>> + 'a {
+    async move {
+        let mut run = Run::default();
+        while let Some(count) = copy(from, &mut to, moved).await? {
+            run.copied(count);
+            if run.is_bulk() {
+                // Kept apart: few connections are ever there, and an idle one shall not have room for it.
+                run = Box::pin(splice(from, &mut to, moved, pipes)).await?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Tells the peer that no more data comes.

@@ -15,7 +15,7 @@ const SHORT: usize = 400;
 /// How many idle ones.
 const IDLE: usize = 1_000;
 /// What 10,000 idle connections may take of the router's memory; sockets are the kernel's.
-const MIB_OF_10_000: f64 = 30.0;
+const MIB_OF_10_000: f64 = 25.0;
 /// What one connection of 64 bytes there and back may call, its share of waits included.
 const CALLS: f64 = 28.0;
 

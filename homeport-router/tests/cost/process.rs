@@ -87,10 +87,10 @@ impl Forwarder {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
-    /// Its share of memory.
+    /// The memory that nobody shares with it. Its code, which this process has as well, is not what a connection costs.
     pub(crate) fn memory_kib(&self) -> u64 {
         let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id())).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
