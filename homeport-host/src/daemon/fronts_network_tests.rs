@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use homeport_core::manifest::Transport;
-use homeport_router::{Backend, ListenAddress, RouteId, RouteRules, RouteState};
+use homeport_router::{Backend, ListenAddress, RouteId, RouteRules, RouteState, Target};
 
 use self::network::{CLIENT_V4, Container, HOST_V4, HOST_V6, Network, PATIENCE, Side};
 use crate::accelerator::{Accelerator as _, Accelerators, Nftables};
@@ -205,6 +205,50 @@ fn a_container_that_died_takes_its_clients_with_it() {
     let ended = client.exchange("are you there").map_err(|error| error.kind());
     assert_eq!(ended, Err(ErrorKind::ConnectionReset));
     assert_eq!((counted().open, counted().state), (0, RouteState::Held));
+    network.end();
+}
+
+/// A container of this network where nobody listens, as where it has died a moment ago.
+fn deaf(container: Container) -> Target {
+    let mut target = container.target();
+    target.address.set_port(9);
+    target
+}
+
+#[test]
+fn a_client_is_not_refused_where_nobody_listens_and_waits_with_the_router() {
+    let families = [
+        (Container::V4(2), Container::V4(3), v4(), "3 172.18.0.1"),
+        (Container::V6(2), Container::V6(3), v6(), "3 fd00:18::1"),
+    ];
+    for (first, next, to, by_router) in families {
+        let network = led_to(first);
+        network.start(next);
+        let by_kernel = network.ask(Side::Client, to).unwrap().replacen('2', "3", 1);
+        for side in [Side::Client, Side::Host] {
+            network.addresses().point(&id(), deaf(first)).unwrap();
+            assert_eq!(carried(&network), (Backend::Nftables, vec![]));
+            let waits = network.asking(side, to);
+            std::thread::sleep(Duration::from_millis(1_500));
+            assert!(!waits.is_finished(), "{side:?}: {:?}", waits.join());
+            network.addresses().point(&id(), next.target()).unwrap();
+            assert_eq!(waits.join().unwrap().unwrap(), by_router, "{side:?}");
+            assert_eq!(network.ask(Side::Client, to).unwrap(), by_kernel, "{side:?}: others are led at once");
+        }
+        network.end();
+    }
+}
+
+#[test]
+fn who_comes_by_another_way_to_where_nobody_listens_is_refused() {
+    let network = led_to(Container::V4(2));
+    network.addresses().point(&id(), deaf(Container::V4(2))).unwrap();
+    network.host(
+        "nft add table ip other; nft add chain ip other c '{ type nat hook prerouting priority -100; }'; \
+         nft add rule ip other c tcp dport 8022 dnat to 172.18.0.2:9",
+    );
+    let refused = network.ask(Side::Client, (HOST_V4, 8022).into()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     network.end();
 }
 

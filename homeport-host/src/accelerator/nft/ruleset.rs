@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use homeport_core::unit::PortNumber;
+
 use super::lead::{Element, Lead, Owner, Protocol};
 use super::span::{Family, Span};
 use super::table::TableName;
@@ -24,6 +26,10 @@ pub(super) type Known = BTreeMap<Lead, Owner>;
 ///
 /// What was led from outside is counted by its target twice, before and after this machine forwards it: what came and never went
 /// was kept from it by some firewall.
+///
+/// A reset with the number 0 answers a packet that acknowledged nothing; of a connection that was never there, that is a client's
+/// first one, and nobody listens at the target, whose container may have died a moment ago. The client does not get it, but asks
+/// again a second later, and then comes to the socket that listens here, which waits for the container as it does for everybody's.
 const CHAINS: &str = "\
 \tchain from_outside {
 \t\ttype nat hook prerouting priority -105; policy accept;
@@ -37,6 +43,8 @@ const CHAINS: &str = "\
 \t\tip daddr 127.0.0.0/8 return
 \t\tip6 daddr ::1 return
 \t\tfib daddr type != local return
+\t\tip saddr . tcp sport @refused4 return
+\t\tip6 saddr . tcp sport @refused6 return
 \t\tmeta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport . ip saddr map @lead4
 \t\tmeta l4proto { tcp, udp } dnat ip6 to meta l4proto . ip6 daddr . th dport . ip6 saddr map @lead6
 \t}
@@ -50,6 +58,11 @@ const CHAINS: &str = "\
 \t\tfib saddr type local return
 \t\tct state new ct status dnat meta l4proto . ip daddr . th dport @target4 update @went4 { meta l4proto . ip daddr . th dport counter }
 \t\tct state new ct status dnat meta l4proto . ip6 daddr . th dport @target6 update @went6 { meta l4proto . ip6 daddr . th dport counter }
+\t}
+\tchain refuses {
+\t\ttype filter hook prerouting priority -99; policy accept;
+\t\ttcp flags & (rst | ack) == rst | ack tcp sequence 0 ct direction reply ct status & (dnat | assured) == dnat ct original proto-dst . ip saddr . tcp sport @ways4 update @refused4 { ip daddr . tcp dport } drop
+\t\ttcp flags & (rst | ack) == rst | ack tcp sequence 0 ct direction reply ct status & (dnat | assured) == dnat ct original proto-dst . ip6 saddr . tcp sport @ways6 update @refused6 { ip6 daddr . tcp dport } drop
 \t}
 ";
 
@@ -68,12 +81,17 @@ enum Part {
     Came,
     /// How many of them were forwarded.
     Went,
+    /// By which public port clients are led to a target over TCP, or were.
+    Ways,
+    /// Clients who are not led for a while, as nobody listened where they were.
+    Refused,
 }
 
 impl Part {
-    const ALL: [Self; 6] = [Self::Lead, Self::Known, Self::Named, Self::Target, Self::Came, Self::Went];
-    /// Those whose entries are made anew; the others count.
-    const WRITTEN: [Self; 4] = [Self::Lead, Self::Known, Self::Named, Self::Target];
+    const ALL: [Self; 8] =
+        [Self::Lead, Self::Known, Self::Named, Self::Target, Self::Ways, Self::Came, Self::Went, Self::Refused];
+    /// Those whose entries are made anew; the kernel makes the others'.
+    const WRITTEN: [Self; 5] = [Self::Lead, Self::Known, Self::Named, Self::Target, Self::Ways];
 
     const fn in_family(self, family: Family) -> &'static str {
         match (self, family) {
@@ -85,17 +103,21 @@ impl Part {
             (Self::Named, Family::V6) => "named6",
             (Self::Target, Family::V4) => "target4",
             (Self::Target, Family::V6) => "target6",
+            (Self::Ways, Family::V4) => "ways4",
+            (Self::Ways, Family::V6) => "ways6",
             (Self::Came, Family::V4) => "came4",
             (Self::Came, Family::V6) => "came6",
             (Self::Went, Family::V4) => "went4",
             (Self::Went, Family::V6) => "went6",
+            (Self::Refused, Family::V4) => "refused4",
+            (Self::Refused, Family::V6) => "refused6",
         }
     }
 
     const fn kind(self) -> &'static str {
         match self {
             Self::Lead => "map",
-            Self::Known | Self::Named | Self::Target | Self::Came | Self::Went => "set",
+            Self::Known | Self::Named | Self::Target | Self::Ways | Self::Came | Self::Went | Self::Refused => "set",
         }
     }
 
@@ -114,6 +136,10 @@ impl Part {
             Self::Target => (format!("inet_proto . {ip} . inet_service"), ""),
             Self::Came | Self::Went => {
                 (format!("inet_proto . {ip} . inet_service"), "\n\t\tsize 4096\n\t\tflags dynamic")
+            }
+            Self::Ways => (format!("inet_service . {ip} . inet_service"), ""),
+            Self::Refused => {
+                (format!("{ip} . inet_service"), "\n\t\tsize 65535\n\t\tflags dynamic, timeout\n\t\ttimeout 5s")
             }
         };
         format!("\t{kind} {name} {{\n\t\ttype {types}{flags}\n\t}}\n")
@@ -168,6 +194,13 @@ fn entries(table: &TableName, elements: &[Element], known: &Known) -> String {
         let key = format!("{protocol} . {} . {}", target.ip(), target.port());
         writeln!(text, "add element inet {table} {name} {{ {key} }}").unwrap_or(());
     }
+    let tcp = known.keys().filter(|lead| lead.protocol == Protocol::Tcp);
+    let ways: BTreeSet<(PortNumber, SocketAddr)> = tcp.map(|lead| (lead.port, lead.target)).collect();
+    for (port, target) in ways {
+        let name = Part::Ways.in_family(Family::of(target.ip()));
+        let key = format!("{port} . {} . {}", target.ip(), target.port());
+        writeln!(text, "add element inet {table} {name} {{ {key} }}").unwrap_or(());
+    }
     for (lead, owner) in known {
         let key = key(lead);
         for (part, comment) in [(Part::Known, owner.container.to_string()), (Part::Named, owner.route.to_string())] {
@@ -203,84 +236,7 @@ mod tests {
 
     #[test]
     fn the_whole_table_without_entries_is_this() {
-        insta::assert_snapshot!(whole(&table(), &[], &Known::new()), @r"
-        add table inet homeport-46b0e6252379
-        delete table inet homeport-46b0e6252379
-        table inet homeport-46b0e6252379 {
-        	map lead4 {
-        		type inet_proto . ipv4_addr . inet_service . ipv4_addr : ipv4_addr . inet_service
-        		flags interval, timeout
-        	}
-        	map lead6 {
-        		type inet_proto . ipv6_addr . inet_service . ipv6_addr : ipv6_addr . inet_service
-        		flags interval, timeout
-        	}
-        	set known4 {
-        		type inet_proto . ipv4_addr . inet_service . ipv4_addr . inet_service
-        	}
-        	set known6 {
-        		type inet_proto . ipv6_addr . inet_service . ipv6_addr . inet_service
-        	}
-        	set named4 {
-        		type inet_proto . ipv4_addr . inet_service . ipv4_addr . inet_service
-        	}
-        	set named6 {
-        		type inet_proto . ipv6_addr . inet_service . ipv6_addr . inet_service
-        	}
-        	set target4 {
-        		type inet_proto . ipv4_addr . inet_service
-        	}
-        	set target6 {
-        		type inet_proto . ipv6_addr . inet_service
-        	}
-        	set came4 {
-        		type inet_proto . ipv4_addr . inet_service
-        		size 4096
-        		flags dynamic
-        	}
-        	set came6 {
-        		type inet_proto . ipv6_addr . inet_service
-        		size 4096
-        		flags dynamic
-        	}
-        	set went4 {
-        		type inet_proto . ipv4_addr . inet_service
-        		size 4096
-        		flags dynamic
-        	}
-        	set went6 {
-        		type inet_proto . ipv6_addr . inet_service
-        		size 4096
-        		flags dynamic
-        	}
-        	chain from_outside {
-        		type nat hook prerouting priority -105; policy accept;
-        		jump lead
-        	}
-        	chain from_here {
-        		type nat hook output priority -105; policy accept;
-        		jump lead
-        	}
-        	chain lead {
-        		ip daddr 127.0.0.0/8 return
-        		ip6 daddr ::1 return
-        		fib daddr type != local return
-        		meta l4proto { tcp, udp } dnat ip to meta l4proto . ip daddr . th dport . ip saddr map @lead4
-        		meta l4proto { tcp, udp } dnat ip6 to meta l4proto . ip6 daddr . th dport . ip6 saddr map @lead6
-        	}
-        	chain came {
-        		type filter hook prerouting priority -99; policy accept;
-        		ct state new ct status dnat meta l4proto . ip daddr . th dport @target4 update @came4 { meta l4proto . ip daddr . th dport counter }
-        		ct state new ct status dnat meta l4proto . ip6 daddr . th dport @target6 update @came6 { meta l4proto . ip6 daddr . th dport counter }
-        	}
-        	chain went {
-        		type filter hook postrouting priority 300; policy accept;
-        		fib saddr type local return
-        		ct state new ct status dnat meta l4proto . ip daddr . th dport @target4 update @went4 { meta l4proto . ip daddr . th dport counter }
-        		ct state new ct status dnat meta l4proto . ip6 daddr . th dport @target6 update @went6 { meta l4proto . ip6 daddr . th dport counter }
-        	}
-        }
-        ");
+        insta::assert_snapshot!(whole(&table(), &[], &Known::new()));
     }
 
     #[test]
@@ -305,13 +261,14 @@ mod tests {
         let table = table();
         let anew = entries_anew(&table, &elements, &known);
         let (flushed, added): (Vec<&str>, Vec<&str>) = anew.lines().partition(|line| line.starts_with("flush "));
-        assert_eq!(flushed.len(), 8);
+        assert_eq!(flushed.len(), 10);
         insta::assert_snapshot!(added.join("\n"), @r#"
         add element inet homeport-46b0e6252379 lead4 { tcp . 0.0.0.0/0 . 2222 . 0.0.0.0-172.17.255.255 timeout 30s : 172.18.0.2 . 22 }
         add element inet homeport-46b0e6252379 lead4 { tcp . 0.0.0.0/0 . 2222 . 172.19.0.0-255.255.255.255 timeout 30s : 172.18.0.2 . 22 }
         add element inet homeport-46b0e6252379 lead6 { udp . 2001:db8::1 . 53 . ::/0 timeout 30s : fd00::2 . 5353 }
         add element inet homeport-46b0e6252379 target4 { tcp . 172.18.0.2 . 22 }
         add element inet homeport-46b0e6252379 target6 { udp . fd00::2 . 5353 }
+        add element inet homeport-46b0e6252379 ways4 { 2222 . 172.18.0.2 . 22 }
         add element inet homeport-46b0e6252379 known4 { tcp . 0.0.0.0 . 2222 . 172.18.0.2 . 22 comment "c1" }
         add element inet homeport-46b0e6252379 named4 { tcp . 0.0.0.0 . 2222 . 172.18.0.2 . 22 comment "alice/ssh" }
         add element inet homeport-46b0e6252379 known6 { udp . 2001:db8::1 . 53 . fd00::2 . 5353 comment "c2" }
