@@ -223,7 +223,9 @@ fn root_location(table: &MountTable) -> Option<Location> {
     table.at(Path::new("/")).map(crate::mountinfo::Mount::location)
 }
 
-/// The processes below `proc` that work in `directory` or have something in it open, each once. This process is left out.
+/// The processes below `proc` that work in `directory` or have something in it open, each once. This process is left out. A child
+/// of it that is becoming another program has copies of all that this process has open until it is that: it is looked at again,
+/// and is a user only if it stays so.
 pub(crate) fn open_below(proc: &Path, directory: &Path) -> Vec<User> {
     let own = std::process::id();
     let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
@@ -231,16 +233,36 @@ pub(crate) fn open_below(proc: &Path, directory: &Path) -> Vec<User> {
     let mut users = Vec::new();
     for pid in pids.filter(|pid| *pid != own) {
         let process = proc.join(pid.to_string());
-        let files = fs::read_dir(process.join("fd")).into_iter().flatten().filter_map(Result::ok);
-        let mut links =
-            ["cwd", "root", "exe"].map(|name| process.join(name)).into_iter().chain(files.map(|file| file.path()));
-        let inside = |link: PathBuf| fs::read_link(link).ok().filter(|target| target.starts_with(directory));
-        if let Some(mount_point) = links.find_map(inside) {
+        let mut found = opened(&process, directory);
+        for _ in 0..MORE_LOOKS {
+            if found.is_none() || !is_copy_of(own, &process) {
+                break;
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+            found = opened(&process, directory);
+        }
+        if let Some(mount_point) = found {
             let command = fs::read_to_string(process.join("comm")).unwrap_or_default();
             users.push(User { pid, command: command.trim_end().to_owned(), mount_point });
         }
     }
     users
+}
+
+/// What the process has open in the directory, or works in.
+fn opened(process: &Path, directory: &Path) -> Option<PathBuf> {
+    let files = fs::read_dir(process.join("fd")).into_iter().flatten().filter_map(Result::ok);
+    let mut links =
+        ["cwd", "root", "exe"].map(|name| process.join(name)).into_iter().chain(files.map(|file| file.path()));
+    links.find_map(|link| fs::read_link(link).ok().filter(|target| target.starts_with(directory)))
+}
+
+/// Whether the process is a child of this one, `own`, and the same program.
+fn is_copy_of(own: u32, process: &Path) -> bool {
+    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse::<u32>().ok());
+    let program = |exe: &Path| fs::read_link(exe).ok();
+    parent == Some(own) && program(&process.join("exe")) == program(Path::new("/proc/self/exe"))
 }
 
 /// Where `volume`, a part of it or a directory around it is mounted for writing in `table`, if that is the table of
@@ -379,6 +401,40 @@ mod tests {
         assert_eq!(one.users(Some(&first)), 1, "its mounts cannot be read");
         fs::rename(one.at("proc"), one.at("aside")).unwrap();
         assert_eq!(one.users(Some(&first)), 1, "nobody can be listed");
+    }
+
+    /// A process that has a file of `mail` open, with this parent and program.
+    fn with_a_letter(dir: &Path, pid: u32, parent: u32, program: &Path) -> PathBuf {
+        let process = dir.join("proc").join(pid.to_string());
+        fs::create_dir_all(process.join("fd")).unwrap();
+        std::os::unix::fs::symlink(dir.join("mail/letter"), process.join("fd/3")).unwrap();
+        std::os::unix::fs::symlink(program, process.join("exe")).unwrap();
+        fs::write(process.join("status"), format!("Name:\tx\nPPid:\t{parent}\n")).unwrap();
+        process
+    }
+
+    #[test]
+    fn a_child_that_is_becoming_another_program_is_no_user_and_one_that_stays_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, program) = (std::process::id(), std::env::current_exe().unwrap());
+        let users = || {
+            let pids = open_below(&dir.path().join("proc"), &dir.path().join("mail")).into_iter().map(|user| user.pid);
+            pids.collect::<Vec<_>>()
+        };
+        let becoming = with_a_letter(dir.path(), own + 1, own, &program);
+        assert_eq!(users(), [own + 1], "it stays what it is");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(BETWEEN_LOOKS);
+                fs::remove_dir_all(becoming.join("fd")).unwrap();
+            });
+            assert_eq!(users(), [0; 0]);
+        });
+        for (parent, program) in [(own + 2, program.as_path()), (own, Path::new("/usr/bin/vi"))] {
+            let process = with_a_letter(dir.path(), own + 3, parent, program);
+            assert_eq!(users(), [own + 3]);
+            fs::remove_dir_all(process).unwrap();
+        }
     }
 
     #[test]
