@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use homeport_core::entrypoint::Diagnostic;
 use homeport_core::fault::{Advice as _, Fault};
 use homeport_core::name::VolumeName;
+use homeport_host::engine::{ExitCode, ExitFacts, MemoryEnd};
 use homeport_host::operation::OperationError;
-use homeport_host::run::{Evidence, RunError, exit_meaning};
+use homeport_host::run::{Evidence, RunError, StepError, exit_meaning};
 
 use super::page::Page;
 use super::{Format, Render};
@@ -55,6 +56,17 @@ struct ExitView {
     meaning: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     message: String,
+    #[serde(skip)]
+    telling: Telling,
+}
+
+/// Whether the text tells how the first process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    /// It does, unless a cause has the same words.
+    Itself,
+    /// The cause is this very end in other words.
+    ByTheCause,
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -64,11 +76,19 @@ struct KeptView {
 }
 
 impl EvidenceView {
-    fn of(evidence: &Evidence) -> Option<Self> {
-        let exit = evidence.exit.as_ref().map(|exit| ExitView {
-            code: exit.code.get(),
-            meaning: exit_meaning(exit),
-            message: exit.message.clone(),
+    /// What is shown of it, beside the `cause` of the failure. Where the kernel killed for want of memory, whether it took
+    /// the first process as well, and whether the engine has seen that, is no second thing to tell.
+    fn of(evidence: &Evidence, cause: &StepError) -> Option<Self> {
+        let starved = matches!(cause, StepError::OutOfMemory { .. });
+        let exit = evidence.exit.as_ref().map(|exit| {
+            let killed = starved && exit.code == ExitCode::KILLED;
+            let memory = if killed { MemoryEnd::OutOfMemory } else { exit.memory };
+            ExitView {
+                code: exit.code.get(),
+                meaning: exit_meaning(&ExitFacts { memory, ..exit.clone() }),
+                message: exit.message.clone(),
+                telling: if killed { Telling::ByTheCause } else { Telling::Itself },
+            }
         });
         let view = Self { exit, errors: evidence.errors.clone(), log: evidence.log.clone() };
         (view.exit.is_some() || !view.errors.is_empty() || !view.log.is_empty()).then_some(view)
@@ -141,13 +161,13 @@ impl Report {
     /// What only errors of operations that were begun have.
     fn add_run(&mut self, error: &RunError) {
         match error {
-            RunError::Undone { evidence, kept, .. } => {
-                self.evidence = self.evidence.take().or_else(|| EvidenceView::of(evidence));
+            RunError::Undone { evidence, cause, kept, .. } => {
+                self.evidence = self.evidence.take().or_else(|| EvidenceView::of(evidence, cause));
                 let kept = kept.iter().map(|kept| KeptView { volume: kept.volume.clone(), path: kept.path.clone() });
                 self.kept.extend(kept);
             }
-            RunError::Stuck { evidence, left, .. } => {
-                self.evidence = self.evidence.take().or_else(|| EvidenceView::of(evidence));
+            RunError::Stuck { evidence, cause, left, .. } => {
+                self.evidence = self.evidence.take().or_else(|| EvidenceView::of(evidence, cause));
                 self.not_taken_back.extend(left.iter().cloned());
             }
             RunError::Unfinished { .. } | RunError::Journal { .. } | RunError::Died { .. } => {}
@@ -212,7 +232,7 @@ impl Render for Report {
 
 fn evidence_text<'a>(page: &mut Page, evidence: &'a EvidenceView, helps: &mut Vec<&'a str>, causes: &[String]) {
     if let Some(exit) = &evidence.exit {
-        if !causes.iter().any(|cause| cause.contains(&exit.meaning)) {
+        if exit.telling == Telling::Itself && !causes.iter().any(|cause| cause.contains(&exit.meaning)) {
             page.line(format_args!("  the port ended with {}", exit.meaning));
         }
         if !exit.message.is_empty() {

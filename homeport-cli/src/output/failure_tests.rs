@@ -4,7 +4,7 @@ use std::io;
 
 use homeport_core::entrypoint::{Diagnostic, Level, Retry};
 use homeport_core::fault::Fault;
-use homeport_core::unit::Seconds;
+use homeport_core::unit::{Bytes, Seconds};
 use homeport_host::engine::{Action, EngineError, ExitCode, ExitFacts, MemoryEnd, Operation};
 use homeport_host::image::ImageError;
 use homeport_host::oplock::{LockError, ProcessId};
@@ -157,6 +157,40 @@ fn a_container_that_says_nothing_still_says_how_it_ended() {
       help: its log stands above; the time is `health.ready_seconds` of the port's manifest
     exit 1
     "#);
+}
+
+/// The kernel takes whichever process is largest, now and then the first one too.
+#[test]
+fn want_of_memory_is_told_once_whatever_the_kernel_took() {
+    let starved = |exit: Option<ExitFacts>| {
+        let mut error = undone();
+        if let OperationError::Run(RunError::Undone { evidence, cause, kept, .. }) = &mut error {
+            **evidence = Evidence { exit, ..Evidence::default() };
+            let how = "2 of its processes were killed in 4 s".to_owned();
+            **cause = StepError::OutOfMemory { limit: Bytes::new(16 << 20), how };
+            kept.clear();
+        }
+        Report::of(&Failure::Operation(error))
+    };
+    let exit = |memory| ExitFacts { code: ExitCode::KILLED, memory, at: None, message: String::new() };
+    let alive = starved(None).render(Format::Text);
+    for memory in [MemoryEnd::OutOfMemory, MemoryEnd::Enough] {
+        let killed = starved(Some(exit(memory)));
+        assert_eq!(killed.render(Format::Text), alive);
+        let json: serde_json::Value = serde_json::from_str(&killed.render(Format::Json)).unwrap();
+        assert_eq!(
+            json["error"]["evidence"]["exit"]["meaning"],
+            "exit code 137 (killed; the kernel has killed in it for want of memory)"
+        );
+    }
+    // Another end, or another cause, is told as what it is.
+    let ended = ExitFacts { code: ExitCode::new(78), ..exit(MemoryEnd::OutOfMemory) };
+    assert!(starved(Some(ended)).render(Format::Text).contains("the port ended with exit code 78"));
+    let mut killed = undone();
+    if let OperationError::Run(RunError::Undone { evidence, .. }) = &mut killed {
+        **evidence = Evidence { exit: Some(exit(MemoryEnd::Enough)), ..Evidence::default() };
+    }
+    assert!(text(killed).contains("the port ended with exit code 137 (killed from outside)"));
 }
 
 #[test]

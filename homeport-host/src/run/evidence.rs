@@ -3,7 +3,7 @@
 
 use homeport_core::entrypoint::{Diagnostic, ExitStatus, Level};
 
-use crate::engine::{ContainerRef, ContainerState, Engine, ExitFacts, Flow, LogRequest, LogTail};
+use crate::engine::{ContainerRef, ContainerState, Engine, ExitFacts, Flow, LogRequest, LogTail, MemoryEnd};
 use crate::rundir::RunDir;
 
 /// How many lines of the log are kept.
@@ -48,12 +48,16 @@ impl Evidence {
     }
 }
 
+/// The engine tells that the kernel has killed something in the container for want of memory, and not whether it was this.
+const KILLED_STARVED: &str = "exit code 137 (killed; the kernel has killed in it for want of memory)";
+
 /// What an exit code of an init says, for people. [spec: ENT-25]
 pub fn exit_meaning(exit: &ExitFacts) -> String {
     let code = exit.code.get();
     let known = u8::try_from(code).ok().and_then(ExitStatus::from_code);
     match (known, code) {
         (Some(status), _) => format!("exit code {code} ({})", status.meaning()),
+        (None, 137) if exit.memory == MemoryEnd::OutOfMemory => KILLED_STARVED.to_owned(),
         (None, 137) => "exit code 137 (killed from outside)".to_owned(),
         (None, 129..=192) => format!("exit code {code} (ended by signal {})", code - 128),
         (None, _) => format!("exit code {code}, which the protocol gives no meaning"),
@@ -117,4 +121,21 @@ fn log_tail(engine: &dyn Engine, container: &ContainerRef, asked: LogTail) -> Op
         }
     }
     Some(Tail { diagnostics, others, extent })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::ExitCode;
+
+    #[test]
+    fn who_killed_it_is_told_as_far_as_it_is_known() {
+        let meaning = |code, memory| {
+            exit_meaning(&ExitFacts { code: ExitCode::new(code), memory, at: None, message: String::new() })
+        };
+        assert_eq!(meaning(137, MemoryEnd::Enough), "exit code 137 (killed from outside)");
+        assert_eq!(meaning(137, MemoryEnd::OutOfMemory), KILLED_STARVED);
+        assert_eq!(meaning(143, MemoryEnd::OutOfMemory), "exit code 143 (ended by signal 15)");
+        assert_eq!(meaning(78, MemoryEnd::OutOfMemory), "exit code 78 (configuration is not valid)");
+    }
 }
