@@ -217,9 +217,13 @@ impl Acceptor {
             // Each turn looks anew: one may come of a connection that has ended.
             let waits = self.crowd.waits_until(self.route.room(), Instant::now());
             tokio::select! {
+                // A change is looked at first: only whom this is about to accept at that moment still comes here after it.
+                biased;
                 changed = self.gate.changed() => return drop(changed),
                 changed = self.accepting.changed() => return drop(changed),
                 changed = self.accepts.changed() => return drop(changed),
+                _ = beat.tick(), if !self.connections.is_empty() => self.route.beat.notify_waiters(),
+                Some(_) = self.connections.join_next() => {}
                 accepted = accept(&self.listener, self.paused_until.or(waits)) => match accepted {
                     Some(Ok((client, from))) => {
                         if self.connections.is_empty() {
@@ -232,19 +236,18 @@ impl Acceptor {
                     Some(Err(error)) => self.note(&error),
                     None => self.paused_until = None,
                 },
-                _ = beat.tick(), if !self.connections.is_empty() => self.route.beat.notify_waiters(),
-                Some(_) = self.connections.join_next() => {}
             }
         }
     }
 
     /// Accepts whom another process leaves waiting, until something changes.
     async fn accept_who_is_left(&mut self, beat: &mut Interval) {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(self.route.limits.left_waiting);
         loop {
             let next = Instant::now() + queue.pause();
             loop {
                 tokio::select! {
+                    biased;
                     changed = self.gate.changed() => return drop(changed),
                     changed = self.accepting.changed() => return drop(changed),
                     changed = self.accepts.changed() => return drop(changed),

@@ -10,9 +10,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 const LOOK: Duration = Duration::from_millis(100);
 /// The same once somebody does.
 const LOOK_CLOSELY: Duration = Duration::from_millis(20);
-/// At so many looks in a row somebody has to wait: one process that is alive has emptied the queue at one of them, however many
-/// clients come.
-const LOOKS: u8 = 8;
 
 /// Whom a route accepts on its public socket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,19 +22,28 @@ pub enum Accepts {
 }
 
 /// What was seen of a socket's queue while another process accepts on it. Pure.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Queue {
-    waited_at: u8,
+    looks: u32,
+    waited_at: u32,
     taken_in: bool,
 }
 
 impl Queue {
+    /// One of which nothing was seen yet. Somebody has to wait in it for this long, at every look, before anybody is taken in:
+    /// a process that gets to run has emptied it at one of them, however many clients come.
+    pub(crate) fn new(left_waiting: Duration) -> Self {
+        // The first look only tells that somebody waits, and not since when.
+        let looks = left_waiting.as_millis().div_ceil(LOOK_CLOSELY.as_millis()) + 1;
+        Self { looks: u32::try_from(looks).unwrap_or(u32::MAX), waited_at: 0, taken_in: false }
+    }
+
     /// Notes a look, and says whether those who wait are taken in here.
     pub(crate) fn look(&mut self, is_waited_at: bool) -> bool {
         let was_taken_in = std::mem::take(&mut self.taken_in);
         if is_waited_at {
-            self.waited_at = (self.waited_at + 1).min(LOOKS);
-            self.taken_in = self.waited_at == LOOKS;
+            self.waited_at = self.waited_at.saturating_add(1).min(self.looks);
+            self.taken_in = self.waited_at == self.looks;
         } else if !was_taken_in {
             // The other process has emptied it.
             self.waited_at = 0;
@@ -65,9 +71,10 @@ mod tests {
 
     #[test]
     fn who_waits_is_taken_in_when_the_queue_is_never_seen_empty() {
-        let mut queue = Queue::default();
+        let fresh = Queue::new(Duration::from_millis(160));
+        let mut queue = fresh;
         assert_eq!(queue.pause(), LOOK);
-        for look in 1..LOOKS {
+        for look in 1..9 {
             assert!(!queue.look(true), "look {look}");
             assert_eq!(queue.pause(), LOOK_CLOSELY);
         }
@@ -76,13 +83,14 @@ mod tests {
         assert!(!queue.look(false) && queue.look(true));
         // Emptied by the other one, it begins anew.
         assert!(!queue.look(false) && !queue.look(false));
-        assert_eq!(queue, Queue::default());
+        assert_eq!(queue, fresh);
         assert!(!queue.look(true));
+        assert!(Queue::new(Duration::ZERO).look(true), "one look at the least");
     }
 
     #[test]
     fn one_that_is_seen_empty_now_and_then_is_left_to_the_other_process() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(Duration::from_millis(160));
         assert!((0..1000).all(|look| !queue.look(look % 8 != 0)));
     }
 

@@ -25,6 +25,9 @@ pub struct Limits {
     /// Clients that the kernel keeps waiting while a route is held; the kernel cuts it to `net.core.somaxconn`, which is 4,096
     /// where nobody has raised it. Those beyond try again by themselves, after 1, 3 and 7 s.
     pub backlog: u16,
+    /// How long somebody waits on a public socket that another process accepts on, before that process is taken not to, and
+    /// who waits is taken in here. It is looked every 100 ms whether somebody waits, and every 20 ms while somebody does.
+    pub left_waiting: Duration,
 }
 
 impl Limits {
@@ -66,6 +69,7 @@ impl Limits {
             hold_limit: Self::HOLD_LIMIT,
             pipes: usize::try_from(pipes).unwrap_or(0),
             backlog: u16::MAX,
+            left_waiting: Duration::from_millis(160),
         })
     }
 }
@@ -89,6 +93,7 @@ mod tests {
             let used = 256 + 2 * (limits.connections as u64) + 2 * (limits.pipes as u64);
             assert!(used <= descriptors, "{used} of {descriptors}");
             assert_eq!(limits.hold_limit, Limits::HOLD_LIMIT);
+            assert_eq!(limits.left_waiting, Duration::from_millis(160));
         }
     }
 

@@ -294,7 +294,8 @@ impl Router {
     }
 
     /// Whom the route accepts on its public socket from now on; everybody, where nothing else was said. Nobody is lost by a change:
-    /// who waits in the socket's queue waits on, for this process or another one that has a duplicate.
+    /// who waits in the socket's queue waits on, for this process or another one that has a duplicate. Whom it was about to accept
+    /// when this was said it still accepts.
     pub fn accept(&self, id: &RouteId, accepts: Accepts) -> Result<Change, NoSuchRoute> {
         let is_new = self.route(id)?.accepts.send_if_modified(|now| std::mem::replace(now, accepts) != accepts);
         Ok(if is_new { Change::Changed } else { Change::Unchanged })

@@ -11,9 +11,22 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::load::{Load, Told};
 use crate::stage::{Container, PATIENCE, Stage, ask};
 
-fn signal(stage: &Stage, signal: Signal) {
+/// Sends the signal, and waits until each thread has the wanted state: on a busy machine they go on for a while.
+async fn signal(stage: &Stage, signal: Signal, wanted: char) {
     let [pid] = stage.processes()[..] else { panic!("{:?}", stage.processes()) };
     kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    let end = Instant::now() + PATIENCE;
+    while !states(pid).chars().all(|found| found == wanted) {
+        assert!(Instant::now() < end, "{}", states(pid));
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// The state of each thread that there still is, a letter each.
+fn states(pid: i32) -> String {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let stats = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    stats.filter_map(|stat| stat.rsplit_once(") ")?.1.chars().next()).collect()
 }
 
 /// Only who was on the way at this moment was cut off, and those were few.
@@ -81,10 +94,10 @@ async fn connections_of_a_container_that_says_nothing_are_ended() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_while_the_haproxy_is_dead_is_served_by_the_router() {
     let container = Container::start("a");
-    let stage = Stage::leading_to(&container);
-    let load = Load::start(stage.address).await;
+    let stage = Stage::watched_over(&container);
+    let load = Load::by_the_haproxy(&stage, "a").await;
     let before = stage.router.status()[0].accepted;
-    signal(&stage, Signal::KILL);
+    signal(&stage, Signal::KILL, 'Z').await;
     let killed = Instant::now();
     sleep(Duration::from_secs(1)).await;
     let after = stage.router.status()[0].accepted;
@@ -101,9 +114,9 @@ async fn who_comes_while_the_haproxy_is_dead_is_served_by_the_router() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_while_the_haproxy_hangs_is_served_by_the_router() {
     let [first, second] = ["a", "b"].map(Container::start);
-    let stage = Stage::leading_to(&first);
-    let load = Load::start(stage.address).await;
-    signal(&stage, Signal::STOP);
+    let stage = Stage::watched_over(&first);
+    let load = Load::by_the_haproxy(&stage, "a").await;
+    signal(&stage, Signal::STOP, 'T').await;
     let stopped = Instant::now();
     sleep(Duration::from_millis(500)).await;
     // It cannot be told, so it is ended: it might go on with the container of before.
@@ -113,7 +126,7 @@ async fn who_comes_while_the_haproxy_hangs_is_served_by_the_router() {
     stage.point(&second);
     let pointed = Instant::now();
     let told = load.end().await;
-    assert_only_cut_off_before(&told, stopped + Duration::from_millis(20));
+    assert_only_cut_off_before(&told, stopped);
     told.assert_served_by("b", pointed);
     assert_eq!(stage.processes().len(), 1);
     assert_eq!(ask(stage.address, None).await.unwrap(), "b");

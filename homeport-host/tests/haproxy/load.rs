@@ -60,8 +60,8 @@ impl Load {
         Self { stop, broken, short, long }
     }
 
-    /// Clients of whom all that stay are connected with this container by the haproxy. The router takes whom it leaves waiting for
-    /// a quarter of a second, as it may on a busy machine: then others come.
+    /// Clients of whom all that stay are connected with this container by the haproxy. A router that
+    /// takes in whom the haproxy leaves waiting may have some of them, on a busy machine: then others come.
     pub(crate) async fn by_the_haproxy(stage: &Stage, container: &str) -> Self {
         for _ in 0..10 {
             let load = Self::start(stage.address).await;

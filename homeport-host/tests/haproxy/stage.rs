@@ -48,12 +48,24 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A route on this address, with these rules, that a haproxy carries once it leads somewhere.
+    /// A route on this address, with these rules, that a haproxy carries once it leads somewhere. Its router leaves everybody
+    /// to the haproxy, however busy the machine is.
     pub(crate) fn new(listen: ListenAddress, rules: RouteRules) -> Self {
+        Self::with(listen, rules, Limits { left_waiting: PATIENCE, ..limits() })
+    }
+
+    /// One that leads to the container, with the usual router: it takes in whom the haproxy leaves waiting.
+    pub(crate) fn watched_over(container: &Container) -> Self {
+        let stage = Self::with(own_address(), RouteRules::default(), limits());
+        stage.point(container);
+        stage
+    }
+
+    fn with(listen: ListenAddress, rules: RouteRules, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::under(dir.path()).unwrap();
         layout.prepare().unwrap();
-        let router = router();
+        let router = router(limits);
         let id = RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
         router.reserve(&id, listen).unwrap();
         let rules = RouteRules { backend: Backend::Haproxy, ..rules };
@@ -154,9 +166,10 @@ impl Stage {
         all
     }
 
+    /// Waits for these connections of each container that go past the router.
     pub(crate) async fn flows_when(&self, wanted: &[(&str, usize)]) {
         let found = self.flows_within(PATIENCE, wanted).await;
-        assert_eq!(found, Ok(()), "wanted {wanted:?}");
+        assert_eq!(found, Ok(()), "wanted {wanted:?}; the router has {:?}", self.router.status());
     }
 
     /// Waits so long for these; what there is instead.
@@ -175,6 +188,33 @@ impl Stage {
                 return Err(found);
             }
             sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until the router accepts nobody any more, and returns how many it has accepted.
+    pub(crate) async fn accepted_in_the_end(&self) -> u64 {
+        let until = Instant::now() + PATIENCE;
+        let mut accepted = self.router.status()[0].accepted;
+        loop {
+            sleep(Duration::from_millis(200)).await;
+            match std::mem::replace(&mut accepted, self.router.status()[0].accepted) {
+                before if before == accepted => return accepted,
+                before => assert!(Instant::now() < until, "the router goes on: {before}, then {accepted}"),
+            }
+        }
+    }
+
+    /// Waits until so many are connected with a container, whichever way they came.
+    pub(crate) async fn connected_when(&self, wanted: usize) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let flows: usize = self.flows().iter().map(|(_, count)| count).sum();
+            let live: usize = self.router.status()[0].live.iter().map(|live| live.connections).sum();
+            if flows + live == wanted {
+                return;
+            }
+            assert!(Instant::now() < until, "{flows} past the router and {live} through it, wanted {wanted}");
+            sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -213,8 +253,12 @@ impl Drop for Stage {
     }
 }
 
-pub(crate) fn router() -> Router {
-    Router::new(Limits::within(DescriptorLimit::raise().unwrap()).unwrap(), Handle::current(), |_| {})
+pub(crate) fn limits() -> Limits {
+    Limits::within(DescriptorLimit::raise().unwrap()).unwrap()
+}
+
+pub(crate) fn router(limits: Limits) -> Router {
+    Router::new(limits, Handle::current(), |_| {})
 }
 
 /// Who a client is served by, and that its words come back: `None` where the connection was refused, cut off or made to wait

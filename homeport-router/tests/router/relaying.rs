@@ -181,7 +181,9 @@ fn duplicate(stage: &Stage) -> StdListener {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whom_another_process_accepts_is_left_to_it_and_whom_it_leaves_waiting_is_served() {
     let backend = Backend::named_echo("b");
-    let stage = Stage::pointed_at(&backend);
+    // On a busy machine another process does not come to it as soon.
+    let stage = Stage::new(Limits { left_waiting: Duration::from_secs(2), ..limits() });
+    stage.point(&backend);
     let other = duplicate(&stage);
     assert_eq!(stage.router.accept(&stage.id, Accepts::WhoIsLeft), Ok(Change::Changed));
     assert_eq!(stage.router.accept(&stage.id, Accepts::WhoIsLeft), Ok(Change::Unchanged));
@@ -226,6 +228,29 @@ async fn whom_another_process_accepts_is_left_to_it_and_whom_it_leaves_waiting_i
     assert_eq!(stage.router.accept(&stage.id, Accepts::Everybody), Ok(Change::Changed));
     assert_eq!(stage.ask(b"z").await.unwrap(), b"bz");
     drop(other);
+}
+
+/// On a busy machine the router sees both at once: that another process accepts from now on, and a client that may have come after
+/// that. With one thread, it always does here.
+#[tokio::test]
+async fn whom_it_sees_together_with_another_process_that_takes_over_is_left_to_that() {
+    let backend = Backend::named_echo("b");
+    let stage = Stage::new(Limits { left_waiting: PATIENCE, ..limits() });
+    stage.point(&backend);
+    let other = duplicate(&stage);
+    let (mut rings, mut bell) = UnixStream::pair().unwrap();
+    for round in 1..=30 {
+        assert_eq!(stage.ask(b"z").await.unwrap(), b"bz");
+        bell.write_all(b"x").await.unwrap();
+        let client = std::net::TcpStream::connect(stage.address).unwrap();
+        // What is said next is said before the router runs again.
+        assert_eq!(rings.read(&mut [0; 2]).await.unwrap(), 1, "a short read: the next one waits again");
+        stage.router.accept(&stage.id, Accepts::WhoIsLeft).unwrap();
+        sleep(Duration::from_millis(20)).await;
+        assert_eq!(stage.status().accepted, round);
+        drop((client, other.accept().unwrap()));
+        stage.router.accept(&stage.id, Accepts::Everybody).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

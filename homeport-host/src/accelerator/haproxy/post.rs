@@ -126,7 +126,8 @@ impl Post {
     }
 
     /// Leads new clients to this container, by one that lets in what the rules say. One that serves by other rules is replaced.
-    /// When this returns, no connection begins with an earlier container, and the router accepts only who is left.
+    /// When this returns, no connection begins with an earlier container, and the router accepts only who is left, and whom it was
+    /// about to accept.
     ///
     /// # Errors
     /// Why not, in words; the router accepts everybody then, and nobody is led anywhere by this.

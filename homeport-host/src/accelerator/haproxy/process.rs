@@ -253,7 +253,8 @@ impl Process {
         })
     }
 
-    /// Whom it has refused since it began, by why; what it said last where it says nothing any more.
+    /// Whom it has refused since it began, by why; what it said last where it says nothing any more. Whom one refuses between
+    /// being told to leave and hearing so is counted by nobody.
     pub(super) fn refused(&mut self) -> RefusedBecause {
         let can_be_asked = !matches!(self.phase, Phase::Leaving(_));
         if let Some(Ok(said)) = can_be_asked.then(|| self.ask(&[format!("show table {DOOR}")])) {
