@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
+use crate::failures::Failures;
 use crate::leftovers::Snapshot;
 use crate::workspace::Workspace;
 use crate::{build_port, run, say, schema, seeded, setup, static_build, tidy, torture};
@@ -69,8 +70,12 @@ fn rustdoc(workspace: &Workspace) -> Result<()> {
 fn tests(workspace: &Workspace) -> Result<()> {
     let before = Snapshot::take()?;
     let mut command = run::cargo();
-    command.args(["test", "--workspace", "--all-features", "--locked", "--no-fail-fast"]);
-    let outcome = run::pass(command.current_dir(workspace.root()));
+    command.args(["test", "--color=never", "--workspace", "--all-features", "--locked", "--no-fail-fast"]);
+    let mut failures = Failures::default();
+    let outcome = run::pass_read(command.current_dir(workspace.root()), |line| failures.read(line));
+    if outcome.is_err() {
+        say::line(format_args!("ci: what failed, once more\n{failures}"));
+    }
     // What was left is told also where a test failed: it may be why.
     let left = before.compare();
     outcome.and(left)

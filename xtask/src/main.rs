@@ -5,6 +5,7 @@ mod build_on_base;
 mod build_port;
 mod ci;
 mod demo;
+mod failures;
 mod leftovers;
 mod load;
 mod run;
