@@ -180,6 +180,16 @@ impl Render for Pruned {
     }
 }
 
+/// A path of at most two lines: one that is too long for tar fills pages. JSON has it all.
+fn abridged(path: &str) -> String {
+    let count = path.chars().count();
+    if count <= 160 {
+        return path.to_owned();
+    }
+    let (first, last): (String, String) = (path.chars().take(60).collect(), path.chars().skip(count - 60).collect());
+    format!("{first}… {} characters …{last}", count - 120)
+}
+
 impl Render for Exported {
     fn text(&self, page: &mut Page) {
         page.line(format_args!("snapshot {} is in `{}`, {}", self.uuid, self.path.display(), size(self.bytes)));
@@ -191,8 +201,10 @@ impl Render for Exported {
                 LeftOut::LongPath => "a path too long for tar programs",
                 LeftOut::Socket => "a socket, which tar files cannot hold",
             };
+            let path = abridged(&path.to_string());
             page.line(format_args!("  {why}, HomePort alone restores it: `{path}` in `{volume}`"));
         }
+        page.line("  to unpack it without HomePort, as root, GNU tar wants `--xattrs --xattrs-include='*' -xpf`, and no `--acls`");
     }
 }
 
@@ -223,5 +235,29 @@ impl Render for Acknowledged {
             }
             LifecycleOutcome::Unchanged => page.line("no alarm of that is open; nothing was changed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use homeport_core::unit::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn an_export_tells_what_tar_cannot_make_and_how_tar_unpacks_the_rest() {
+        let long = format!("mail/{}last", "long-name/".repeat(500));
+        let left_out = [(long.as_str(), LeftOut::LongPath), ("run/agent", LeftOut::Socket)];
+        let exported = Exported {
+            uuid: "0219ed0d-9f2b-4173-9f19-e372f82ca075".parse().unwrap(),
+            path: "/root/alice.tar".into(),
+            bytes: Bytes::new(398_800),
+            only_in_entries: left_out.map(|(path, why)| ("home".parse().unwrap(), path.parse().unwrap(), why)).into(),
+            secret_keys: vec!["password".to_owned()],
+        };
+        let mut page = Page::default();
+        exported.text(&mut page);
+        insta::assert_snapshot!(page.into_text());
+        assert!(serde_json::to_string(&exported).unwrap().contains(&long), "JSON has the whole path");
     }
 }
