@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::accepts::{Accepts, Queue, is_waited_at};
@@ -22,9 +22,12 @@ use crate::patience::Patience;
 use crate::report::Report;
 use crate::route::Route;
 use crate::severed::reset;
+use crate::slice::Sliced;
 
 /// How often connections that live on are seen to.
 const BEAT: Duration = Duration::from_secs(1);
+/// After each so many who were accepted other routes have their turn: the rest wait on in the kernel's queue.
+const IN_A_ROW: u32 = 16;
 /// How many who were left waiting are taken in before anything else is looked at.
 const AT_ONCE: usize = 64;
 
@@ -213,7 +216,12 @@ impl Acceptor {
     }
 
     async fn accept_until_change(&mut self, beat: &mut Interval) {
+        let mut in_a_row = 0;
         loop {
+            if in_a_row == IN_A_ROW {
+                in_a_row = 0;
+                yield_now().await;
+            }
             // Each turn looks anew: one may come of a connection that has ended.
             let waits = self.crowd.waits_until(self.route.room(), Instant::now());
             tokio::select! {
@@ -232,6 +240,7 @@ impl Acceptor {
                             beat.reset();
                         }
                         self.admit(client, from);
+                        in_a_row += 1;
                     }
                     Some(Err(error)) => self.note(&error),
                     None => self.paused_until = None,
@@ -290,7 +299,8 @@ impl Acceptor {
         };
         if let Some(seat) = seat {
             self.route.traffic.accepted.add(1);
-            self.connections.spawn(serve(Arc::clone(&self.route), client, from, None, seat));
+            let connection = serve(Arc::clone(&self.route), client, from, None, seat);
+            self.connections.spawn(Sliced::one_of_many(Arc::clone(&self.route), connection));
         } else {
             reset(client);
         }

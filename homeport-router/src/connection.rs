@@ -202,7 +202,7 @@ mod tests {
     fn route() -> Route {
         let id = RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
         let limits = Limits::within(DescriptorLimit::new(1024)).unwrap();
-        Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, Shared::of(&limits), Reports::new(|_| {}))
+        Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, Shared::of(&limits, 1), Reports::new(|_| {}))
     }
 
     async fn container(name: &str) -> (TcpListener, Target) {

@@ -17,6 +17,7 @@ use std::pin::pin;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 
 use crate::pipe::Pipes;
 use crate::traffic::{Meter, Passed, Traffic};
@@ -77,6 +78,9 @@ fn carry<'a>(
         let mut run = Run::default();
         while let Some(count) = copy(from, &mut to, moved).await? {
             run.copied(count);
+            if run.takes_turns() {
+                yield_now().await;
+            }
             if run.is_bulk() {
                 // Kept apart: few connections are ever there, and an idle one shall not have room for it.
                 run = Box::pin(splice(from, &mut to, moved, pipes)).await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::connection::serve;
@@ -18,9 +18,12 @@ use crate::gate::Admission;
 use crate::introduced::{Ends, FIXED, ends, rest};
 use crate::route::{Route, Seat};
 use crate::severed::reset;
+use crate::slice::Sliced;
 
 /// How long a proxy may take to say whose connection it hands on: it says so with the first byte.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// After each so many who were handed on other routes have their turn.
+const IN_A_ROW: u32 = 16;
 /// The pause after nobody could be accepted for lack of descriptors.
 const SHORT_OF: Duration = Duration::from_millis(50);
 
@@ -33,7 +36,12 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
     let mut connections = JoinSet::new();
     // Those who waited out a hold come all at once here, too. Each waits for a seat in its turn, as it would in a socket's queue.
     let crowd = Arc::new(Mutex::new(Crowd::default()));
+    let mut in_a_row = 0;
     loop {
+        if in_a_row == IN_A_ROW {
+            in_a_row = 0;
+            yield_now().await;
+        }
         let is_open = match gate.borrow_and_update().admission() {
             Admission::Forward(..) | Admission::Refuse => true,
             Admission::Wait(_) => false,
@@ -44,7 +52,9 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
             changed = gate.changed() => drop(changed),
             accepted = listener.accept(), if is_open => match accepted {
                 Ok((handed, _)) => {
-                    connections.spawn(take_in(Arc::clone(&route), handed, Arc::clone(&crowd)));
+                    in_a_row += 1;
+                    let connection = take_in(Arc::clone(&route), handed, Arc::clone(&crowd));
+                    connections.spawn(Sliced::one_of_many(Arc::clone(&route), connection));
                 }
                 Err(_) => sleep(SHORT_OF).await,
             },

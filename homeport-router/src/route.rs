@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::accepts::Accepts;
 use crate::address::ListenAddress;
+use crate::company::Company;
 use crate::crowd::Room;
 use crate::entrance::{Barred, Entrance, Origin, Source};
 use crate::flows::{FlowTicket, Flows};
@@ -23,6 +24,7 @@ use crate::pipe::Pipes;
 use crate::report::{Report, Reports};
 use crate::route_id::RouteId;
 use crate::rules::{AccessLog, RouteRules, Times};
+use crate::slice::Slice;
 use crate::source::SourceAddress;
 use crate::status::{RouteState, RouteStatus};
 use crate::target::Target;
@@ -45,6 +47,8 @@ pub(crate) struct Route {
     pub(crate) beat: Notify,
     /// How long clients may be idle, and be kept waiting.
     pub(crate) times: watch::Sender<Times>,
+    /// What its tasks have used of the threads.
+    pub(crate) slice: Slice,
     entrance: Arc<Mutex<Entrance>>,
     all_seats: Arc<Semaphore>,
     is_unreachable: AtomicBool,
@@ -86,14 +90,16 @@ pub(crate) struct Shared {
     seats: Arc<Semaphore>,
     pipes: Arc<Pipes>,
     ports: Arc<LocalPorts>,
+    company: Arc<Company>,
+    threads: usize,
 }
 
 impl Shared {
-    /// As much of it as the limits allow.
-    pub(crate) fn of(limits: &Limits) -> Self {
+    /// As much of it as the limits allow, for tasks that run on so many threads.
+    pub(crate) fn of(limits: &Limits, threads: usize) -> Self {
         let seats = limits.connections.min(Semaphore::MAX_PERMITS);
         let (seats, pipes) = (Arc::new(Semaphore::new(seats)), Arc::new(Pipes::new(limits.pipes)));
-        Self { seats, pipes, ports: Arc::new(LocalPorts::of_kernel()) }
+        Self { seats, pipes, ports: Arc::new(LocalPorts::of_kernel()), company: Arc::default(), threads }
     }
 }
 
@@ -113,6 +119,7 @@ impl Route {
             ports: shared.ports,
             beat: Notify::new(),
             times: watch::Sender::default(),
+            slice: Slice::new(shared.company, shared.threads),
             entrance: Arc::new(Mutex::new(Entrance::new(limits.connections_per_route, limits.connections / 2))),
             all_seats: shared.seats,
             is_unreachable: AtomicBool::new(false),

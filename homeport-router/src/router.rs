@@ -28,6 +28,7 @@ use crate::report::{Report, Reports};
 use crate::route::{Route, Shared};
 use crate::route_id::RouteId;
 use crate::rules::RouteRules;
+use crate::slice::Sliced;
 use crate::status::RouteStatus;
 use crate::target::{ContainerId, Target};
 use crate::udp::Carrier;
@@ -132,7 +133,7 @@ impl Router {
     ///
     /// What it has to say goes to `reports`, from the runtime's threads: it must return soon.
     pub fn new(limits: Limits, runtime: Handle, reports: impl Fn(&Report) + Send + Sync + 'static) -> Self {
-        let shared = Shared::of(&limits);
+        let shared = Shared::of(&limits, runtime.metrics().num_workers());
         let accepting = watch::Sender::new(Accepting::Yes);
         Self(Arc::new(Inner {
             limits,
@@ -243,10 +244,12 @@ impl Router {
         let (mut serving, own) = (JoinSet::new(), Arc::clone(&route));
         match &socket {
             Served::Tcp(listener) => {
-                serving.spawn_on(Acceptor::new(own, Arc::clone(listener), accepting, open).run(), &inner.runtime)
+                let acceptor = Acceptor::new(Arc::clone(&own), Arc::clone(listener), accepting, open);
+                serving.spawn_on(Sliced::only(own, acceptor.run()), &inner.runtime)
             }
             Served::Udp(socket) => {
-                serving.spawn_on(Carrier::new(own, Arc::clone(socket), accepting, open).run(), &inner.runtime)
+                let carrier = Carrier::new(Arc::clone(&own), Arc::clone(socket), accepting, open);
+                serving.spawn_on(Sliced::only(own, carrier.run()), &inner.runtime)
             }
         };
         let number = SocketNumber::next();
@@ -317,7 +320,8 @@ impl Router {
             let _context = self.0.runtime.enter();
             UnixListener::from_std(listener)?
         };
-        entry.serving.spawn_on(relay(Arc::clone(&entry.route), listener), &self.0.runtime);
+        let relay = relay(Arc::clone(&entry.route), listener);
+        entry.serving.spawn_on(Sliced::only(Arc::clone(&entry.route), relay), &self.0.runtime);
         entry.is_relayed = true;
         Ok(Ok(Change::Changed))
     }

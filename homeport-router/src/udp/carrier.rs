@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::sync::{oneshot, watch};
+use tokio::task::yield_now;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use super::sessions::Farewell;
@@ -19,6 +20,8 @@ use crate::patience::{End, Patience};
 use crate::report::Report;
 use crate::route::Route;
 
+/// After each so many times that datagrams came other routes have their turn: a flood would have no end.
+const IN_A_ROW: u32 = 4;
 /// How often it is looked which sessions are over.
 const BEAT: Duration = Duration::from_secs(1);
 
@@ -82,7 +85,7 @@ impl Carrier {
         let mut patience = Patience::default();
         let mut beat = interval_at(Instant::now() + BEAT, BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut waits: Waits = None;
+        let (mut waits, mut in_a_row): (Waits, _) = (None, 0);
         loop {
             let hold = match gate.borrow_and_update().admission() {
                 Admission::Forward(..) | Admission::Refuse => None,
@@ -121,7 +124,12 @@ impl Carrier {
                 Ok(()) = times.changed() => Happened::Changed,
                 happened = next(&mut work, pause.until, &mut beat, end) => happened,
             };
+            in_a_row += u32::from(matches!(happened, Happened::Clients(_) | Happened::Containers(_)));
             obey(&mut work, &mut pause, happened);
+            if in_a_row == IN_A_ROW {
+                in_a_row = 0;
+                yield_now().await;
+            }
         }
     }
 }
