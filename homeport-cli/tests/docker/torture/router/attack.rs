@@ -3,14 +3,16 @@
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_socket_linger;
 
+use super::attempt::End;
 use super::case::Extent;
-use super::load::{Load, begin};
+use super::elsewhere::Elsewhere;
+use super::load::{Clients, begin};
 use super::space::Space;
 use super::stage::ECHO;
 
@@ -81,47 +83,88 @@ impl Attack {
         }
     }
 
-    /// Begins it at a port of this machine, from a network that has nothing else; from `deaf` come those who never finish.
-    pub(super) fn begin(self, from: &Space, deaf: &Space, port: u16) -> Harm {
+    /// What is counted of what it does.
+    pub(super) const fn deeds(self) -> &'static str {
+        match self {
+            Self::Crowd | Self::Hasty => "connections",
+            Self::SlowReaders => "bytes sent",
+            Self::Resets => "resets",
+            Self::PortScan => "ports tried",
+            Self::Mute => "words sent",
+        }
+    }
+
+    /// Begins it at a port of this machine, from a network that has nothing else; from `deaf` come those who never finish. Where it
+    /// is to come from `elsewhere`, it uses next to no processor time that somebody else wants.
+    pub(super) fn begin(self, from: &Space, deaf: &Space, port: u16, elsewhere: Option<&Elsewhere>) -> Harm {
         let server = SocketAddr::from((from.machine(), port));
         let unheard = SocketAddr::from((deaf.machine(), port));
-        let mut harm = Harm { over: Arc::new(AtomicBool::new(false)), threads: Vec::new(), load: None };
+        let doing = Doing { over: Arc::new(AtomicBool::new(false)), done: Arc::new(AtomicU64::new(0)) };
+        let mut harm = Harm { began: Instant::now(), doing, threads: Vec::new() };
         match self {
             Self::Crowd => {
-                harm.start(deaf, move |over| hold(unheard, HALF_OPEN, b"", over));
-                harm.start(from, move |over| hold(server, IDLE, b"", over));
+                harm.start(deaf, elsewhere, move |doing| hold(unheard, HALF_OPEN, b"", doing));
+                harm.start(from, elsewhere, move |doing| hold(server, IDLE, b"", doing));
             }
-            Self::SlowReaders => harm.start(from, move |over| send(server, over)),
-            Self::Mute => harm.start(from, move |over| hold(server, WAITING, &[b'?'; 64], over)),
-            Self::Resets => harm.start(from, move |over| again(RESETS, over, |_| reset(server))),
-            Self::PortScan => harm.start(from, move |over| scan(server.ip(), over)),
-            Self::Hasty => harm.load = Some(Load::start(from, server, CUT)),
+            Self::SlowReaders => harm.start(from, elsewhere, move |doing| send(server, doing)),
+            Self::Mute => harm.start(from, elsewhere, move |doing| hold(server, WAITING, &[b'?'; 64], doing)),
+            Self::Resets => harm.start(from, elsewhere, move |doing| again(RESETS, doing, |_| reset(server))),
+            Self::PortScan => harm.start(from, elsewhere, move |doing| scan(server.ip(), doing)),
+            Self::Hasty => harm.start(from, elsewhere, move |doing| {
+                let attempts = Clients::new(server).come(&doing.over, CUT);
+                doing.did(attempts.iter().filter(|attempt| matches!(attempt.end, End::Cut | End::Reset)).count());
+            }),
         }
         harm
     }
 }
 
-/// What does harm until it is dropped.
-pub(super) struct Harm {
+/// What all threads of one harm share.
+#[derive(Clone)]
+struct Doing {
     over: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-    load: Option<Load>,
+    done: Arc<AtomicU64>,
 }
 
-impl Harm {
-    fn start(&mut self, from: &Space, act: impl FnOnce(&AtomicBool) + Send + 'static) {
-        let (over, from) = (Arc::clone(&self.over), from.clone());
-        self.threads.push(std::thread::spawn(move || {
-            from.enter();
-            act(&over);
-        }));
+impl Doing {
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    fn did(&self, deeds: usize) {
+        self.done.fetch_add(deeds as u64, Ordering::Relaxed);
     }
 }
 
-impl Drop for Harm {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        self.load = None;
+/// What does harm until it is dropped.
+pub(super) struct Harm {
+    began: Instant,
+    doing: Doing,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Harm {
+    fn start(&mut self, from: &Space, elsewhere: Option<&Elsewhere>, act: impl FnOnce(&Doing) + Send + 'static) {
+        let (doing, from, elsewhere) = (self.doing.clone(), from.clone(), elsewhere.cloned());
+        self.threads.push(std::thread::spawn(move || {
+            if let Some(elsewhere) = elsewhere {
+                elsewhere.enter();
+            }
+            from.enter();
+            act(&doing);
+        }));
+    }
+
+    /// Ends it; how much was done a second.
+    #[expect(clippy::cast_precision_loss, reason = "some millions")]
+    pub(super) fn end(mut self) -> f64 {
+        self.stop();
+        let lasted = self.began.elapsed();
+        self.doing.done.load(Ordering::Relaxed) as f64 / lasted.as_secs_f64()
+    }
+
+    fn stop(&mut self) {
+        self.doing.over.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
             // What went wrong with who means harm is not what is tried.
             drop(thread.join());
@@ -129,31 +172,44 @@ impl Drop for Harm {
     }
 }
 
+impl Drop for Harm {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 /// Makes so many connections, says something over each, keeps what is kept of them, and makes some anew for those that are not.
-fn hold(server: SocketAddr, count: usize, says: &[u8], over: &AtomicBool) {
+fn hold(server: SocketAddr, count: usize, says: &[u8], doing: &Doing) {
     let (mut held, mut made) = (Vec::with_capacity(count), 0);
     for turn in 1_u32.. {
-        if over.load(Ordering::Relaxed) {
+        if doing.is_over() {
             return;
         }
         let more = if made < count { BURST } else { AGAIN };
         for _ in 0..more.min(count - held.len()) {
             // Nothing waits for an answer, not even for that the connection is there.
-            held.extend(begin(server));
+            if let Ok(stream) = begin(server) {
+                held.push(stream);
+                doing.did(usize::from(says.is_empty()));
+            }
             made += 1;
         }
         std::thread::sleep(TURN);
         if turn.is_multiple_of(LOOK) {
-            held.retain_mut(|stream| is_kept(stream, says));
+            held.retain_mut(|stream| is_kept(stream, says, doing));
         }
     }
 }
 
 /// Whether a connection is there, or on its way; says something over it.
-fn is_kept(stream: &mut TcpStream, says: &[u8]) -> bool {
+fn is_kept(stream: &mut TcpStream, says: &[u8], doing: &Doing) -> bool {
     let is_later = |error: &io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected);
-    if !says.is_empty() && stream.write(says).is_err_and(|error| !is_later(&error)) {
-        return false;
+    if !says.is_empty() {
+        match stream.write(says) {
+            Ok(_) => doing.did(1),
+            Err(error) if is_later(&error) => {}
+            Err(_) => return false,
+        }
     }
     match stream.read(&mut [0]) {
         Ok(count) => count > 0,
@@ -162,45 +218,49 @@ fn is_kept(stream: &mut TcpStream, says: &[u8]) -> bool {
 }
 
 /// Sends as much as is taken over each of some connections, and reads nothing.
-fn send(server: SocketAddr, over: &AtomicBool) {
+fn send(server: SocketAddr, doing: &Doing) {
     let mut held: Vec<TcpStream> = (0..SLOW).filter_map(|_| begin(server).ok()).collect();
     let piece = vec![b'x'; 64 * 1024];
-    while !over.load(Ordering::Relaxed) {
+    while !doing.is_over() {
         for stream in &mut held {
             // Full is what it is to be; and one that was reset is of no more use.
-            while stream.write(&piece).is_ok() && !over.load(Ordering::Relaxed) {}
+            while let Ok(count) = stream.write(&piece)
+                && !doing.is_over()
+            {
+                doing.did(count);
+            }
         }
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 /// Does something so often a second.
-fn again(a_second: u32, over: &AtomicBool, mut act: impl FnMut(u32)) {
+fn again(a_second: u32, doing: &Doing, mut act: impl FnMut(u32) -> io::Result<()>) {
     let every = Duration::from_secs(1) / a_second;
     let (mut next, mut number) = (Instant::now(), 0_u32);
-    while !over.load(Ordering::Relaxed) {
+    while !doing.is_over() {
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
-        act(number);
+        doing.did(usize::from(act(number).is_ok()));
         number = number.wrapping_add(1);
         next = (next + every).max(Instant::now());
     }
 }
 
-fn reset(server: SocketAddr) {
-    if let Ok(mut stream) = TcpStream::connect_timeout(&server, Duration::from_secs(1)) {
-        // The next line is what it came for; what it says only gives the container work too.
-        drop(stream.write(b"never mind"));
-        set_socket_linger(&stream, Some(Duration::ZERO)).unwrap_or(());
-    }
+fn reset(server: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&server, Duration::from_secs(1))?;
+    // The next line is what it came for; what it says only gives the container work too.
+    drop(stream.write(b"never mind"));
+    Ok(set_socket_linger(&stream, Some(Duration::ZERO))?)
 }
 
-fn scan(machine: IpAddr, over: &AtomicBool) {
+fn scan(machine: IpAddr, doing: &Doing) {
     let mut open = std::collections::VecDeque::new();
-    again(SCANNED, over, |number| {
+    again(SCANNED, doing, |number| {
         let port = u16::try_from(number % 65_535).unwrap() + 1;
-        open.extend(begin((machine, port).into()));
+        open.push_back(begin((machine, port).into())?);
         if open.len() > 200 {
             drop(open.pop_front());
         }
+        Ok(())
     });
 }

@@ -47,18 +47,34 @@ impl Drop for Load {
 impl Load {
     /// So many a second, from now on.
     pub(super) fn start(space: &Space, server: SocketAddr, a_second: u32) -> Self {
-        let (over, space) = (Arc::new(AtomicBool::new(false)), space.clone());
+        Self::start_from(Some(space), server, a_second)
+    }
+
+    /// The same from this machine itself.
+    pub(super) fn start_here(server: SocketAddr, a_second: u32) -> Self {
+        Self::start_from(None, server, a_second)
+    }
+
+    fn start_from(space: Option<&Space>, server: SocketAddr, a_second: u32) -> Self {
+        let (over, space) = (Arc::new(AtomicBool::new(false)), space.cloned());
         let told = Arc::clone(&over);
         let thread = std::thread::spawn(move || {
-            space.enter();
+            if let Some(space) = space {
+                space.enter();
+            }
             Clients::new(server).come(&told, a_second)
         });
         Self { over, thread: Some(thread) }
     }
 
+    /// No more come.
+    pub(super) fn stop(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
     /// No more come; what became of each, once it did.
     pub(super) fn end(mut self) -> Vec<Attempt> {
-        self.over.store(true, Ordering::Relaxed);
+        self.stop();
         self.thread.take().unwrap().join().unwrap()
     }
 }
@@ -82,7 +98,8 @@ struct Client {
     answer: Vec<u8>,
 }
 
-struct Clients {
+/// Those who are on the way, and what became of the others.
+pub(super) struct Clients {
     server: SocketAddr,
     epoll: OwnedFd,
     here: HashMap<u64, Client>,
@@ -100,7 +117,7 @@ fn words(number: u64) -> [u8; SIZE] {
 }
 
 impl Clients {
-    fn new(server: SocketAddr) -> Self {
+    pub(super) fn new(server: SocketAddr) -> Self {
         Self {
             server,
             epoll: epoll::create(CreateFlags::CLOEXEC).unwrap(),
@@ -111,7 +128,8 @@ impl Clients {
         }
     }
 
-    fn come(mut self, over: &AtomicBool, a_second: u32) -> Vec<Attempt> {
+    /// So many a second come until it is over; what became of each, once it did.
+    pub(super) fn come(mut self, over: &AtomicBool, a_second: u32) -> Vec<Attempt> {
         let every = Duration::from_secs(1) / a_second;
         let (mut next, mut number) = (Instant::now(), 0);
         let mut events: Vec<Event> = Vec::with_capacity(256);

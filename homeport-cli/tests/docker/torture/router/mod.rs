@@ -11,6 +11,7 @@ mod accelerator;
 mod attack;
 mod attempt;
 mod case;
+mod elsewhere;
 mod hostile;
 mod little;
 mod load;
@@ -30,6 +31,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use self::attack::Attack;
 use self::attempt::{End, Tally};
 use self::case::{Backend, Extent};
+use self::hostile::Attackers;
 use self::load::Load;
 use self::path::Path;
 use self::port::Access;
@@ -72,8 +74,17 @@ fn hostile_clients_of_one_route_end_no_daemon_and_slow_no_other_route_down() {
             continue;
         }
         eprintln!("torture: hostile clients, {}", backend.word());
+        let only = asked("CASES", "");
         let attacks = Attack::all(extent()).into_iter();
-        let all: Vec<_> = attacks.map(|attack| hostile::attacked(&stage, &from, &deaf, attack, extent())).collect();
+        let attacks = attacks.filter(|attack| only == [""] || only.iter().any(|word| word == attack.word()));
+        let each =
+            attacks.flat_map(|attack| Attackers::all(extent()).iter().map(move |attackers| (attack, *attackers)));
+        let all: Vec<_> = each
+            .map(|(attack, attackers)| hostile::attacked(&stage, [&from, &deaf], attack, attackers, extent()))
+            .collect();
+        if all.is_empty() {
+            wrongs.push(format!("{}: no kind of harm is called {}", backend.word(), only.join(" or ")));
+        }
         wrongs.extend(hostile::tell(&all).into_iter().map(|wrong| format!("{}: {wrong}", backend.word())));
     }
     assert!(wrongs.is_empty(), "something was wrong:\n{}\n{}", wrongs.join("\n"), stage.log());
@@ -86,7 +97,7 @@ fn a_daemon_with_few_descriptors_and_little_memory_serves_on_under_a_crowd() {
     let bound = stage.with_little().unwrap();
     let (daemon, said) = (stage.daemon(), stage.log().lines().count());
     let port = stage.port(Access::Exclusive, ECHO);
-    let harm = [Attack::Crowd, Attack::SlowReaders].map(|attack| attack.begin(&from, &deaf, port));
+    let harm = [Attack::Crowd, Attack::SlowReaders].map(|attack| attack.begin(&from, &deaf, port, None));
     std::thread::sleep(Duration::from_secs(1));
     let load = Load::start(&stage.space, stage.address(Access::Shared, ECHO), 100);
     std::thread::sleep(Duration::from_secs(5));

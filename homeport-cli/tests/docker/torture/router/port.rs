@@ -28,6 +28,9 @@ pub(super) const VERSIONS: [&str; 2] = ["1.0.0", "1.1.0"];
 /// Where the client is that containers have.
 pub(super) const BUSYBOX: &str = "/bin/busybox";
 
+/// Where the endpoint that echoes is in the container.
+pub(super) const ECHO_PORT: u16 = 7000;
+
 /// Milliseconds until one listens that is stopped before the next one starts: with the rest of a start and a stop, clients are
 /// without a container for a second.
 const PAUSE: &str = "700";
@@ -63,7 +66,7 @@ fn manifest(id: &str, version: &str, access: Access) -> String {
         )
     };
     let endpoints: String =
-        [("echo", 7000), ("mute", 7001), ("hasty", 7002)].map(|(name, port)| endpoint(name, port)).concat();
+        [("echo", ECHO_PORT), ("mute", 7001), ("hasty", 7002)].map(|(name, port)| endpoint(name, port)).concat();
     let access = access.word();
     format!(
         r#"protocol = "1.0"

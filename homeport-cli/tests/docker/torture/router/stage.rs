@@ -12,7 +12,7 @@ use super::accelerator::eventually;
 use super::attempt::Blow;
 use super::case::Backend;
 use super::load::PATIENCE;
-use super::port::{Access, VERSIONS, images};
+use super::port::{Access, ECHO_PORT, VERSIONS, images};
 use super::space::Space;
 use crate::fixture::TestImage;
 use crate::world::{World, docker};
@@ -70,6 +70,14 @@ impl Stage {
     /// Where clients from elsewhere reach an endpoint.
     pub(super) fn address(&self, access: Access, endpoint: &str) -> SocketAddr {
         (self.space.machine(), self.port(access, endpoint)).into()
+    }
+
+    /// Where the endpoint that echoes is behind the router, for clients on this machine.
+    pub(super) fn inside(&self, access: Access) -> SocketAddr {
+        let words = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
+        let all = docker(&["inspect", "--format", words, &self.world.container(instance(access))]);
+        let address = all.split_whitespace().next().unwrap().parse().unwrap();
+        SocketAddr::new(address, ECHO_PORT)
     }
 
     /// The public port of an endpoint.
