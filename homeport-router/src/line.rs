@@ -31,7 +31,7 @@ pub(crate) enum Next {
     Nothing,
     /// Wake the task that is called.
     Call(Waker),
-    /// Say so ([`Line::looked`]) when the thread has asked the kernel for news, and whoever they concern has had its turn.
+    /// Say so ([`Line::looked`]) when the thread has asked the kernel for news.
     Look,
 }
 
@@ -100,7 +100,7 @@ impl Line {
         (waker, self.go_on(now))
     }
 
-    /// The others have had their turn: whoever is to be woken now.
+    /// The kernel was asked for news, so that the others can have their turn: whoever is to be woken now.
     pub(crate) fn looked(&mut self) -> Vec<Waker> {
         self.begin_slice();
         std::iter::from_fn(|| self.call()).collect()
