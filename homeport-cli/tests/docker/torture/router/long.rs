@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::attempt::End;
 use super::load::{PATIENCE, SIZE};
@@ -52,8 +52,9 @@ impl Longs {
         Self { space: space.clone(), server, over: Arc::new(AtomicBool::new(false)), stay: Vec::new() }
     }
 
-    /// As many as there are to be, the new ones with what runs now, each of which has exchanged something.
-    pub(super) fn fill(&mut self, with: &str) {
+    /// As many as there are to be, the new ones with what runs now, each of which has exchanged something; how many did not,
+    /// which are among the broken then.
+    pub(super) fn fill(&mut self, with: &str) -> Result<(), String> {
         let (tell, told) = mpsc::channel();
         let missing = LONG - self.stay.len();
         for _ in 0..missing {
@@ -65,8 +66,13 @@ impl Longs {
             self.stay.push(Long { with: with.to_owned(), thread });
         }
         drop(tell);
-        for _ in 0..missing {
-            told.recv_timeout(PATIENCE * 2).unwrap_or_else(|_| panic!("a long connection with {with} came to nothing"));
+        let until = Instant::now() + PATIENCE * 2;
+        let exchanged = |_: &usize| told.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok();
+        let nothing = missing - (0..missing).take_while(exchanged).count();
+        if nothing == 0 {
+            Ok(())
+        } else {
+            Err(format!("{nothing} of {missing} long connections came to nothing: {with}"))
         }
     }
 

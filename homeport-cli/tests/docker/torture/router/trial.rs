@@ -28,7 +28,7 @@ pub(super) fn run(
     let times = case.times(extent);
     let (mut blows, mut broken, mut wrongs) = (Vec::new(), Vec::new(), Vec::new());
     let mut longs = Longs::to(&stage.space, server);
-    longs.fill(&stage.run_of(case.access()));
+    wrongs.extend(longs.fill(&stage.run_of(case.access())).err());
     let load = Load::start(&stage.space, server, asked);
     std::thread::sleep(AROUND);
     for time in 1..=times {
@@ -42,7 +42,8 @@ pub(super) fn run(
         }
         std::thread::sleep(BETWEEN + chance.within(BETWEEN));
         broken.extend(longs.broken());
-        longs.fill(&stage.run_of(case.access()));
+        let filled = longs.fill(&stage.run_of(case.access()));
+        wrongs.extend(filled.err().map(|wrong| format!("{} {time}: {wrong}", case.word())));
     }
     std::thread::sleep(AROUND);
     let attempts = load.end();
