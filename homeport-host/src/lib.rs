@@ -10,6 +10,8 @@ mod host;
 pub mod image;
 pub mod layout;
 pub mod ledger;
+#[cfg(test)]
+mod namespace;
 mod notify;
 pub mod operation;
 pub mod oplock;

@@ -2,23 +2,15 @@
 //! and ends them. Never decides which have to end.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
 
 use homeport_router::{ContainerId, Moved, RouteId};
 
 use super::conntrack::{self, Entry, Stage};
-use super::lead::{Lead, Protocol};
+use super::lead::{Lead, Owner, Protocol};
 use super::ruleset::Known;
 use crate::accelerator::Flow;
-
-/// Whether a connection's ends know of each other, and of its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Aware {
-    /// They do: it was answered, and has an end that is said.
-    Yes,
-    /// They are datagrams, or the first packet of something that nobody answered yet.
-    No,
-}
 
 /// The live connections of each route with each container.
 pub(super) fn count(known: &Known) -> Result<Vec<Flow>, String> {
@@ -26,22 +18,29 @@ pub(super) fn count(known: &Known) -> Result<Vec<Flow>, String> {
 }
 
 /// Ends those for which this says so, and returns the number of those that were not over.
-pub(super) fn end(
-    known: &Known,
-    is_meant: impl Fn(&Lead, &RouteId, &ContainerId, Aware) -> bool,
-) -> Result<usize, String> {
-    let mut meant = entries(known)?;
-    meant.retain(|entry| {
-        lead_of(known, entry).is_some_and(|lead| {
-            let owner = &known[lead];
-            is_meant(lead, &owner.route, &owner.container, aware(entry))
-        })
-    });
+pub(super) fn end(known: &Known, is_meant: impl Fn(&Lead, &Owner) -> bool) -> Result<usize, String> {
     // Those that are over as well: a client may come again from the same port.
-    let (live, over): (Vec<Entry>, Vec<Entry>) = meant.into_iter().partition(|entry| entry.stage != Stage::Over);
-    conntrack::delete(&over)
-        .and_then(|_| conntrack::delete(&live))
-        .map_err(|error| format!("the kernel's connections cannot be deleted: {error}"))
+    let (live, over): (Vec<Entry>, Vec<Entry>) =
+        meant(known, is_meant)?.into_iter().partition(|entry| entry.stage != Stage::Over);
+    conntrack::delete(&over).and_then(|_| conntrack::delete(&live)).map_err(|error| not_deleted(&error))
+}
+
+/// Ends those of these that have nobody who could know better: datagrams, and connections that nobody has answered yet, which begin
+/// anew with their next packet.
+pub(super) fn end_unaware(known: &Known, is_meant: impl Fn(&Lead, &Owner) -> bool) -> Result<(), String> {
+    let mut meant = meant(known, is_meant)?;
+    meant.retain(is_unaware);
+    conntrack::delete(&meant).map(drop).map_err(|error| not_deleted(&error))
+}
+
+fn meant(known: &Known, is_meant: impl Fn(&Lead, &Owner) -> bool) -> Result<Vec<Entry>, String> {
+    let mut meant = entries(known)?;
+    meant.retain(|entry| lead_of(known, entry).is_some_and(|lead| is_meant(lead, &known[lead])));
+    Ok(meant)
+}
+
+fn not_deleted(error: &io::Error) -> String {
+    format!("the kernel's connections cannot be deleted: {error}")
 }
 
 /// The leads that any connection still goes by, also one that is over but remembered.
@@ -71,9 +70,9 @@ fn lead_of<'a>(known: &'a Known, entry: &Entry) -> Option<&'a Lead> {
     })
 }
 
-fn aware(entry: &Entry) -> Aware {
-    let is_tcp = entry.protocol == Protocol::Tcp.number();
-    if is_tcp && entry.stage != Stage::Unanswered { Aware::Yes } else { Aware::No }
+/// Whether it has no ends that know of each other, and of its end: it is datagrams, or the first packet of something.
+fn is_unaware(entry: &Entry) -> bool {
+    entry.protocol != Protocol::Tcp.number() || entry.stage == Stage::Unanswered
 }
 
 /// A connection that nobody answered is none yet; of datagrams there may never be an answer.
@@ -109,7 +108,6 @@ fn summed(known: &Known, entries: &[Entry]) -> Vec<Flow> {
 mod tests {
     use homeport_core::manifest::Transport;
 
-    use super::super::lead::Owner;
     use super::*;
 
     fn known(rows: &[(&str, &str, &str, Transport)]) -> Known {
@@ -154,13 +152,10 @@ mod tests {
 
     #[test]
     fn datagrams_and_what_nobody_answered_know_nothing_of_a_switch() {
-        for (protocol, stage, wanted) in [
-            (6, Stage::Live, Aware::Yes),
-            (6, Stage::Over, Aware::Yes),
-            (6, Stage::Unanswered, Aware::No),
-            (17, Stage::Live, Aware::No),
-        ] {
-            assert_eq!(aware(&entry("10.0.0.1:1", "10.0.0.2:1", protocol, stage, None)), wanted);
+        for (protocol, stage, wanted) in
+            [(6, Stage::Live, false), (6, Stage::Over, false), (6, Stage::Unanswered, true), (17, Stage::Live, true)]
+        {
+            assert_eq!(is_unaware(&entry("10.0.0.1:1", "10.0.0.2:1", protocol, stage, None)), wanted);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use homeport_router::{Backend, ContainerId, RouteId};
 
-use super::lead::Lead;
+use super::lead::{Lead, Owner};
 use super::state::State;
 use super::table::TableName;
 use super::{flows, offer};
@@ -74,23 +74,20 @@ impl Accelerator for Nftables {
 
     fn end_flows(&self, id: &RouteId, container: &ContainerId) -> Result<usize, AcceleratorError> {
         let state = self.lock();
-        let is_meant = |_: &Lead, route: &RouteId, of: &ContainerId, _: flows::Aware| route == id && of == container;
+        let is_meant = |_: &Lead, owner: &Owner| owner.route == *id && owner.container == *container;
         flows::end(state.known(), is_meant).map_err(failed("end connections"))
     }
 
     fn give_up(&self) -> Result<(), AcceleratorError> {
         let known = self.lock().give_up(&self.table).map_err(failed("take its table away"))?;
-        flows::end(&known, |_, _, _, _| true).map(drop).map_err(failed("end connections"))
+        flows::end(&known, |_, _| true).map(drop).map_err(failed("end connections"))
     }
 }
 
-/// Ends what would go on to an earlier target of the route and has nobody who could know better: datagrams, and connections that
-/// nobody has answered yet, which begin anew with their next packet.
+/// Ends what would go on to an earlier target of the route though it need not.
 fn end_unaware(state: &State, id: &RouteId, now: Option<Lead>) -> Result<(), AcceleratorError> {
-    let is_meant = |lead: &Lead, route: &RouteId, _: &ContainerId, aware: flows::Aware| {
-        route == id && Some(*lead) != now && aware == flows::Aware::No
-    };
-    flows::end(state.known(), is_meant).map(drop).map_err(failed("end connections"))
+    let is_meant = |lead: &Lead, owner: &Owner| owner.route == *id && Some(*lead) != now;
+    flows::end_unaware(state.known(), is_meant).map_err(failed("end connections"))
 }
 
 fn failed(action: &'static str) -> impl FnOnce(String) -> AcceleratorError {

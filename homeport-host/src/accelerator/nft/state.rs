@@ -109,7 +109,7 @@ impl State {
         let gone: Vec<Lead> =
             self.known.iter().filter(|(lead, owner)| is_elsewhere(lead, owner)).map(|(lead, _)| *lead).collect();
         if !gone.is_empty() {
-            flows::end(&self.known, |lead, _, _, _| gone.contains(lead))?;
+            flows::end(&self.known, |lead, _| gone.contains(lead))?;
         }
         Ok(lead)
     }

@@ -2,22 +2,19 @@
 //! network namespace of its own. A thread that enters one has it, and so have its threads and processes.
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsFd as _;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use homeport_router::{DescriptorLimit, Limits, RouteId, Router, Target};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::accelerator::{Accelerators, Nftables};
 use crate::daemon::addresses::Addresses;
 use crate::layout::Layout;
+use crate::namespace::Namespace;
 
 /// What any step may take; far more than it needs.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -59,61 +56,6 @@ impl Container {
     }
 }
 
-/// A network namespace, for as long as a process of its own lives in it.
-struct Namespace(Child);
-
-impl Namespace {
-    fn new() -> Self {
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "unshare", "--net", "sleep", "infinity"]).stdin(Stdio::null());
-        let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
-        let namespace = Self(command.spawn().unwrap());
-        let end = Instant::now() + PATIENCE;
-        while std::fs::read_link(namespace.path()).map_or(true, |link| link == own) {
-            assert!(Instant::now() < end, "`unshare` makes no network");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        namespace.does("ip link set lo up");
-        namespace
-    }
-
-    fn path(&self) -> String {
-        format!("/proc/{}/ns/net", self.0.id())
-    }
-
-    fn enter(&self) {
-        let file = File::open(self.path()).unwrap();
-        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
-    }
-
-    fn does(&self, script: &str) -> String {
-        let output = Command::new("nsenter")
-            .args([&format!("--net={}", self.path()), "sh", "-c", script])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "`{script}`: {said}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Does this in the network, on a thread of its own.
-    fn on_thread<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let enter_and_work = || {
-            self.enter();
-            work()
-        };
-        std::thread::scope(|scope| scope.spawn(enter_and_work).join().unwrap())
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        self.0.kill().unwrap_or(());
-        self.0.wait().ok();
-    }
-}
-
 /// Everything of one test.
 pub(super) struct Network {
     host: Namespace,
@@ -130,7 +72,7 @@ impl Network {
     /// The calling thread is in the host's network from then on.
     pub(super) fn new() -> Self {
         let (host, client) = (Namespace::new(), Namespace::new());
-        host.does(&format!("ip link add eth0 type veth peer name eth0 netns {}", client.0.id()));
+        host.does(&format!("ip link add eth0 type veth peer name eth0 netns {}", client.id()));
         host.does(
             "ip addr add 10.9.0.1/24 dev eth0; ip addr add 2001:db8:9::1/64 dev eth0 nodad; ip link set eth0 up; \
              ip link add br0 type bridge; ip addr add 172.18.0.1/16 dev br0; ip addr add fd00:18::1/64 dev br0 nodad; \
@@ -172,7 +114,7 @@ impl Network {
         let namespace = Namespace::new();
         self.host(&format!(
             "ip link add c{n} type veth peer name eth0 netns {}; ip link set c{n} master br0 up",
-            namespace.0.id()
+            namespace.id()
         ));
         namespace.does(&format!(
             "ip addr add 172.18.0.{n}/16 dev eth0; ip addr add fd00:18::{n:x}/64 dev eth0 nodad; ip link set eth0 up; \
@@ -210,13 +152,7 @@ impl Network {
             Side::Container(n) => {
                 let containers = self.containers.borrow();
                 let (_, namespace) = containers.iter().find(|(number, _)| *number == n).unwrap();
-                // The child process alone: what is borrowed here stays on this thread.
-                let file = File::open(namespace.path()).unwrap();
-                let enter_and_work = || {
-                    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
-                    work()
-                };
-                std::thread::scope(|scope| scope.spawn(enter_and_work).join().unwrap())
+                namespace.on_thread(work)
             }
         }
     }

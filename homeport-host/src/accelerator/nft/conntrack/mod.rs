@@ -23,20 +23,34 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) fn all(is_meant: impl Fn(&Entry) -> bool) -> io::Result<Vec<Entry>> {
     let socket = open()?;
     let mut found = Vec::new();
-    exchange(&socket, &wire::ask_for_all(), |said| found.extend(said.into_iter().filter(&is_meant)))?;
+    exchange(&socket, &wire::ask_for_all(), &mut vec![0; DATAGRAM], |said| {
+        found.extend(said.into_iter().filter(&is_meant));
+    })?;
     Ok(found)
 }
 
-/// Deletes these, and returns how many were still there.
+/// Deletes these as far as they are what they were when they were listed, and returns how many that was. What becomes something else
+/// within the few microseconds between the question and the order is deleted all the same.
+///
+/// The kernel numbers a connection by the place that it has in memory: where a client comes again from the same port, the new
+/// connection has the name of the one that was over. And a client whose first packet was answered meanwhile may have nothing to say
+/// before it hears something, so that it would never be told that nobody knows its connection any more.
 pub(super) fn delete(entries: &[Entry]) -> io::Result<usize> {
     if entries.is_empty() {
         return Ok(0);
     }
     let socket = open()?;
-    let mut deleted = 0;
+    let (mut deleted, mut now, mut buffer) = (0, Vec::new(), vec![0; DATAGRAM]);
     for entry in entries {
-        match exchange(&socket, &wire::delete(entry), drop) {
-            Ok(()) => deleted += 1,
+        now.clear();
+        let done = exchange(&socket, &wire::ask_for(entry), &mut buffer, |said| now.extend(said)).and_then(|()| {
+            if !now.iter().any(|now| entry.is_still(now)) {
+                return Ok(0);
+            }
+            exchange(&socket, &wire::delete(entry), &mut buffer, drop).map(|()| 1)
+        });
+        match done {
+            Ok(count) => deleted += count,
             // It has ended by itself.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -53,9 +67,8 @@ fn open() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn exchange(socket: &OwnedFd, request: &[u8], mut with: impl FnMut(Vec<Entry>)) -> io::Result<()> {
+fn exchange(socket: &OwnedFd, request: &[u8], buffer: &mut [u8], mut with: impl FnMut(Vec<Entry>)) -> io::Result<()> {
     rustix::net::send(socket, request, SendFlags::empty())?;
-    let mut buffer = vec![0; DATAGRAM];
     loop {
         let (length, _) = rustix::net::recv(socket, &mut buffer[..], RecvFlags::empty())?;
         let said = wire::read(&buffer[..length]);
@@ -67,3 +80,6 @@ fn exchange(socket: &OwnedFd, request: &[u8], mut with: impl FnMut(Vec<Entry>)) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
 //! Owns the bytes of the kernel's connection tracking, as it writes and reads them on its socket (`nfnetlink_conntrack.h`): an entry
-//! as a value, and the messages that ask for all and delete one. Pure.
+//! as a value, and the messages that ask for all or one and delete one. Pure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -28,6 +28,8 @@ const COUNTERS_REPLY: u16 = 10;
 const ID: u16 = 12;
 const ZONE: u16 = 18;
 
+/// The number of TCP in a packet.
+const TCP: u8 = 6;
 /// The destination was translated.
 const TRANSLATED: u32 = 1 << 5;
 /// The other side has answered.
@@ -51,6 +53,22 @@ pub(in crate::accelerator::nft) struct Entry {
     /// What names it to the kernel.
     name: Vec<u8>,
     is_v6: bool,
+}
+
+impl Entry {
+    /// Whether what the kernel has by this name now is what this was when it was listed. Nobody answers a translated connection from
+    /// elsewhere in the middle; one that lived may be over.
+    pub(super) fn is_still(&self, now: &Self) -> bool {
+        let is_as_far = self.protocol != TCP || self.stage == Stage::Live || self.stage == now.stage;
+        self.name == now.name && self.by == now.by && is_as_far
+    }
+
+    /// As a header of a message has it.
+    const fn family(&self) -> u8 {
+        const INET: u8 = 2;
+        const INET6: u8 = 10;
+        if self.is_v6 { INET6 } else { INET }
+    }
 }
 
 #[cfg(test)]
@@ -91,11 +109,14 @@ pub(super) fn ask_for_all() -> Vec<u8> {
     message(GET, REQUEST | DUMP, 0, &[])
 }
 
+/// Asks for the entry that has the addresses of this one now.
+pub(super) fn ask_for(entry: &Entry) -> Vec<u8> {
+    message(GET, REQUEST | ACKNOWLEDGE, entry.family(), &entry.name)
+}
+
 /// Has this entry deleted, and no other that has its addresses by now.
 pub(super) fn delete(entry: &Entry) -> Vec<u8> {
-    const INET: u8 = 2;
-    const INET6: u8 = 10;
-    message(DELETE, REQUEST | ACKNOWLEDGE, if entry.is_v6 { INET6 } else { INET }, &entry.name)
+    message(DELETE, REQUEST | ACKNOWLEDGE, entry.family(), &entry.name)
 }
 
 fn message(kind: u16, flags: u16, family: u8, body: &[u8]) -> Vec<u8> {
@@ -256,6 +277,30 @@ mod tests {
         let kinds: Vec<u16> = Attributes(&request[HEADER + FAMILY..]).map(|(kind, ..)| kind).collect();
         assert_eq!(kinds, [TUPLE_ORIGINAL, ID, ZONE]);
         assert_eq!(tuple(one(&request[HEADER + FAMILY..], TUPLE_ORIGINAL).unwrap()).unwrap().2.port(), 2222);
+    }
+
+    #[test]
+    fn what_has_become_something_else_is_told_from_what_it_was() {
+        let at = |protocol: u8, by: &str, stage: Stage| {
+            Entry::of(protocol, "10.0.0.1:1".parse().unwrap(), by.parse().unwrap(), stage, None)
+        };
+        let (a, b) = ("172.18.0.2:1", "172.18.0.3:1");
+        for (protocol, before, now, (by, is_still)) in [
+            (TCP, Stage::Over, Stage::Over, (a, true)),
+            (TCP, Stage::Over, Stage::Live, (a, false)),
+            (TCP, Stage::Over, Stage::Unanswered, (a, false)),
+            (TCP, Stage::Over, Stage::Over, (b, false)),
+            (TCP, Stage::Unanswered, Stage::Unanswered, (a, true)),
+            (TCP, Stage::Unanswered, Stage::Live, (a, false)),
+            (TCP, Stage::Live, Stage::Live, (a, true)),
+            (TCP, Stage::Live, Stage::Over, (a, true)),
+            (TCP, Stage::Live, Stage::Live, (b, false)),
+            (17, Stage::Unanswered, Stage::Live, (a, true)),
+            (17, Stage::Live, Stage::Live, (b, false)),
+        ] {
+            let found = at(protocol, a, before).is_still(&at(protocol, by, now));
+            assert_eq!(found, is_still, "{protocol}: {before:?}, {now:?} by {by}");
+        }
     }
 
     #[test]
