@@ -161,9 +161,13 @@ async fn dial(address: SocketAddr, caller: &Caller<'_>, source: SourceAddress) -
         }
         match socket.connect(address).await {
             // The kernel has none left, or a connection with this container has the one that was chosen.
-            Err(error) if left > 0 && error.kind() == io::ErrorKind::AddrNotAvailable => {
+            Err(error) if left > 0 && given == Given::Own && error.kind() == io::ErrorKind::AddrNotAvailable => {
                 left -= 1;
-                choice = caller.ports.run_out(choice);
+                choice = match caller.ports.run_out(choice) {
+                    Some(_) if left == 0 => Choice::Kernel,
+                    Some(next) => next,
+                    None => return Err(error),
+                };
             }
             connected => break connected?,
         }

@@ -45,8 +45,16 @@ impl PortRange {
         text.split(',').filter_map(range).collect()
     }
 
+    pub(crate) fn first(self) -> PortNumber {
+        PortNumber::new(self.first)
+    }
+
+    pub(crate) fn last(self) -> PortNumber {
+        PortNumber::new(self.last)
+    }
+
     /// How many ports it has.
-    pub(crate) fn length(self) -> u32 {
+    pub fn length(self) -> u32 {
         u32::from(self.last - self.first) + 1
     }
 

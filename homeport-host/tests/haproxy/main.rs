@@ -6,6 +6,8 @@ mod adopting;
 #[cfg(test)]
 mod announcing;
 #[cfg(test)]
+mod dialling;
+#[cfg(test)]
 mod dying;
 #[cfg(test)]
 mod load;

@@ -293,11 +293,14 @@ impl Container {
     }
 
     pub(crate) fn start_at(name: &'static str, address: SocketAddr) -> Self {
-        let listener = listen(address);
-        let target = Target::new(name.parse().unwrap(), address);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(serve(listener, name));
-        Self { target, tasks }
+        let mut container = Self::of(Target::new(name.parse().unwrap(), address));
+        container.tasks.spawn(serve(listen(address), name));
+        container
+    }
+
+    /// One that something else plays.
+    pub(crate) fn of(target: Target) -> Self {
+        Self { target, tasks: JoinSet::new() }
     }
 
     /// Ends, with its connections; nobody listens any more when this returns.
@@ -332,7 +335,7 @@ async fn serve(listener: TcpListener, name: &'static str) {
     }
 }
 
-fn listen(address: SocketAddr) -> TcpListener {
+pub(crate) fn listen(address: SocketAddr) -> TcpListener {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.unwrap();
     socket.set_reuseaddr(true).unwrap();
     socket.bind(address).unwrap();

@@ -12,6 +12,7 @@ use homeport_router::{Announcement, ListenAddress, ListenHost, RouteId, RouteRul
 use ipnet::IpNet;
 
 use super::slot::Slot;
+use super::source::Source;
 
 /// The socket by which a haproxy hands clients on to the router.
 pub(super) const HOLD: &str = "hold.sock";
@@ -53,6 +54,8 @@ pub(super) struct Config<'a> {
     pub(super) rules: &'a RouteRules,
     /// How many connections with containers there may be at once.
     pub(super) limit: usize,
+    /// From where it connects with containers.
+    pub(super) source: Source,
     /// Its own number among those of the route: its sockets are named by it.
     pub(super) number: u32,
 }
@@ -69,7 +72,7 @@ impl fmt::Display for Config<'_> {
         self.defaults(&mut text);
         self.frontend(&mut text);
         self.tables(&mut text);
-        backend(&mut text);
+        self.backend(&mut text);
         f.write_str(&text.0)
     }
 }
@@ -211,28 +214,29 @@ impl Config<'_> {
             text.line(format_args!("stick-table type ipv6 size {size} expire 1m store conn_cur"));
         }
     }
+
+    /// The first slot that is not in maintenance has the clients, and the router whom it does not take.
+    fn backend(&self, text: &mut Text) {
+        text.section(format_args!("backend {BACKEND}"));
+        text.line("balance first");
+        for slot in Slot::all() {
+            let told = match slot.announcement() {
+                Announcement::None => "",
+                Announcement::ProxyV1 => " send-proxy",
+                Announcement::ProxyV2 => " send-proxy-v2",
+            };
+            let source = self.source;
+            text.line(format_args!("server {slot} 0.0.0.0:1 id {} disabled{source}{told}", slot.order()));
+        }
+        let router = format!("server {ROUTER} unix@{HOLD} id 100 send-proxy-v2");
+        text.line(&router);
+        text.section(format_args!("backend {WAITING}"));
+        text.line(router);
+    }
 }
 
 fn is_v4(network: &IpNet) -> bool {
     matches!(network.addr(), IpAddr::V4(_))
-}
-
-/// The first slot that is not in maintenance has the clients, and the router whom it does not take.
-fn backend(text: &mut Text) {
-    text.section(format_args!("backend {BACKEND}"));
-    text.line("balance first");
-    for slot in Slot::all() {
-        let told = match slot.announcement() {
-            Announcement::None => "",
-            Announcement::ProxyV1 => " send-proxy",
-            Announcement::ProxyV2 => " send-proxy-v2",
-        };
-        text.line(format_args!("server {slot} 0.0.0.0:1 id {} disabled{told}", slot.order()));
-    }
-    let router = format!("server {ROUTER} unix@{HOLD} id 100 send-proxy-v2");
-    text.line(&router);
-    text.section(format_args!("backend {WAITING}"));
-    text.line(router);
 }
 
 #[cfg(test)]

@@ -3,12 +3,19 @@
 use std::net::TcpListener;
 use std::num::NonZeroU32;
 
+use homeport_router::PortRange;
+
 use super::super::program::Program;
 use super::*;
 
 fn rules(allow: &[&str], deny: &[&str]) -> RouteRules {
     let networks = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     RouteRules { allow: networks(allow), deny: networks(deny), ..RouteRules::default() }
+}
+
+/// From this address.
+fn source(own: &str) -> Source {
+    Source(Some((own.parse().unwrap(), PortRange::parse_kernel("61000 65535").unwrap())))
 }
 
 /// A configuration of each kind, by name.
@@ -22,14 +29,14 @@ fn configurations() -> Vec<(&'static str, String)> {
         ..rules(&["198.51.100.0/24", "2001:db8::/32"], &["198.51.100.128/25", "::/0", "10.0.0.0/8"])
     };
     let rows = [
-        ("usual", "*:2222", RouteRules::default(), 512, 1),
-        ("limited", "192.0.2.1:443", limited, 40, 2),
-        ("only_ipv4", "*:25", rules(&["10.0.0.0/8"], &[]), 512, 3),
-        ("only_ipv6", "[::1]:25", rules(&["fd00::/8"], &["fd00:1::/32"]), 512, u32::MAX),
+        ("usual", "*:2222", RouteRules::default(), 512, source("172.18.0.1"), 1),
+        ("limited", "192.0.2.1:443", limited, 40, source("172.18.0.1"), 2),
+        ("only_ipv4", "*:25", rules(&["10.0.0.0/8"], &[]), 512, Source(None), 3),
+        ("only_ipv6", "[::1]:25", rules(&["fd00::/8"], &["fd00:1::/32"]), 512, source("fd00::1"), u32::MAX),
     ];
-    let text = |(name, address, rules, limit, number): (_, &str, RouteRules, usize, u32)| {
+    let text = |(name, address, rules, limit, source, number): (_, &str, RouteRules, usize, Source, u32)| {
         let address = address.parse().unwrap();
-        (name, Config { id: &id, address, rules: &rules, limit, number }.to_string())
+        (name, Config { id: &id, address, rules: &rules, limit, source, number }.to_string())
     };
     rows.into_iter().map(text).collect()
 }
@@ -63,6 +70,7 @@ fn no_list_of_networks_makes_a_line_that_is_cut() {
     let many: Vec<String> = (0..=255).map(|n| format!("2001:db8:{n}::/48")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let id = RouteId { instance: "a".repeat(40).parse().unwrap(), endpoint: "ssh".parse().unwrap() };
-    let config = Config { id: &id, address: "*:1".parse().unwrap(), rules: &rules(&many, &many), limit: 1, number: 1 };
+    let (address, rules, source) = ("*:1".parse().unwrap(), rules(&many, &many), source("172.18.0.1"));
+    let config = Config { id: &id, address, rules: &rules, limit: 1, source, number: 1 };
     assert!(config.to_string().lines().all(|line| line.len() < 200));
 }

@@ -11,7 +11,8 @@
 //! configuration: for other rules another one is started, and the one from before carries on what it has. So nothing that is done
 //! to one route touches a connection of another.
 //!
-//! `config` is its text, `slot` where containers are in it, `answers` what it says (all pure); `admin` is the way to it, `program`
+//! `config` is its text, `slot` where containers are in it, `answers` what it says (all pure), `source`
+//! from where it connects; `admin` is the way to it, `program`
 //! the program, `process` one of them, `place` the directory and `post` all of one route, and `backend` what the daemon has of it.
 
 mod admin;
@@ -23,5 +24,6 @@ mod post;
 mod process;
 mod program;
 mod slot;
+mod source;
 
 pub use backend::Haproxy;

@@ -16,6 +16,7 @@ use super::config::Config;
 use super::place;
 use super::process::{Led, Phase, Process};
 use super::program::Program;
+use super::source::Source;
 use crate::accelerator::{Flow, Front};
 
 /// One that ends sooner is not started again at once.
@@ -125,16 +126,18 @@ impl Post {
         is_same
     }
 
-    /// Leads new clients to this container, by one that lets in what the rules say. One that serves by other rules is replaced.
+    /// Leads new clients to this container, by one that lets in what the rules say. One that serves by other rules, or
+    /// connects from elsewhere, is replaced.
     /// When this returns, no connection begins with an earlier container, and the router accepts only who is left, and whom it was
     /// about to accept.
     ///
     /// # Errors
     /// Why not, in words; the router accepts everybody then, and nobody is led anywhere by this.
     pub(super) fn lead(&mut self, front: &Front, limit: usize, listening: &Listening) -> Result<(), String> {
+        let source = Source::towards(front.target.address, limit);
         let config = |number| {
             let (id, address, rules) = (&front.id, front.address, &front.rules);
-            Config { id, address, rules, limit, number }.to_string()
+            Config { id, address, rules, limit, source, number }.to_string()
         };
         let fits = self.serving().is_some_and(|one| one.configuration() == config(one.number()));
         if !fits && let Err(why) = self.replace(config, listening) {
