@@ -275,6 +275,9 @@ impl Acceptor {
         // Nobody has to be woken: the next look is soon.
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..AT_ONCE {
+            if self.crowd.waits_until(self.route.room(), Instant::now()).is_some() {
+                return;
+            }
             match self.listener.poll_accept(&mut context) {
                 Poll::Ready(Ok((client, from))) => self.admit(client, from),
                 Poll::Ready(Err(error)) if accept_fault(&error) == AcceptFault::Client => {}

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// After this time without a free seat clients are reset. Those who waited out a hold come all at once, and most connections
-/// are over much sooner than this.
+/// After this time without a free seat clients are reset, where everybody who has one has reached the container. Those who waited out a
+/// hold come all at once, and most connections are over much sooner than this.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The same, where somebody who has one is still on the way there: as long as anybody tries to reach a container.
+const AT_MOST: Duration = Duration::from_secs(10);
 /// How soon it is looked again, where no connection of this route ends that would say so.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -14,26 +16,38 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
     Some,
+    /// None, but not everybody who has one has reached the container, or there is none now: nothing says yet that they stay. A container
+    /// to which many come at once may take longer than anybody's patience to answer the first.
+    Soon,
     None,
 }
 
 /// Since when there is none.
 #[derive(Debug, Default)]
-pub(crate) struct Crowd(Option<Instant>);
+pub(crate) struct Crowd(Option<Full>);
+
+#[derive(Debug, Clone, Copy)]
+struct Full {
+    since: Instant,
+    /// Since when everybody has reached the container who has a seat.
+    settled: Option<Instant>,
+    looked: Instant,
+}
 
 impl Crowd {
     /// Until when nobody is accepted; `None` where the next client is: to get its seat, or to be reset.
     pub(crate) fn waits_until(&mut self, room: Room, now: Instant) -> Option<Instant> {
-        match room {
-            Room::Some => {
-                self.0 = None;
-                None
-            }
-            Room::None => {
-                let since = *self.0.get_or_insert(now);
-                (now < since + PATIENCE).then(|| now + LOOK)
-            }
+        if room == Room::Some {
+            self.0 = None;
+            return None;
         }
+        // Where nobody has looked for so long nobody has waited: what was then says nothing about now.
+        let before = self.0.filter(|full| now < full.looked + PATIENCE);
+        let since = before.map_or(now, |full| full.since);
+        let settled = (room == Room::None).then(|| before.and_then(|full| full.settled).unwrap_or(now));
+        self.0 = Some(Full { since, settled, looked: now });
+        let is_over = now >= since + AT_MOST || settled.is_some_and(|settled| now >= settled + PATIENCE);
+        (!is_over).then(|| now + LOOK)
     }
 }
 
@@ -41,16 +55,41 @@ impl Crowd {
 mod tests {
     use super::*;
 
+    /// What is said at each look, every 20 ms from the first of these times to the last.
+    fn looks(crowd: &mut Crowd, room: Room, from: Instant, milliseconds: std::ops::RangeInclusive<u64>) -> Vec<bool> {
+        let at = |milliseconds: u64| from + Duration::from_millis(milliseconds);
+        milliseconds.step_by(20).map(|now| crowd.waits_until(room, at(now)) == Some(at(now + 20))).collect()
+    }
+
     #[test]
     fn only_a_second_in_a_row_without_a_seat_turns_clients_away() {
         let (mut crowd, start) = (Crowd::default(), Instant::now());
-        let at = |milliseconds: u64| start + Duration::from_millis(milliseconds);
-        assert_eq!(crowd.waits_until(Room::Some, at(0)), None);
-        assert_eq!(crowd.waits_until(Room::None, at(10)), Some(at(30)));
-        assert_eq!(crowd.waits_until(Room::None, at(1_009)), Some(at(1_029)));
-        assert_eq!(crowd.waits_until(Room::None, at(1_010)), None, "they are reset");
-        assert_eq!(crowd.waits_until(Room::None, at(9_000)), None, "and so are the next ones");
-        assert_eq!(crowd.waits_until(Room::Some, at(9_001)), None);
-        assert_eq!(crowd.waits_until(Room::None, at(9_002)), Some(at(9_022)), "a seat was free");
+        assert_eq!(crowd.waits_until(Room::Some, start), None);
+        assert_eq!(looks(&mut crowd, Room::None, start, 0..=980), [true; 50]);
+        assert_eq!(
+            looks(&mut crowd, Room::None, start, 1_000..=1_200),
+            [false; 11],
+            "they are reset, and so are the next ones"
+        );
+        assert_eq!(looks(&mut crowd, Room::Some, start, 1_220..=1_220), [false]);
+        assert_eq!(looks(&mut crowd, Room::None, start, 1_240..=2_220), [true; 50], "a seat was free");
+    }
+
+    #[test]
+    fn nobody_is_turned_away_while_somebody_is_on_the_way_but_for_so_long() {
+        let (mut crowd, start) = (Crowd::default(), Instant::now());
+        assert_eq!(looks(&mut crowd, Room::None, start, 0..=980), [true; 50]);
+        assert_eq!(looks(&mut crowd, Room::Soon, start, 1_000..=5_000), [true; 201]);
+        assert_eq!(looks(&mut crowd, Room::None, start, 5_020..=6_000), [true; 50], "all are there since then");
+        assert_eq!(looks(&mut crowd, Room::None, start, 6_020..=6_020), [false]);
+        assert_eq!(looks(&mut crowd, Room::Soon, start, 6_040..=9_980), [true; 198]);
+        assert_eq!(looks(&mut crowd, Room::Soon, start, 10_000..=10_100), [false; 6], "nobody is waited for that long");
+    }
+
+    #[test]
+    fn what_was_full_when_nobody_waited_says_nothing_about_now() {
+        let (mut crowd, start) = (Crowd::default(), Instant::now());
+        assert_eq!(looks(&mut crowd, Room::None, start, 0..=1_100), [[true; 50].as_slice(), &[false; 6]].concat());
+        assert_eq!(looks(&mut crowd, Room::None, start, 3_600_000..=3_600_980), [true; 50]);
     }
 }

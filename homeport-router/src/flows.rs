@@ -59,6 +59,11 @@ impl Flows {
         self.ends.subscribe()
     }
 
+    /// How many are live.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().values().map(|flow| flow.live.load(Ordering::Relaxed)).sum()
+    }
+
     /// The live connections, the earliest target first.
     pub(crate) fn live(&self) -> Vec<LiveConnections> {
         let connections = |flow: &Flow| flow.live.load(Ordering::Relaxed);

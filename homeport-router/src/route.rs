@@ -181,27 +181,37 @@ impl Route {
 
     /// Whether there is a seat for one more connection, of whoever may come. Where everybody is turned away, nobody waits for one.
     pub(crate) fn room(&self) -> Room {
-        if !matches!(self.gate.borrow().admission(), Admission::Forward(..)) {
-            return Room::Some;
+        match self.gate.borrow().admission() {
+            Admission::Forward(..) => {}
+            Admission::Wait(_) => return Room::Soon,
+            Admission::Refuse | Admission::Gone => return Room::Some,
         }
-        let entrance = locked(&self.entrance);
-        let is_there = entrance.open() < entrance.limit() && self.all_seats.available_permits() > 0;
-        if is_there { Room::Some } else { Room::None }
+        let (open, limit) = {
+            let entrance = locked(&self.entrance);
+            (entrance.open(), entrance.limit())
+        };
+        if open < limit && self.all_seats.available_permits() > 0 {
+            Room::Some
+        } else if self.flows.count() < open {
+            Room::Soon
+        } else {
+            Room::None
+        }
     }
 
     /// A seat for one more connection; `None`, and counted by why, when there is none for this client.
     pub(crate) fn take_seat(&self, client: IpAddr) -> Option<Seat> {
-        match self.find_seat(client) {
-            Ok(seat) => Some(seat),
-            Err(NoSeat::Barred(barred)) => {
-                self.barred(barred);
-                None
-            }
-            Err(NoSeat::OfRouter) => {
+        self.find_seat(client).map_err(|no_seat| self.turned_away(no_seat)).ok()
+    }
+
+    /// Counts a client that does not come in for want of a seat, by why.
+    pub(crate) fn turned_away(&self, no_seat: NoSeat) {
+        match no_seat {
+            NoSeat::Barred(barred) => self.barred(barred),
+            NoSeat::OfRouter => {
                 self.traffic.refused.full.add(1);
                 let connections = self.limits.connections;
                 self.is_at_limit(&Report::RouterAtLimit { route: self.id.clone(), connections });
-                None
             }
         }
     }

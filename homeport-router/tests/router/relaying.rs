@@ -289,3 +289,49 @@ async fn more_than_there_are_seats_are_served_one_after_the_other() {
     let status = stage.status();
     assert_eq!((status.accepted, status.refused_because.full), (203, 1));
 }
+
+#[tokio::test]
+async fn who_waits_for_a_seat_waits_on_while_the_route_is_held() {
+    let backend = Backend::named_echo("b");
+    let stage = Stage::new(Limits { connections_per_route: 1, ..limits() });
+    stage.point(&backend);
+    let name = relayed(&stage);
+    let mut stays = hand_on(&name, "198.51.100.1:1", b"");
+    timeout(PATIENCE, stays.read_u8()).await.unwrap().unwrap();
+    let waiting: Vec<UnixStream> = (2..=4).map(|n| hand_on(&name, &format!("198.51.100.{n}:1"), b"x")).collect();
+    sleep(Duration::from_millis(200)).await;
+    stage.router.hold(&stage.id).unwrap();
+    // Longer than anybody waits for a seat.
+    sleep(Duration::from_millis(1_500)).await;
+    assert_eq!((stage.status().refused, stage.status().open), (0, 1));
+    stage.point(&backend);
+    let each: Vec<_> = waiting.into_iter().map(|client| tokio::spawn(finish(client))).collect();
+    assert_eq!(finish(stays).await, b"");
+    for client in each {
+        assert_eq!(client.await.unwrap(), b"bx");
+    }
+    assert_eq!(stage.status().refused, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_there_are_seats_are_left_waiting_and_served_one_after_the_other() {
+    let backend = Backend::named_echo("b");
+    let stage = Stage::new(Limits { connections_per_route: 3, ..limits() });
+    stage.point(&backend);
+    let _other = duplicate(&stage);
+    stage.router.accept(&stage.id, Accepts::WhoIsLeft).unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..60 {
+        clients.push(stage.connect().await);
+    }
+    let each = clients.into_iter().map(|mut client| {
+        tokio::spawn(async move {
+            client.shutdown().await.unwrap();
+            read_all(&mut client).await
+        })
+    });
+    for client in each.collect::<Vec<_>>() {
+        assert_eq!(client.await.unwrap().unwrap(), b"b");
+    }
+    assert_eq!(stage.status().refused, 0);
+}
