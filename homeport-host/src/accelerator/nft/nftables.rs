@@ -84,7 +84,7 @@ impl Accelerator for Nftables {
     }
 }
 
-/// Ends what would go on to an earlier target of the route though it need not.
+/// Ends what would go on to an earlier target of the route though it need not, and forgets what had come to its end there.
 fn end_unaware(state: &State, id: &RouteId, now: Option<Lead>) -> Result<(), AcceleratorError> {
     let is_meant = |lead: &Lead, owner: &Owner| owner.route == *id && Some(*lead) != now;
     flows::end_unaware(state.known(), is_meant).map_err(failed("end connections"))
