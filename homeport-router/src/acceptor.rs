@@ -199,6 +199,8 @@ impl Acceptor {
     async fn wait_until_change(&mut self, hold: Hold, beat: &mut Interval) {
         let mut times = self.route.times.subscribe();
         let renewed = Instant::now();
+        // Who comes after a hold has a second anew.
+        self.crowd = Crowd::default();
         loop {
             times.mark_unchanged();
             let end = self.route.end_of(hold, renewed, &mut self.patience);

@@ -9,6 +9,9 @@ use tokio::time::Instant;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The same, where somebody who has one is still on the way there: as long as anybody tries to reach a container.
 const AT_MOST: Duration = Duration::from_secs(10);
+/// Where nobody has looked for so long nobody has waited: what was then says nothing about now. Longer than whoever looks without
+/// being asked takes to look again, so that its looks come to an end.
+const FORGOTTEN: Duration = Duration::from_secs(3);
 /// How soon it is looked again, where no connection of this route ends that would say so.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -41,8 +44,7 @@ impl Crowd {
             self.0 = None;
             return None;
         }
-        // Where nobody has looked for so long nobody has waited: what was then says nothing about now.
-        let before = self.0.filter(|full| now < full.looked + PATIENCE);
+        let before = self.0.filter(|full| now < full.looked + FORGOTTEN);
         let since = before.map_or(now, |full| full.since);
         let settled = (room == Room::None).then(|| before.and_then(|full| full.settled).unwrap_or(now));
         self.0 = Some(Full { since, settled, looked: now });
@@ -90,6 +92,11 @@ mod tests {
     fn what_was_full_when_nobody_waited_says_nothing_about_now() {
         let (mut crowd, start) = (Crowd::default(), Instant::now());
         assert_eq!(looks(&mut crowd, Room::None, start, 0..=1_100), [[true; 50].as_slice(), &[false; 6]].concat());
-        assert_eq!(looks(&mut crowd, Room::None, start, 3_600_000..=3_600_980), [true; 50]);
+        assert_eq!(
+            crowd.waits_until(Room::None, start + Duration::from_secs(3)),
+            None,
+            "who looks each second goes on"
+        );
+        assert_eq!(looks(&mut crowd, Room::None, start, 6_000..=6_980), [true; 50]);
     }
 }

@@ -69,14 +69,14 @@ impl Settings {
         }
     }
 
-    /// The most ports in a row that the kernel hands out to nobody, that are not reserved for others and none of the range of random
+    /// The most ports in a row that the kernel hands out to nobody, that are not reserved for others and none of the usual range of random
     /// public ones: above the kernel's, where enough are there. `None` where hardly any are left, and where it is of no use to ask for
     /// one by number: the kernel tells connections from the same port apart by their time stamps only.
     pub(crate) fn dialling(&self) -> Option<PortRange> {
         if self.stamps == Stamps::No {
             return None;
         }
-        let above = self.range.last().get().checked_add(1).and_then(|first| self.longest(first, u16::MAX));
+        let above = self.range.last().get().checked_add(1).and_then(|first| self.longest(first.max(LOWEST), u16::MAX));
         let below = |from| self.longest(from, self.range.first().get().checked_sub(1)?);
         let rows = [above, below(FEW_SERVICES), below(LOWEST)];
         let enough = rows.into_iter().flatten().find(|row| row.length() >= ENOUGH);
@@ -86,9 +86,9 @@ impl Settings {
 
     /// Some of the kernel's own, where there are no others: whoever asks for one of them by number takes it from everybody else.
     pub(crate) fn emergency(&self) -> Option<PortRange> {
-        let last = self.range.last();
-        let first = last.get().saturating_sub(u16::try_from(ENOUGH).unwrap_or(0)).max(self.range.first().get());
-        PortRange::new(PortNumber::new(first), last).filter(|_| self.stamps == Stamps::Yes)
+        let own = self.longest(self.range.first().get(), self.range.last().get())?;
+        let first = own.last().get().saturating_sub(u16::try_from(ENOUGH).unwrap_or(0)).max(own.first().get());
+        PortRange::new(PortNumber::new(first), own.last()).filter(|_| self.stamps == Stamps::Yes)
     }
 
     /// The most in a row from `first` to `last` that are nobody's; the first row where several are as long.
@@ -143,8 +143,9 @@ mod tests {
         assert_eq!(ports("1 65535", ""), None);
         let unstamped = Settings { stamps: Stamps::No, ..settings("32768 60999", "") };
         assert_eq!((unstamped.dialling(), unstamped.emergency()), (None, None));
-        let emergency = |range: &str| settings(range, "").emergency().map(|ports| ports.to_string());
-        assert_eq!([emergency("1 65535"), emergency("30 40")], [some("64511-65535"), some("30-40")]);
+        let emergency = |range: &str, reserved| settings(range, reserved).emergency().map(|ports| ports.to_string());
+        assert_eq!([emergency("1 65535", ""), emergency("30 40", "")], [some("64511-65535"), some("30-40")]);
+        assert_eq!([emergency("1 65535", "60000-65535"), emergency("30 40", "30-40")], [some("58975-59999"), None]);
     }
 
     #[test]

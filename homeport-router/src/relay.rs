@@ -101,6 +101,8 @@ async fn seat(route: &Arc<Route>, ends: &Ends, queue: &Mutex<Queue>) -> Option<S
         if is_held {
             // The route, which this task shares, owns the other end: an error cannot come.
             drop(gate.changed().await);
+            // Who comes after a hold has a second anew.
+            *crowd = Crowd::default();
             continue;
         }
         let room = route.room();

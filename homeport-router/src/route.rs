@@ -218,16 +218,17 @@ impl Route {
 
     /// The same, where it is not yet sure that the client does not come in: nothing is counted and nothing is said.
     pub(crate) fn find_seat(&self, client: IpAddr) -> Result<Seat, NoSeat> {
-        let (came, limit) = {
+        let origin = Origin::of(client, self.address.host());
+        // First that of the router: a try for which there is none uses up nothing of the route's rate.
+        let of_router = Arc::clone(&self.all_seats).try_acquire_owned();
+        let (source, limit) = {
             let mut entrance = locked(&self.entrance);
-            let origin = Origin::of(client, self.address.host());
-            (entrance.come(client, origin, Instant::now()), entrance.limit())
+            if of_router.is_err() && entrance.allows(client, origin) {
+                return Err(NoSeat::OfRouter);
+            }
+            (entrance.come(client, origin, Instant::now()).map_err(NoSeat::Barred)?, entrance.limit())
         };
-        let source = came.map_err(NoSeat::Barred)?;
-        let Ok(of_router) = Arc::clone(&self.all_seats).try_acquire_owned() else {
-            locked(&self.entrance).leave(source);
-            return Err(NoSeat::OfRouter);
-        };
+        let of_router = of_router.map_err(|_| NoSeat::OfRouter)?;
         // Being full is news again only after a clear relief, not whenever one of many connections ends.
         let is_half_empty =
             self.open() <= limit / 2 && self.all_seats.available_permits() >= self.limits.connections / 2;
