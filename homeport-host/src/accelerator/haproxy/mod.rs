@@ -11,9 +11,9 @@
 //! configuration: for other rules another one is started, and the one from before carries on what it has. So nothing that is done
 //! to one route touches a connection of another.
 //!
-//! `config` is its text, `slot` where containers are in it, `answers` what it says (all pure), `source`
-//! from where it connects; `admin` is the way to it, `program`
-//! the program, `process` one of them, `place` the directory and `post` all of one route, and `backend` what the daemon has of it.
+//! `config` is its text, `slot` where containers are in it, `answers` what it says (all pure), `source` from where it connects;
+//! `admin` is the way to it, `program` the program, `process` one of them, `place` the directory and `post` all of one route, and
+//! `backend` what the daemon has of it.
 
 mod admin;
 mod answers;

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::accelerator::nft::lead::Protocol;
+
 /// The subsystem of connection tracking, in the upper byte of a message's type.
 const SUBSYSTEM: u16 = 1 << 8;
 const NEW: u16 = SUBSYSTEM;
@@ -28,8 +30,6 @@ const COUNTERS_REPLY: u16 = 10;
 const ID: u16 = 12;
 const ZONE: u16 = 18;
 
-/// The number of TCP in a packet.
-const TCP: u8 = 6;
 /// The destination was translated.
 const TRANSLATED: u32 = 1 << 5;
 /// The other side has answered.
@@ -59,7 +59,7 @@ impl Entry {
     /// Whether what the kernel has by this name now is what this was when it was listed. Nobody answers a translated connection from
     /// elsewhere in the middle; one that lived may be over.
     pub(super) fn is_still(&self, now: &Self) -> bool {
-        let is_as_far = self.protocol != TCP || self.stage == Stage::Live || self.stage == now.stage;
+        let is_as_far = self.protocol != Protocol::Tcp.number() || self.stage == Stage::Live || self.stage == now.stage;
         self.name == now.name && self.by == now.by && is_as_far
     }
 
@@ -286,15 +286,15 @@ mod tests {
         };
         let (a, b) = ("172.18.0.2:1", "172.18.0.3:1");
         for (protocol, before, now, (by, is_still)) in [
-            (TCP, Stage::Over, Stage::Over, (a, true)),
-            (TCP, Stage::Over, Stage::Live, (a, false)),
-            (TCP, Stage::Over, Stage::Unanswered, (a, false)),
-            (TCP, Stage::Over, Stage::Over, (b, false)),
-            (TCP, Stage::Unanswered, Stage::Unanswered, (a, true)),
-            (TCP, Stage::Unanswered, Stage::Live, (a, false)),
-            (TCP, Stage::Live, Stage::Live, (a, true)),
-            (TCP, Stage::Live, Stage::Over, (a, true)),
-            (TCP, Stage::Live, Stage::Live, (b, false)),
+            (6, Stage::Over, Stage::Over, (a, true)),
+            (6, Stage::Over, Stage::Live, (a, false)),
+            (6, Stage::Over, Stage::Unanswered, (a, false)),
+            (6, Stage::Over, Stage::Over, (b, false)),
+            (6, Stage::Unanswered, Stage::Unanswered, (a, true)),
+            (6, Stage::Unanswered, Stage::Live, (a, false)),
+            (6, Stage::Live, Stage::Live, (a, true)),
+            (6, Stage::Live, Stage::Over, (a, true)),
+            (6, Stage::Live, Stage::Live, (b, false)),
             (17, Stage::Unanswered, Stage::Live, (a, true)),
             (17, Stage::Live, Stage::Live, (b, false)),
         ] {
