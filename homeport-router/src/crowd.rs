@@ -12,6 +12,8 @@ const AT_MOST: Duration = Duration::from_secs(10);
 /// Where nobody has looked for so long nobody has waited: what was then says nothing about now. Longer than whoever looks without
 /// being asked takes to look again, so that its looks come to an end.
 const FORGOTTEN: Duration = Duration::from_secs(3);
+/// What counts at most of the time between two looks: a machine that has stood still for a second has let nobody leave its seat.
+const COUNTED: Duration = Duration::from_millis(100);
 /// How soon it is looked again, where no connection of this route ends that would say so.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -31,9 +33,9 @@ pub(crate) struct Crowd(Option<Full>);
 
 #[derive(Debug, Clone, Copy)]
 struct Full {
-    since: Instant,
-    /// Since when everybody has reached the container who has a seat.
-    settled: Option<Instant>,
+    waited: Duration,
+    /// How much of it, up to now, since everybody who has a seat has reached the container.
+    settled: Option<Duration>,
     looked: Instant,
 }
 
@@ -45,10 +47,12 @@ impl Crowd {
             return None;
         }
         let before = self.0.filter(|full| now < full.looked + FORGOTTEN);
-        let since = before.map_or(now, |full| full.since);
-        let settled = (room == Room::None).then(|| before.and_then(|full| full.settled).unwrap_or(now));
-        self.0 = Some(Full { since, settled, looked: now });
-        let is_over = now >= since + AT_MOST || settled.is_some_and(|settled| now >= settled + PATIENCE);
+        let passed = before.map_or(Duration::ZERO, |full| now.saturating_duration_since(full.looked).min(COUNTED));
+        let waited = before.map_or(Duration::ZERO, |full| full.waited + passed);
+        let settled_before = before.and_then(|full| full.settled);
+        let settled = (room == Room::None).then(|| settled_before.map_or(Duration::ZERO, |settled| settled + passed));
+        self.0 = Some(Full { waited, settled, looked: now });
+        let is_over = waited >= AT_MOST || settled.is_some_and(|settled| settled >= PATIENCE);
         (!is_over).then(|| now + LOOK)
     }
 }
@@ -98,5 +102,13 @@ mod tests {
             "who looks each second goes on"
         );
         assert_eq!(looks(&mut crowd, Room::None, start, 6_000..=6_980), [true; 50]);
+    }
+
+    #[test]
+    fn while_the_machine_stands_still_nobody_loses_patience() {
+        let (mut crowd, start) = (Crowd::default(), Instant::now());
+        assert_eq!(looks(&mut crowd, Room::None, start, 0..=500), [true; 26]);
+        assert_eq!(looks(&mut crowd, Room::None, start, 2_500..=2_880), [true; 20], "a tenth of a second of it counts");
+        assert_eq!(looks(&mut crowd, Room::None, start, 2_900..=2_900), [false]);
     }
 }
