@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
+use crate::accept_fault::AcceptFault;
 use crate::accepts::{Accepts, Queue, is_waited_at};
 use crate::backoff::Backoff;
 use crate::connection::serve;
@@ -30,36 +30,6 @@ const BEAT: Duration = Duration::from_secs(1);
 const IN_A_ROW: u32 = 16;
 /// How many who were left waiting are taken in before anything else is looked at.
 const AT_ONCE: usize = 64;
-
-/// What a failed `accept` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AcceptFault {
-    /// This one client is gone; the next may be served at once.
-    Client,
-    /// The process or the machine lacks something; the client still waits, and asking again at once changes nothing.
-    Resources,
-}
-
-fn accept_fault(error: &io::Error) -> AcceptFault {
-    match Errno::from_io_error(error) {
-        // Linux reports errors that a connection already has through accept; accept(2) names them.
-        Some(
-            Errno::CONNABORTED
-            | Errno::INTR
-            | Errno::PROTO
-            | Errno::NOPROTOOPT
-            | Errno::HOSTDOWN
-            | Errno::NONET
-            | Errno::HOSTUNREACH
-            | Errno::OPNOTSUPP
-            | Errno::NETUNREACH
-            | Errno::NETDOWN
-            | Errno::TIMEDOUT
-            | Errno::CONNRESET,
-        ) => AcceptFault::Client,
-        _ => AcceptFault::Resources,
-    }
-}
 
 /// Whether a lack of resources lasts, and so was said already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,7 +252,7 @@ impl Acceptor {
             }
             match self.listener.poll_accept(&mut context) {
                 Poll::Ready(Ok((client, from))) => self.admit(client, from),
-                Poll::Ready(Err(error)) if accept_fault(&error) == AcceptFault::Client => {}
+                Poll::Ready(Err(error)) if AcceptFault::of(&error) == AcceptFault::Client => {}
                 Poll::Ready(Err(error)) => return self.note(&error),
                 Poll::Pending => return,
             }
@@ -312,7 +282,7 @@ impl Acceptor {
     }
 
     fn note(&mut self, error: &io::Error) {
-        if accept_fault(error) == AcceptFault::Client {
+        if AcceptFault::of(error) == AcceptFault::Client {
             return;
         }
         self.paused_until = Some(Instant::now() + self.backoff.pause());
@@ -341,28 +311,5 @@ async fn accept(listener: &TcpListener, paused_until: Option<Instant>) -> Option
             None
         }
         None => Some(listener.accept().await),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_lack_of_resources_makes_the_acceptor_pause() {
-        for (errno, fault) in [
-            (Errno::CONNABORTED, AcceptFault::Client),
-            (Errno::PROTO, AcceptFault::Client),
-            (Errno::NETDOWN, AcceptFault::Client),
-            (Errno::HOSTUNREACH, AcceptFault::Client),
-            (Errno::MFILE, AcceptFault::Resources),
-            (Errno::NFILE, AcceptFault::Resources),
-            (Errno::NOBUFS, AcceptFault::Resources),
-            (Errno::NOMEM, AcceptFault::Resources),
-            (Errno::PERM, AcceptFault::Resources),
-            (Errno::BADF, AcceptFault::Resources),
-        ] {
-            assert_eq!(accept_fault(&errno.into()), fault, "{errno}");
-        }
     }
 }

@@ -42,6 +42,7 @@
 //! The router knows addresses and container ids as values and nothing else: no engine, no ledger. Who may lead where is
 //! decided by its caller; [`Generation`]s on connections tell apart those of a container that is being replaced.
 
+mod accept_fault;
 mod acceptor;
 mod accepts;
 mod address;
