@@ -1,5 +1,6 @@
 //! Owns a public socket and the tasks of its connections. Never decides by itself who may connect: the gate says so.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,12 +16,13 @@ use crate::accept_fault::AcceptFault;
 use crate::accepts::{Accepts, Queue, is_waited_at};
 use crate::backoff::Backoff;
 use crate::connection::serve;
-use crate::crowd::Crowd;
+use crate::crowd::{Crowd, Room};
 use crate::gate::{Admission, Gate, Hold};
 use crate::listen::end_listening;
 use crate::patience::Patience;
 use crate::report::Report;
 use crate::route::Route;
+use crate::seating::Seating;
 use crate::severed::reset;
 use crate::slice::Sliced;
 
@@ -61,6 +63,8 @@ pub(crate) struct Acceptor {
     backoff: Backoff,
     paused_until: Option<Instant>,
     crowd: Crowd,
+    /// Those who were accepted, and found no seat.
+    seating: Arc<Seating>,
     trouble: Trouble,
 }
 
@@ -81,6 +85,7 @@ impl Acceptor {
         open: oneshot::Sender<()>,
     ) -> Self {
         let (gate, accepts) = (route.gate.subscribe(), route.accepts.subscribe());
+        let seating = Arc::new(Seating::of(Arc::clone(&route)));
         Self {
             route,
             listener,
@@ -93,6 +98,7 @@ impl Acceptor {
             backoff: Backoff::ACCEPT,
             paused_until: None,
             crowd: Crowd::default(),
+            seating,
             trouble: Trouble::None,
         }
     }
@@ -194,8 +200,6 @@ impl Acceptor {
                 in_a_row = 0;
                 yield_now().await;
             }
-            // Each turn looks anew: one may come of a connection that has ended.
-            let waits = self.crowd.waits_until(self.route.room(), Instant::now());
             tokio::select! {
                 // A change is looked at first: only whom this is about to accept at that moment still comes here after it.
                 biased;
@@ -204,18 +208,18 @@ impl Acceptor {
                 changed = self.accepts.changed() => return drop(changed),
                 _ = beat.tick(), if !self.connections.is_empty() => self.route.beat.notify_waiters(),
                 Some(_) = self.connections.join_next() => {}
-                accepted = accept(&self.listener, self.paused_until.or(waits)) => match accepted {
-                    Some(Ok((client, from))) => {
+                // Each turn looks anew for a seat: one may come of a connection that has ended.
+                next = next(&self.listener, &self.route, &mut self.crowd, &mut self.paused_until) => match next {
+                    Ok((client, from, room)) => {
                         if self.connections.is_empty() {
                             // A whole beat from the first one on. A timer that is set already also keeps those of
                             // single connections, which are later, from waking the thread.
                             beat.reset();
                         }
-                        self.admit(client, from);
+                        self.admit(client, from, room);
                         in_a_row += 1;
                     }
-                    Some(Err(error)) => self.note(&error),
-                    None => self.paused_until = None,
+                    Err(error) => self.note(&error),
                 },
             }
         }
@@ -247,11 +251,12 @@ impl Acceptor {
         // Nobody has to be woken: the next look is soon.
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..AT_ONCE {
-            if self.crowd.waits_until(self.route.room(), Instant::now()).is_some() {
+            let room = self.route.room();
+            if self.crowd.waits_until(room, Instant::now()).is_some() {
                 return;
             }
             match self.listener.poll_accept(&mut context) {
-                Poll::Ready(Ok((client, from))) => self.admit(client, from),
+                Poll::Ready(Ok((client, from))) => self.admit(client, from, room),
                 Poll::Ready(Err(error)) if AcceptFault::of(&error) == AcceptFault::Client => {}
                 Poll::Ready(Err(error)) => return self.note(&error),
                 Poll::Pending => return,
@@ -259,26 +264,35 @@ impl Acceptor {
         }
     }
 
-    fn admit(&mut self, client: TcpStream, from: SocketAddr) {
+    /// Lets in a client that was accepted when there was this room.
+    fn admit(&mut self, client: TcpStream, from: SocketAddr, room: Room) {
         self.backoff.reset();
         if self.trouble == Trouble::Said {
             self.trouble = Trouble::None;
             self.route.reports.say(&Report::AcceptResumed { route: self.route.id.clone() });
         }
-        let seat = match self.route.gate.borrow().admission() {
-            Admission::Forward(..) | Admission::Wait(_) => self.route.take_seat(from.ip()),
-            Admission::Refuse | Admission::Gone => {
-                self.route.traffic.refused.closed.add(1);
-                None
-            }
-        };
-        if let Some(seat) = seat {
-            self.route.traffic.accepted.add(1);
-            let connection = serve(Arc::clone(&self.route), client, from, None, seat);
-            self.connections.spawn(Sliced::one_of_many(Arc::clone(&self.route), connection));
-        } else {
-            reset(client);
+        if let Admission::Refuse | Admission::Gone = self.route.gate.borrow().admission() {
+            self.route.traffic.refused.closed.add(1);
+            return reset(client);
         }
+        match self.route.find_seat(from.ip()) {
+            Ok(seat) => {
+                self.route.traffic.accepted.add(1);
+                self.carry(serve(Arc::clone(&self.route), client, from, None, seat));
+            }
+            // Somebody who came another way was quicker, on another thread.
+            Err(no_seat) if no_seat.is_for_anybody() && room == Room::Some => {
+                self.carry(wait_and_serve(Arc::clone(&self.seating), Arc::clone(&self.route), client, from));
+            }
+            Err(no_seat) => {
+                self.route.turned_away(no_seat);
+                reset(client);
+            }
+        }
+    }
+
+    fn carry(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
+        self.connections.spawn(Sliced::one_of_many(Arc::clone(&self.route), connection));
     }
 
     fn note(&mut self, error: &io::Error) {
@@ -303,13 +317,37 @@ fn duty(gate: &mut watch::Receiver<Gate>) -> Duty {
     }
 }
 
-/// The next client, or `None` when the pause is over. Safe to cancel: no client is lost.
-async fn accept(listener: &TcpListener, paused_until: Option<Instant>) -> Option<io::Result<(TcpStream, SocketAddr)>> {
-    match paused_until {
-        Some(until) => {
-            sleep_until(until).await;
-            None
-        }
-        None => Some(listener.accept().await),
+/// The next client, and the room that there was when it was accepted: who comes while there is none is left in the kernel's queue, as
+/// long as the crowd says. It is looked for at the very moment of the accept, since what was free when this began to wait, minutes ago
+/// maybe, others may have by now. Nobody is accepted during the pause. Safe to cancel: no client is lost.
+async fn next(
+    listener: &TcpListener,
+    route: &Route,
+    crowd: &mut Crowd,
+    paused_until: &mut Option<Instant>,
+) -> io::Result<(TcpStream, SocketAddr, Room)> {
+    if let Some(until) = *paused_until {
+        sleep_until(until).await;
+        *paused_until = None;
     }
+    loop {
+        let accepted_or_later = poll_fn(|context| {
+            let room = route.room();
+            match crowd.waits_until(room, Instant::now()) {
+                Some(later) => Poll::Ready(Err(later)),
+                None => listener.poll_accept(context).map_ok(|(client, from)| (client, from, room)).map(Ok),
+            }
+        });
+        match accepted_or_later.await {
+            Ok(accepted) => return accepted,
+            Err(later) => sleep_until(later).await,
+        }
+    }
+}
+
+/// Serves a client to its end, where it gets a seat.
+async fn wait_and_serve(seating: Arc<Seating>, route: Arc<Route>, client: TcpStream, from: SocketAddr) {
+    let Some(seat) = seating.seat(from.ip()).await else { return reset(client) };
+    drop(seating);
+    serve(route, client, from, None, seat).await;
 }

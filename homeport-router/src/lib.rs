@@ -79,6 +79,7 @@ mod route;
 mod route_id;
 mod router;
 mod rules;
+mod seating;
 mod severed;
 mod slice;
 mod socket_table;

@@ -8,16 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixListener, UnixStream};
-use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use crate::connection::serve;
-use crate::crowd::{Crowd, Room};
-use crate::entrance::Barred;
-use crate::gate::{Admission, Gate};
+use crate::gate::Admission;
 use crate::introduced::{Ends, FIXED, ends, rest};
-use crate::route::{NoSeat, Route, Seat};
+use crate::route::Route;
+use crate::seating::Seating;
 use crate::severed::reset;
 use crate::slice::Sliced;
 
@@ -36,7 +34,7 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
     let mut gate = route.gate.subscribe();
     let mut connections = JoinSet::new();
     // Those who waited out a hold come all at once here, too. Each waits for a seat in its turn, as it would in a socket's queue.
-    let queue = Arc::new(Mutex::new(Queue { crowd: Crowd::default(), gate: route.gate.subscribe() }));
+    let seating = Arc::new(Seating::of(Arc::clone(&route)));
     let mut in_a_row = 0;
     loop {
         if in_a_row == IN_A_ROW {
@@ -54,7 +52,7 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
             accepted = listener.accept(), if is_open => match accepted {
                 Ok((handed, _)) => {
                     in_a_row += 1;
-                    let connection = take_in(Arc::clone(&route), handed, Arc::clone(&queue));
+                    let connection = take_in(Arc::clone(&route), handed, Arc::clone(&seating));
                     connections.spawn(Sliced::one_of_many(Arc::clone(&route), connection));
                 }
                 Err(_) => sleep(SHORT_OF).await,
@@ -66,63 +64,14 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
     connections.shutdown().await;
 }
 
-/// What whoever is next for a seat needs to know.
-#[derive(Debug)]
-struct Queue {
-    crowd: Crowd,
-    gate: watch::Receiver<Gate>,
-}
-
 /// Serves one client to its end, where it may come in.
-async fn take_in(route: Arc<Route>, handed: UnixStream, queue: Arc<Mutex<Queue>>) {
+async fn take_in(route: Arc<Route>, handed: UnixStream, seating: Arc<Seating>) {
     // Whoever is not introduced is no client: there is nobody to tell, and nothing to count.
     let Ok(Ok(ends)) = timeout(PATIENCE, introduction(&handed)).await else { return };
     let Ok(client) = as_stream(handed) else { return };
-    let Some(seat) = seat(&route, &ends, &queue).await else { return reset(client) };
-    drop(queue);
+    let Some(seat) = seating.seat(ends.client.ip()).await else { return reset(client) };
+    drop(seating);
     serve(route, client, ends.client, Some(Box::new(ends)), seat).await;
-}
-
-/// A seat for one more; `None`, and counted by why, where there is none for it. Whoever is first keeps its turn while the route is
-/// held.
-async fn seat(route: &Arc<Route>, ends: &Ends, queue: &Mutex<Queue>) -> Option<Seat> {
-    let mut queue = queue.lock().await;
-    let Queue { crowd, gate } = &mut *queue;
-    loop {
-        let (is_held, is_closed) = {
-            let gate = gate.borrow_and_update();
-            let admission = gate.admission();
-            (matches!(admission, Admission::Wait(_)), matches!(admission, Admission::Refuse | Admission::Gone))
-        };
-        if is_closed {
-            route.traffic.refused.closed.add(1);
-            return None;
-        }
-        if is_held {
-            // The route, which this task shares, owns the other end: an error cannot come.
-            drop(gate.changed().await);
-            // Who comes after a hold has a second anew.
-            *crowd = Crowd::default();
-            continue;
-        }
-        let room = route.room();
-        if let Some(later) = crowd.waits_until(room, Instant::now()) {
-            drop(timeout_at(later, gate.changed()).await);
-            continue;
-        }
-        match route.find_seat(ends.client.ip()) {
-            Ok(seat) => {
-                route.traffic.accepted.add(1);
-                return Some(seat);
-            }
-            // Somebody who came by the public socket was quicker.
-            Err(NoSeat::Barred(Barred::Full(_)) | NoSeat::OfRouter) if room == Room::Some => yield_now().await,
-            Err(no_seat) => {
-                route.turned_away(no_seat);
-                return None;
-            }
-        }
-    }
 }
 
 /// Reads who it is, and not a byte more.

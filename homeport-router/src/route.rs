@@ -80,6 +80,13 @@ pub(crate) enum NoSeat {
     OfRouter,
 }
 
+impl NoSeat {
+    /// Whether there is none for anybody, whoever it is.
+    pub(crate) const fn is_for_anybody(self) -> bool {
+        matches!(self, Self::Barred(Barred::Full(_)) | Self::OfRouter)
+    }
+}
+
 fn locked(entrance: &Mutex<Entrance>) -> MutexGuard<'_, Entrance> {
     entrance.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -22,4 +22,6 @@ mod stage;
 #[cfg(test)]
 mod switching;
 #[cfg(test)]
+mod threads;
+#[cfg(test)]
 mod udp_stage;

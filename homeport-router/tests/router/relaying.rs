@@ -335,3 +335,21 @@ async fn more_than_there_are_seats_are_left_waiting_and_served_one_after_the_oth
     }
     assert_eq!(stage.status().refused, 0);
 }
+
+#[tokio::test]
+async fn who_comes_by_the_public_socket_after_a_proxys_client_took_the_last_seat_waits_for_one() {
+    let backend = Backend::named_echo("b");
+    let stage = Stage::new(Limits { connections_per_route: 1, ..limits() });
+    stage.point(&backend);
+    let name = relayed(&stage);
+    // There was a seat when the router began to wait for the next client.
+    sleep(Duration::from_millis(50)).await;
+    let mut stays = hand_on(&name, "198.51.100.1:1", b"");
+    timeout(PATIENCE, stays.read_u8()).await.unwrap().unwrap();
+    let mut client = stage.connect().await;
+    client.shutdown().await.unwrap();
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!((stage.status().refused, stage.status().open), (0, 1));
+    assert_eq!(finish(stays).await, b"");
+    assert_eq!(read_all(&mut client).await.unwrap(), b"b");
+}
