@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// After this time without a free seat clients are reset, where everybody who has one has reached the container. Those who waited out a
-/// hold come all at once, and most connections are over much sooner than this.
+/// After this time in which nobody has left a seat clients are reset, where everybody who has one has reached the container. Those who
+/// waited out a hold come all at once, and most connections are over much sooner than this.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The same, where somebody who has one is still on the way there: as long as anybody tries to reach a container.
+/// The same, where somebody who has one is still on the way there, or where others get the seats that are left: as long as anybody tries
+/// to reach a container.
 const AT_MOST: Duration = Duration::from_secs(10);
 /// Where nobody has looked for so long nobody has waited: what was then says nothing about now. Longer than whoever looks without
 /// being asked takes to look again, so that its looks come to an end.
@@ -24,7 +25,19 @@ pub(crate) enum Room {
     /// None, but not everybody who has one has reached the container, or there is none now: nothing says yet that they stay. A container
     /// to which many come at once may take longer than anybody's patience to answer the first.
     Soon,
-    None,
+    /// None, and so many have left theirs so far.
+    None(Left),
+}
+
+/// How many have left their seat since the route began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Left(u64);
+
+impl Left {
+    /// With one more.
+    pub(crate) const fn and_one(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
 }
 
 /// Since when there is none.
@@ -34,8 +47,8 @@ pub(crate) struct Crowd(Option<Full>);
 #[derive(Debug, Clone, Copy)]
 struct Full {
     waited: Duration,
-    /// How much of it, up to now, since everybody who has a seat has reached the container.
-    settled: Option<Duration>,
+    /// How much of it, up to now, since everybody who has a seat has reached the container and nobody has left it.
+    settled: Option<(Duration, Left)>,
     looked: Instant,
 }
 
@@ -49,10 +62,15 @@ impl Crowd {
         let before = self.0.filter(|full| now < full.looked + FORGOTTEN);
         let passed = before.map_or(Duration::ZERO, |full| now.saturating_duration_since(full.looked).min(COUNTED));
         let waited = before.map_or(Duration::ZERO, |full| full.waited + passed);
-        let settled_before = before.and_then(|full| full.settled);
-        let settled = (room == Room::None).then(|| settled_before.map_or(Duration::ZERO, |settled| settled + passed));
+        let settled = match room {
+            Room::None(left) => {
+                let before = before.and_then(|full| full.settled).filter(|(_, before)| *before == left);
+                Some((before.map_or(Duration::ZERO, |(settled, _)| settled + passed), left))
+            }
+            Room::Some | Room::Soon => None,
+        };
         self.0 = Some(Full { waited, settled, looked: now });
-        let is_over = waited >= AT_MOST || settled.is_some_and(|settled| settled >= PATIENCE);
+        let is_over = waited >= AT_MOST || settled.is_some_and(|(settled, _)| settled >= PATIENCE);
         (!is_over).then(|| now + LOOK)
     }
 }
@@ -60,6 +78,9 @@ impl Crowd {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// None, and it is always the same who have one.
+    const FULL: Room = Room::None(Left(7));
 
     /// What is said at each look, every 20 ms from the first of these times to the last.
     fn looks(crowd: &mut Crowd, room: Room, from: Instant, milliseconds: std::ops::RangeInclusive<u64>) -> Vec<bool> {
@@ -71,23 +92,23 @@ mod tests {
     fn only_a_second_in_a_row_without_a_seat_turns_clients_away() {
         let (mut crowd, start) = (Crowd::default(), Instant::now());
         assert_eq!(crowd.waits_until(Room::Some, start), None);
-        assert_eq!(looks(&mut crowd, Room::None, start, 0..=980), [true; 50]);
+        assert_eq!(looks(&mut crowd, FULL, start, 0..=980), [true; 50]);
         assert_eq!(
-            looks(&mut crowd, Room::None, start, 1_000..=1_200),
+            looks(&mut crowd, FULL, start, 1_000..=1_200),
             [false; 11],
             "they are reset, and so are the next ones"
         );
         assert_eq!(looks(&mut crowd, Room::Some, start, 1_220..=1_220), [false]);
-        assert_eq!(looks(&mut crowd, Room::None, start, 1_240..=2_220), [true; 50], "a seat was free");
+        assert_eq!(looks(&mut crowd, FULL, start, 1_240..=2_220), [true; 50], "a seat was free");
     }
 
     #[test]
     fn nobody_is_turned_away_while_somebody_is_on_the_way_but_for_so_long() {
         let (mut crowd, start) = (Crowd::default(), Instant::now());
-        assert_eq!(looks(&mut crowd, Room::None, start, 0..=980), [true; 50]);
+        assert_eq!(looks(&mut crowd, FULL, start, 0..=980), [true; 50]);
         assert_eq!(looks(&mut crowd, Room::Soon, start, 1_000..=5_000), [true; 201]);
-        assert_eq!(looks(&mut crowd, Room::None, start, 5_020..=6_000), [true; 50], "all are there since then");
-        assert_eq!(looks(&mut crowd, Room::None, start, 6_020..=6_020), [false]);
+        assert_eq!(looks(&mut crowd, FULL, start, 5_020..=6_000), [true; 50], "all are there since then");
+        assert_eq!(looks(&mut crowd, FULL, start, 6_020..=6_020), [false]);
         assert_eq!(looks(&mut crowd, Room::Soon, start, 6_040..=9_980), [true; 198]);
         assert_eq!(looks(&mut crowd, Room::Soon, start, 10_000..=10_100), [false; 6], "nobody is waited for that long");
     }
@@ -95,20 +116,26 @@ mod tests {
     #[test]
     fn what_was_full_when_nobody_waited_says_nothing_about_now() {
         let (mut crowd, start) = (Crowd::default(), Instant::now());
-        assert_eq!(looks(&mut crowd, Room::None, start, 0..=1_100), [[true; 50].as_slice(), &[false; 6]].concat());
-        assert_eq!(
-            crowd.waits_until(Room::None, start + Duration::from_secs(3)),
-            None,
-            "who looks each second goes on"
-        );
-        assert_eq!(looks(&mut crowd, Room::None, start, 6_000..=6_980), [true; 50]);
+        assert_eq!(looks(&mut crowd, FULL, start, 0..=1_100), [[true; 50].as_slice(), &[false; 6]].concat());
+        assert_eq!(crowd.waits_until(FULL, start + Duration::from_secs(3)), None, "who looks each second goes on");
+        assert_eq!(looks(&mut crowd, FULL, start, 6_000..=6_980), [true; 50]);
     }
 
     #[test]
     fn while_the_machine_stands_still_nobody_loses_patience() {
         let (mut crowd, start) = (Crowd::default(), Instant::now());
-        assert_eq!(looks(&mut crowd, Room::None, start, 0..=500), [true; 26]);
-        assert_eq!(looks(&mut crowd, Room::None, start, 2_500..=2_880), [true; 20], "a tenth of a second of it counts");
-        assert_eq!(looks(&mut crowd, Room::None, start, 2_900..=2_900), [false]);
+        assert_eq!(looks(&mut crowd, FULL, start, 0..=500), [true; 26]);
+        assert_eq!(looks(&mut crowd, FULL, start, 2_500..=2_880), [true; 20], "a tenth of a second of it counts");
+        assert_eq!(looks(&mut crowd, FULL, start, 2_900..=2_900), [false]);
+    }
+
+    #[test]
+    fn while_others_leave_their_seats_one_waits_on_but_for_so_long() {
+        let (mut crowd, start) = (Crowd::default(), Instant::now());
+        for tenth in 0..100 {
+            let (room, from) = (Room::None(Left(tenth)), tenth * 100);
+            assert_eq!(looks(&mut crowd, room, start, from..=from + 80), [true; 5], "{tenth}");
+        }
+        assert_eq!(looks(&mut crowd, Room::None(Left(100)), start, 10_000..=10_080), [false; 5]);
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::address::ListenHost;
+use crate::crowd::Left;
 use crate::rules::RouteRules;
 
 /// Where a client comes from, for counting: an IPv4 address, or the network part of an IPv6 one, of which a single client
@@ -73,6 +74,7 @@ pub(crate) struct Entrance {
     usual: usize,
     most: usize,
     open: usize,
+    left: Left,
     sources: HashMap<Source, u32>,
     /// Until when the clients that came use up the rate.
     paid: Option<Instant>,
@@ -81,7 +83,15 @@ pub(crate) struct Entrance {
 impl Entrance {
     /// With the usual rules, and nobody in.
     pub(crate) fn new(usual: usize, most: usize) -> Self {
-        Self { rules: RouteRules::default(), usual, most, open: 0, sources: HashMap::new(), paid: None }
+        Self {
+            rules: RouteRules::default(),
+            usual,
+            most,
+            open: 0,
+            left: Left::default(),
+            sources: HashMap::new(),
+            paid: None,
+        }
     }
 
     /// The rules from now on; who is in stays.
@@ -102,6 +112,11 @@ impl Entrance {
     /// How many are in.
     pub(crate) const fn open(&self) -> usize {
         self.open
+    }
+
+    /// How many have left so far.
+    pub(crate) const fn left(&self) -> Left {
+        self.left
     }
 
     /// Lets a client in, or says why not. One that does not come in counts for nothing. This machine itself always comes in
@@ -147,6 +162,7 @@ impl Entrance {
     /// Lets a client out that came in.
     pub(crate) fn leave(&mut self, source: Source) {
         self.open = self.open.saturating_sub(1);
+        self.left = self.left.and_one();
         match self.sources.get_mut(&source) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(self.sources.remove(&source)),

@@ -193,16 +193,16 @@ impl Route {
             Admission::Wait(_) => return Room::Soon,
             Admission::Refuse | Admission::Gone => return Room::Some,
         }
-        let (open, limit) = {
+        let (open, limit, left) = {
             let entrance = locked(&self.entrance);
-            (entrance.open(), entrance.limit())
+            (entrance.open(), entrance.limit(), entrance.left())
         };
         if open < limit && self.all_seats.available_permits() > 0 {
             Room::Some
         } else if self.flows.count() < open {
             Room::Soon
         } else {
-            Room::None
+            Room::None(left)
         }
     }
 

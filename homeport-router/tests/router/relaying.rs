@@ -353,3 +353,34 @@ async fn who_comes_by_the_public_socket_after_a_proxys_client_took_the_last_seat
     assert_eq!(finish(stays).await, b"");
     assert_eq!(read_all(&mut client).await.unwrap(), b"b");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_a_proxy_hands_on_waits_while_others_get_the_seats_that_are_left() {
+    let backend = Backend::start("b", |mut stream| async move {
+        sleep(Duration::from_millis(30)).await;
+        stream.write_all(b"b").await
+    });
+    let stage = Arc::new(Stage::new(Limits { connections_per_route: 2, ..limits() }));
+    stage.point(&backend);
+    let name = relayed(&stage);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let others = (0..8).map(|_| {
+        let (stage, is_over) = (Arc::clone(&stage), Arc::clone(&is_over));
+        tokio::spawn(async move {
+            while !is_over.load(Ordering::Relaxed) {
+                assert_eq!(stage.ask(b"").await.unwrap(), b"b");
+            }
+        })
+    });
+    let others: Vec<_> = others.collect();
+    sleep(Duration::from_millis(200)).await;
+    let waits = tokio::spawn(finish(hand_on(&name, "198.51.100.1:1", b"")));
+    // Longer than anybody waits where nobody leaves.
+    sleep(Duration::from_secs(3)).await;
+    is_over.store(true, Ordering::Relaxed);
+    for other in others {
+        other.await.unwrap();
+    }
+    assert_eq!(waits.await.unwrap(), b"b");
+    assert_eq!(stage.status().refused, 0);
+}
