@@ -1,6 +1,5 @@
 //! Owns a public socket and the tasks of its connections. Never decides by itself who may connect: the gate says so.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,14 +15,16 @@ use crate::accept_fault::AcceptFault;
 use crate::accepts::{Accepts, Queue, is_waited_at};
 use crate::backoff::Backoff;
 use crate::connection::serve;
-use crate::crowd::{Crowd, Room};
+use crate::crowd::Crowd;
 use crate::gate::{Admission, Gate, Hold};
 use crate::listen::end_listening;
+use crate::next_client::{IfFull, next_client};
 use crate::patience::Patience;
 use crate::report::Report;
 use crate::route::Route;
 use crate::seating::Seating;
-use crate::severed::reset;
+use crate::seats::Waiting;
+use crate::severed::Severed;
 use crate::slice::Sliced;
 
 /// How often connections that live on are seen to.
@@ -63,7 +64,7 @@ pub(crate) struct Acceptor {
     backoff: Backoff,
     paused_until: Option<Instant>,
     crowd: Crowd,
-    /// Those who were accepted, and found no seat.
+    /// Who was accepted, and found no seat after all.
     seating: Arc<Seating>,
     trouble: Trouble,
 }
@@ -209,14 +210,14 @@ impl Acceptor {
                 _ = beat.tick(), if !self.connections.is_empty() => self.route.beat.notify_waiters(),
                 Some(_) = self.connections.join_next() => {}
                 // Each turn looks anew for a seat: one may come of a connection that has ended.
-                next = next(&self.listener, &self.route, &mut self.crowd, &mut self.paused_until) => match next {
-                    Ok((client, from, room)) => {
+                next = next_client(&self.listener, &self.route, &mut self.crowd, &mut self.paused_until) => match next {
+                    Ok((client, from, if_full)) => {
                         if self.connections.is_empty() {
                             // A whole beat from the first one on. A timer that is set already also keeps those of
                             // single connections, which are later, from waking the thread.
                             beat.reset();
                         }
-                        self.admit(client, from, room);
+                        self.admit(client, from, if_full);
                         in_a_row += 1;
                     }
                     Err(error) => self.note(&error),
@@ -251,12 +252,13 @@ impl Acceptor {
         // Nobody has to be woken: the next look is soon.
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..AT_ONCE {
-            let room = self.route.room();
+            let room = self.route.room_in_queue();
             if self.crowd.waits_until(room, Instant::now()).is_some() {
                 return;
             }
+            let if_full = IfFull::at(room, None);
             match self.listener.poll_accept(&mut context) {
-                Poll::Ready(Ok((client, from))) => self.admit(client, from, room),
+                Poll::Ready(Ok((client, from))) => self.admit(client, from, if_full),
                 Poll::Ready(Err(error)) if AcceptFault::of(&error) == AcceptFault::Client => {}
                 Poll::Ready(Err(error)) => return self.note(&error),
                 Poll::Pending => return,
@@ -264,30 +266,31 @@ impl Acceptor {
         }
     }
 
-    /// Lets in a client that was accepted when there was this room.
-    fn admit(&mut self, client: TcpStream, from: SocketAddr, room: Room) {
+    /// Lets in a client that was accepted just now.
+    fn admit(&mut self, client: TcpStream, from: SocketAddr, if_full: IfFull) {
+        let client = Severed::new(client);
         self.backoff.reset();
         if self.trouble == Trouble::Said {
             self.trouble = Trouble::None;
             self.route.reports.say(&Report::AcceptResumed { route: self.route.id.clone() });
         }
-        if let Admission::Refuse | Admission::Gone = self.route.gate.borrow().admission() {
-            self.route.traffic.refused.closed.add(1);
-            return reset(client);
+        let is_closed = matches!(self.route.gate.borrow().admission(), Admission::Refuse | Admission::Gone);
+        if is_closed {
+            return self.route.traffic.refused.closed.add(1);
         }
         match self.route.find_seat(from.ip()) {
             Ok(seat) => {
                 self.route.traffic.accepted.add(1);
                 self.carry(serve(Arc::clone(&self.route), client, from, None, seat));
             }
-            // Somebody who came another way was quicker, on another thread.
-            Err(no_seat) if no_seat.is_for_anybody() && room == Room::Some => {
-                self.carry(wait_and_serve(Arc::clone(&self.seating), Arc::clone(&self.route), client, from));
+            // Somebody who came another way, or to another route, was quicker. There is one such at a time: while it waits, nobody
+            // else is accepted for the same seat.
+            Err(no_seat) if no_seat.is_for_anybody() && if_full == IfFull::Wait => {
+                let waiting = self.route.seats.wait();
+                let seating = Arc::clone(&self.seating);
+                self.carry(wait_and_serve(seating, Arc::clone(&self.route), client, from, waiting));
             }
-            Err(no_seat) => {
-                self.route.turned_away(no_seat);
-                reset(client);
-            }
+            Err(no_seat) => self.route.turned_away(no_seat),
         }
     }
 
@@ -317,37 +320,14 @@ fn duty(gate: &mut watch::Receiver<Gate>) -> Duty {
     }
 }
 
-/// The next client, and the room that there was when it was accepted: who comes while there is none is left in the kernel's queue, as
-/// long as the crowd says. It is looked for at the very moment of the accept, since what was free when this began to wait, minutes ago
-/// maybe, others may have by now. Nobody is accepted during the pause. Safe to cancel: no client is lost.
-async fn next(
-    listener: &TcpListener,
-    route: &Route,
-    crowd: &mut Crowd,
-    paused_until: &mut Option<Instant>,
-) -> io::Result<(TcpStream, SocketAddr, Room)> {
-    if let Some(until) = *paused_until {
-        sleep_until(until).await;
-        *paused_until = None;
-    }
-    loop {
-        let accepted_or_later = poll_fn(|context| {
-            let room = route.room();
-            match crowd.waits_until(room, Instant::now()) {
-                Some(later) => Poll::Ready(Err(later)),
-                None => listener.poll_accept(context).map_ok(|(client, from)| (client, from, room)).map(Ok),
-            }
-        });
-        match accepted_or_later.await {
-            Ok(accepted) => return accepted,
-            Err(later) => sleep_until(later).await,
-        }
+/// Serves a client to its end, where it gets a seat; else, or where this is dropped at any point, it is reset.
+async fn wait_and_serve(seating: Arc<Seating>, route: Arc<Route>, client: Severed, from: SocketAddr, waiting: Waiting) {
+    if let Some(seat) = seating.seat(waiting, from.ip()).await {
+        drop(seating);
+        serve(route, client, from, None, seat).await;
     }
 }
 
-/// Serves a client to its end, where it gets a seat.
-async fn wait_and_serve(seating: Arc<Seating>, route: Arc<Route>, client: TcpStream, from: SocketAddr) {
-    let Some(seat) = seating.seat(from.ip()).await else { return reset(client) };
-    drop(seating);
-    serve(route, client, from, None, seat).await;
-}
+#[cfg(test)]
+#[path = "acceptor_tests.rs"]
+mod tests;

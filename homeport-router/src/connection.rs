@@ -1,4 +1,4 @@
-//! Owns the life of one client's connection, from its acceptance to its end. Never accepts one.
+//! Owns the life of one client's connection, from when the route lets it in to its end. Never accepts one.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -17,7 +17,8 @@ use crate::idle::idle_too_long;
 use crate::introduced::Ends;
 use crate::local_port::{Choice, LocalPorts};
 use crate::pump::pump;
-use crate::route::{Route, Seat};
+use crate::route::Route;
+use crate::seats::Seat;
 use crate::severed::Severed;
 use crate::source::{Given, SourceAddress, give_source};
 use crate::visit::{VisitEnd, Visiting};
@@ -29,13 +30,12 @@ const PORTS: u32 = 16;
 /// know them: apart, since most do.
 pub(crate) fn serve(
     route: Arc<Route>,
-    client: TcpStream,
+    client: Severed,
     from: SocketAddr,
     ends: Option<Box<Ends>>,
     seat: Seat,
 ) -> impl Future<Output = ()> + Send {
     let mut visiting = Visiting::new(&route, from);
-    let client = Severed::new(client);
     // An `async fn` would keep room for its arguments twice, here and in what it calls, for as long as the connection lives.
     async move {
         // Most connections are beyond this for most of their time: its state is kept apart, and given up.

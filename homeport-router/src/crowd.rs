@@ -1,4 +1,5 @@
-//! Owns for how long clients are left in the kernel's queue because their route has no seat for one more. Pure: the time comes in.
+//! Owns for how long clients wait because their route has no seat for one more: in the kernel's queue, or accepted already. Pure: the
+//! time comes in.
 
 use std::time::Duration;
 
@@ -7,70 +8,73 @@ use tokio::time::Instant;
 /// After this time in which nobody has left a seat clients are reset, where everybody who has one has reached the container. Those who
 /// waited out a hold come all at once, and most connections are over much sooner than this.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The same, where somebody who has one is still on the way there, or where others get the seats that are left: as long as anybody tries
-/// to reach a container.
+/// The same, where somebody who has one is still on the way there: as long as anybody tries to reach a container.
 const AT_MOST: Duration = Duration::from_secs(10);
 /// Where nobody has looked for so long nobody has waited: what was then says nothing about now. Longer than whoever looks without
 /// being asked takes to look again, so that its looks come to an end.
 const FORGOTTEN: Duration = Duration::from_secs(3);
 /// What counts at most of the time between two looks: a machine that has stood still for a second has let nobody leave its seat.
 const COUNTED: Duration = Duration::from_millis(100);
-/// How soon it is looked again, where no connection of this route ends that would say so.
+/// How soon it is looked again, where nothing says sooner that a seat was left.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Whether there is a seat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
-    Some,
-    /// None, but not everybody who has one has reached the container, or there is none now: nothing says yet that they stay. A container
-    /// to which many come at once may take longer than anybody's patience to answer the first.
-    Soon,
-    /// None, and so many have left theirs so far.
-    None(Left),
-}
-
-/// How many have left their seat since the route began.
+/// How many have left their seat so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Left(u64);
+pub(crate) struct Departures(u64);
 
-impl Left {
+impl Departures {
+    /// So many.
+    pub(crate) const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
     /// With one more.
     pub(crate) const fn and_one(self) -> Self {
         Self(self.0.wrapping_add(1))
     }
 }
 
-/// Since when there is none.
+/// Whether there is a seat; where there is none, how many have left theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Some,
+    /// None, but not everybody who has one has reached the container, or there is none now: nothing says yet that they stay. A container
+    /// to which many come at once may take longer than anybody's patience to answer the first.
+    Soon(Departures),
+    None(Departures),
+}
+
+/// For how long there has been none.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd(Option<Full>);
 
+/// All of it since the last departure, as far as it was looked at.
 #[derive(Debug, Clone, Copy)]
 struct Full {
+    departures: Departures,
     waited: Duration,
-    /// How much of it, up to now, since everybody who has a seat has reached the container and nobody has left it.
-    settled: Option<(Duration, Left)>,
+    /// How much of it, up to now, everybody who has a seat has been with the container.
+    settled: Option<Duration>,
     looked: Instant,
 }
 
 impl Crowd {
-    /// Until when nobody is accepted; `None` where the next client is: to get its seat, or to be reset.
+    /// Until when whoever is next is left waiting; `None` where it is its turn: to get its seat, or to be reset.
+    ///
+    /// While seats are left again and again everybody waits: each gets one in its turn.
     pub(crate) fn waits_until(&mut self, room: Room, now: Instant) -> Option<Instant> {
-        if room == Room::Some {
+        let (Room::Soon(departures) | Room::None(departures)) = room else {
             self.0 = None;
             return None;
-        }
-        let before = self.0.filter(|full| now < full.looked + FORGOTTEN);
+        };
+        let before = self.0.filter(|full| full.departures == departures && now < full.looked + FORGOTTEN);
         let passed = before.map_or(Duration::ZERO, |full| now.saturating_duration_since(full.looked).min(COUNTED));
         let waited = before.map_or(Duration::ZERO, |full| full.waited + passed);
-        let settled = match room {
-            Room::None(left) => {
-                let before = before.and_then(|full| full.settled).filter(|(_, before)| *before == left);
-                Some((before.map_or(Duration::ZERO, |(settled, _)| settled + passed), left))
-            }
-            Room::Some | Room::Soon => None,
-        };
-        self.0 = Some(Full { waited, settled, looked: now });
-        let is_over = waited >= AT_MOST || settled.is_some_and(|(settled, _)| settled >= PATIENCE);
+        let settled_before = before.and_then(|full| full.settled);
+        let settled =
+            matches!(room, Room::None(_)).then(|| settled_before.map_or(Duration::ZERO, |settled| settled + passed));
+        self.0 = Some(Full { departures, waited, settled, looked: now });
+        let is_over = waited >= AT_MOST || settled.is_some_and(|settled| settled >= PATIENCE);
         (!is_over).then(|| now + LOOK)
     }
 }
@@ -80,7 +84,8 @@ mod tests {
     use super::*;
 
     /// None, and it is always the same who have one.
-    const FULL: Room = Room::None(Left(7));
+    const FULL: Room = Room::None(Departures(7));
+    const SOON: Room = Room::Soon(Departures(7));
 
     /// What is said at each look, every 20 ms from the first of these times to the last.
     fn looks(crowd: &mut Crowd, room: Room, from: Instant, milliseconds: std::ops::RangeInclusive<u64>) -> Vec<bool> {
@@ -106,11 +111,11 @@ mod tests {
     fn nobody_is_turned_away_while_somebody_is_on_the_way_but_for_so_long() {
         let (mut crowd, start) = (Crowd::default(), Instant::now());
         assert_eq!(looks(&mut crowd, FULL, start, 0..=980), [true; 50]);
-        assert_eq!(looks(&mut crowd, Room::Soon, start, 1_000..=5_000), [true; 201]);
+        assert_eq!(looks(&mut crowd, SOON, start, 1_000..=5_000), [true; 201]);
         assert_eq!(looks(&mut crowd, FULL, start, 5_020..=6_000), [true; 50], "all are there since then");
         assert_eq!(looks(&mut crowd, FULL, start, 6_020..=6_020), [false]);
-        assert_eq!(looks(&mut crowd, Room::Soon, start, 6_040..=9_980), [true; 198]);
-        assert_eq!(looks(&mut crowd, Room::Soon, start, 10_000..=10_100), [false; 6], "nobody is waited for that long");
+        assert_eq!(looks(&mut crowd, SOON, start, 6_040..=9_980), [true; 198]);
+        assert_eq!(looks(&mut crowd, SOON, start, 10_000..=10_100), [false; 6], "nobody is waited for that long");
     }
 
     #[test]
@@ -130,12 +135,19 @@ mod tests {
     }
 
     #[test]
-    fn while_others_leave_their_seats_one_waits_on_but_for_so_long() {
+    fn while_others_leave_their_seats_one_waits_on() {
         let (mut crowd, start) = (Crowd::default(), Instant::now());
-        for tenth in 0..100 {
-            let (room, from) = (Room::None(Left(tenth)), tenth * 100);
-            assert_eq!(looks(&mut crowd, room, start, from..=from + 80), [true; 5], "{tenth}");
+        for (round, room) in [Room::None, Room::Soon].into_iter().cycle().take(40).enumerate() {
+            let from = round as u64 * 900;
+            let each = looks(&mut crowd, room(Departures(round as u64)), start, from..=from + 880);
+            assert_eq!(each, [true; 45], "round {round}");
         }
-        assert_eq!(looks(&mut crowd, Room::None(Left(100)), start, 10_000..=10_080), [false; 5]);
+        assert_eq!(looks(&mut crowd, Room::None(Departures(40)), start, 36_000..=36_980), [true; 50]);
+        assert_eq!(looks(&mut crowd, Room::None(Departures(40)), start, 37_000..=37_100), [false; 6], "nobody leaves");
+        assert_eq!(
+            looks(&mut crowd, Room::None(Departures(41)), start, 37_120..=38_100),
+            [true; 50],
+            "somebody has left"
+        );
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::address::ListenHost;
-use crate::crowd::Left;
+use crate::crowd::Departures;
 use crate::rules::RouteRules;
 
 /// Where a client comes from, for counting: an IPv4 address, or the network part of an IPv6 one, of which a single client
@@ -74,7 +74,7 @@ pub(crate) struct Entrance {
     usual: usize,
     most: usize,
     open: usize,
-    left: Left,
+    departures: Departures,
     sources: HashMap<Source, u32>,
     /// Until when the clients that came use up the rate.
     paid: Option<Instant>,
@@ -88,7 +88,7 @@ impl Entrance {
             usual,
             most,
             open: 0,
-            left: Left::default(),
+            departures: Departures::default(),
             sources: HashMap::new(),
             paid: None,
         }
@@ -115,8 +115,8 @@ impl Entrance {
     }
 
     /// How many have left so far.
-    pub(crate) const fn left(&self) -> Left {
-        self.left
+    pub(crate) const fn departures(&self) -> Departures {
+        self.departures
     }
 
     /// Lets a client in, or says why not. One that does not come in counts for nothing. This machine itself always comes in
@@ -162,7 +162,7 @@ impl Entrance {
     /// Lets a client out that came in.
     pub(crate) fn leave(&mut self, source: Source) {
         self.open = self.open.saturating_sub(1);
-        self.left = self.left.and_one();
+        self.departures = self.departures.and_one();
         match self.sources.get_mut(&source) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(self.sources.remove(&source)),

@@ -56,6 +56,7 @@ proptest! {
         let mut inside: Vec<(u8, Source)> = Vec::new();
         let mut now = Instant::now();
         let mut came: Vec<Instant> = Vec::new();
+        let mut departures = Departures::default();
         for deed in deeds {
             match deed {
                 Deed::Wait(milliseconds) => now += Duration::from_millis(milliseconds.into()),
@@ -67,6 +68,7 @@ proptest! {
                 Deed::Leave(n) if n < inside.len() => {
                     let (_, source) = inside.remove(n);
                     entrance.leave(source);
+                    departures = departures.and_one();
                 }
                 Deed::Leave(_) => {}
                 Deed::Come(client) => {
@@ -101,7 +103,7 @@ proptest! {
                     }
                 }
             }
-            prop_assert_eq!(entrance.open(), inside.len());
+            prop_assert_eq!((entrance.open(), entrance.departures()), (inside.len(), departures));
             let sources: usize = entrance.sources.values().map(|count| *count as usize).sum();
             prop_assert_eq!(sources, inside.len());
             prop_assert!(entrance.sources.values().all(|count| *count > 0), "nothing is kept of who is not in");

@@ -4,8 +4,8 @@
 //! 1. The kernel completes the client's connection on a socket that [`Router::reserve`] bound.
 //! 2. While the route is held, the client waits in the kernel's queue; while it is closed, it is reset.
 //! 3. Once the route runs, it takes one of the route's seats, as the route's [`RouteRules`] allow. Where all are taken it waits
-//!    on as long as one becomes free within a second, or somebody is still on the way to the container, for ten at most; else it is
-//!    reset and counted.
+//!    for its turn while some are left, until for a second nobody has left one, or for ten where somebody is still on the way to the
+//!    container; then it is reset and counted.
 //! 4. The route's target of that moment is dialled. A failure is tried again within ten seconds, each time with the
 //!    target that the route has by then; no byte has been read from the client yet, so nothing can be lost or doubled.
 //! 5. Just before the first byte moves it is checked that the target is still the route's; if not, back to 4.
@@ -67,6 +67,7 @@ mod line;
 mod listen;
 mod listening;
 mod local_port;
+mod next_client;
 mod occasion;
 mod patience;
 mod pipe;
@@ -80,6 +81,7 @@ mod route_id;
 mod router;
 mod rules;
 mod seating;
+mod seats;
 mod severed;
 mod slice;
 mod socket_table;

@@ -8,8 +8,8 @@ use crate::error::TooFewDescriptors;
 /// The bounds of a router, the same for each of its routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections of one route at once. Further clients wait in the kernel's queue while some end, and are reset, and counted as
-    /// refused, once none has for a second, or for ten where somebody is still on the way to the container.
+    /// Connections of one route at once. Further clients wait, in the kernel's queue for the most part, while some end, and are reset,
+    /// and counted as refused, once none has for a second, or for ten where somebody is still on the way to the container.
     pub connections_per_route: usize,
     /// Connections of all routes at once.
     pub connections: usize,

@@ -16,7 +16,7 @@ use crate::gate::Admission;
 use crate::introduced::{Ends, FIXED, ends, rest};
 use crate::route::Route;
 use crate::seating::Seating;
-use crate::severed::reset;
+use crate::severed::Severed;
 use crate::slice::Sliced;
 
 /// How long a proxy may take to say whose connection it hands on: it says so with the first byte.
@@ -68,8 +68,8 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
 async fn take_in(route: Arc<Route>, handed: UnixStream, seating: Arc<Seating>) {
     // Whoever is not introduced is no client: there is nobody to tell, and nothing to count.
     let Ok(Ok(ends)) = timeout(PATIENCE, introduction(&handed)).await else { return };
-    let Ok(client) = as_stream(handed) else { return };
-    let Some(seat) = seating.seat(ends.client.ip()).await else { return reset(client) };
+    let Ok(client) = as_stream(handed).map(Severed::new) else { return };
+    let Some(seat) = seating.seat(route.seats.wait(), ends.client.ip()).await else { return };
     drop(seating);
     serve(route, client, ends.client, Some(Box::new(ends)), seat).await;
 }

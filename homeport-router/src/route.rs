@@ -2,18 +2,18 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use homeport_core::manifest::Transport;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::accepts::Accepts;
 use crate::address::ListenAddress;
 use crate::company::Company;
-use crate::crowd::Room;
-use crate::entrance::{Barred, Entrance, Origin, Source};
+use crate::crowd::{Departures, Room};
+use crate::entrance::{Barred, Entrance, Origin};
 use crate::flows::{FlowTicket, Flows};
 use crate::gate::{Admission, Change, Gate, GateEvent, Generation, Hold};
 use crate::limits::Limits;
@@ -24,6 +24,7 @@ use crate::pipe::Pipes;
 use crate::report::{Report, Reports};
 use crate::route_id::RouteId;
 use crate::rules::{AccessLog, RouteRules, Times};
+use crate::seats::{NoSeat, RouterSeats, Seat, Seats, Vacancy};
 use crate::slice::Slice;
 use crate::source::SourceAddress;
 use crate::status::{RouteState, RouteStatus};
@@ -49,52 +50,17 @@ pub(crate) struct Route {
     pub(crate) times: watch::Sender<Times>,
     /// What its tasks have used of the threads.
     pub(crate) slice: Slice,
-    entrance: Arc<Mutex<Entrance>>,
-    all_seats: Arc<Semaphore>,
+    pub(crate) seats: Arc<Seats>,
     is_unreachable: AtomicBool,
     is_full: AtomicBool,
     source_full: Occasion,
     too_fast: Occasion,
 }
 
-/// The right to be one of the open connections, given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    entrance: Arc<Mutex<Entrance>>,
-    source: Source,
-    _of_router: OwnedSemaphorePermit,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        locked(&self.entrance).leave(self.source);
-    }
-}
-
-/// Why there is no seat for a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoSeat {
-    /// The route does not let it in.
-    Barred(Barred),
-    /// The router has as many connections as it can have.
-    OfRouter,
-}
-
-impl NoSeat {
-    /// Whether there is none for anybody, whoever it is.
-    pub(crate) const fn is_for_anybody(self) -> bool {
-        matches!(self, Self::Barred(Barred::Full(_)) | Self::OfRouter)
-    }
-}
-
-fn locked(entrance: &Mutex<Entrance>) -> MutexGuard<'_, Entrance> {
-    entrance.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// What all routes of a router share.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
-    seats: Arc<Semaphore>,
+    seats: Arc<RouterSeats>,
     pipes: Arc<Pipes>,
     ports: Arc<LocalPorts>,
     company: Arc<Company>,
@@ -104,8 +70,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// As much of it as the limits allow, for tasks that run on so many threads.
     pub(crate) fn of(limits: &Limits, threads: usize) -> Self {
-        let seats = limits.connections.min(Semaphore::MAX_PERMITS);
-        let (seats, pipes) = (Arc::new(Semaphore::new(seats)), Arc::new(Pipes::new(limits.pipes)));
+        let (seats, pipes) = (Arc::new(RouterSeats::new(limits.connections)), Arc::new(Pipes::new(limits.pipes)));
         Self { seats, pipes, ports: Arc::new(LocalPorts::of_kernel()), company: Arc::default(), threads }
     }
 }
@@ -113,6 +78,7 @@ impl Shared {
 impl Route {
     /// A fresh route of a router.
     pub(crate) fn new(id: RouteId, address: ListenAddress, limits: Limits, shared: Shared, reports: Reports) -> Self {
+        let entrance = Entrance::new(limits.connections_per_route, limits.connections / 2);
         Self {
             id,
             address,
@@ -127,8 +93,7 @@ impl Route {
             beat: Notify::new(),
             times: watch::Sender::default(),
             slice: Slice::new(shared.company, shared.threads),
-            entrance: Arc::new(Mutex::new(Entrance::new(limits.connections_per_route, limits.connections / 2))),
-            all_seats: shared.seats,
+            seats: Arc::new(Seats::new(entrance, shared.seats)),
             is_unreachable: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
             source_full: Occasion::default(),
@@ -166,7 +131,7 @@ impl Route {
 
     /// What the route lets in from now on; who is connected stays.
     pub(crate) fn set_rules(&self, rules: RouteRules) -> Change {
-        let mut entrance = locked(&self.entrance);
+        let mut entrance = self.seats.entrance();
         if *entrance.rules() == rules {
             return Change::Unchanged;
         }
@@ -178,31 +143,35 @@ impl Route {
 
     /// Whether connections that begin now leave a line.
     pub(crate) fn access_log(&self) -> AccessLog {
-        locked(&self.entrance).rules().log
+        self.seats.entrance().rules().log
     }
 
     /// From which address containers are dialled now.
     pub(crate) fn source(&self) -> SourceAddress {
-        locked(&self.entrance).rules().source
+        self.seats.entrance().rules().source
     }
 
-    /// Whether there is a seat for one more connection, of whoever may come. Where everybody is turned away, nobody waits for one.
+    /// Whether there is a seat for one more of those who are accepted already, whoever it is. Where everybody is turned away, nobody
+    /// waits for one.
     pub(crate) fn room(&self) -> Room {
+        self.room_beside(0)
+    }
+
+    /// The same, for whoever is next in the kernel's queue: those who are accepted already come first.
+    pub(crate) fn room_in_queue(&self) -> Room {
+        self.room_beside(self.seats.waiting())
+    }
+
+    fn room_beside(&self, others: usize) -> Room {
         match self.gate.borrow().admission() {
             Admission::Forward(..) => {}
-            Admission::Wait(_) => return Room::Soon,
+            Admission::Wait(_) => return Room::Soon(Departures::default()),
             Admission::Refuse | Admission::Gone => return Room::Some,
         }
-        let (open, limit, left) = {
-            let entrance = locked(&self.entrance);
-            (entrance.open(), entrance.limit(), entrance.left())
-        };
-        if open < limit && self.all_seats.available_permits() > 0 {
-            Room::Some
-        } else if self.flows.count() < open {
-            Room::Soon
-        } else {
-            Room::None(left)
+        match self.seats.vacancy(others) {
+            Vacancy::Some => Room::Some,
+            Vacancy::None { open, departures } if self.flows.count() < open => Room::Soon(departures),
+            Vacancy::None { departures, .. } => Room::None(departures),
         }
     }
 
@@ -226,28 +195,21 @@ impl Route {
     /// The same, where it is not yet sure that the client does not come in: nothing is counted and nothing is said.
     pub(crate) fn find_seat(&self, client: IpAddr) -> Result<Seat, NoSeat> {
         let origin = Origin::of(client, self.address.host());
-        // First that of the router: a try for which there is none uses up nothing of the route's rate.
-        let of_router = Arc::clone(&self.all_seats).try_acquire_owned();
-        let (source, limit) = {
-            let mut entrance = locked(&self.entrance);
-            if of_router.is_err() && entrance.allows(client, origin) {
-                return Err(NoSeat::OfRouter);
-            }
-            (entrance.come(client, origin, Instant::now()).map_err(NoSeat::Barred)?, entrance.limit())
-        };
-        let of_router = of_router.map_err(|_| NoSeat::OfRouter)?;
+        let seat = self.seats.take(client, origin)?;
         // Being full is news again only after a clear relief, not whenever one of many connections ends.
-        let is_half_empty =
-            self.open() <= limit / 2 && self.all_seats.available_permits() >= self.limits.connections / 2;
-        if is_half_empty {
+        let (open, limit) = {
+            let entrance = self.seats.entrance();
+            (entrance.open(), entrance.limit())
+        };
+        if open <= limit / 2 && self.seats.of_router().free() >= self.limits.connections / 2 {
             self.is_full.store(false, Ordering::Relaxed);
         }
-        Ok(Seat { entrance: Arc::clone(&self.entrance), source, _of_router: of_router })
+        Ok(seat)
     }
 
     /// Whether a client may come from there at all; counted where it may not.
     pub(crate) fn may_come(&self, client: IpAddr) -> bool {
-        let may_come = locked(&self.entrance).allows(client, Origin::of(client, self.address.host()));
+        let may_come = self.seats.entrance().allows(client, Origin::of(client, self.address.host()));
         if !may_come {
             self.traffic.refused.not_allowed.add(1);
         }
@@ -314,11 +276,6 @@ impl Route {
         self.gate.borrow().runs(generation).then_some(ticket)
     }
 
-    /// The connections that are open now.
-    fn open(&self) -> usize {
-        locked(&self.entrance).open()
-    }
-
     /// The route as it is now; `None` once it was released.
     pub(crate) fn status(&self) -> Option<RouteStatus> {
         let state = match self.gate.borrow().admission() {
@@ -327,16 +284,16 @@ impl Route {
             Admission::Refuse => RouteState::Closed,
             Admission::Gone => return None,
         };
-        let (limit, rules) = {
-            let entrance = locked(&self.entrance);
-            (entrance.limit(), entrance.rules().clone())
+        let (open, limit, rules) = {
+            let entrance = self.seats.entrance();
+            (entrance.open(), entrance.limit(), entrance.rules().clone())
         };
         let datagrams = (self.address.transport() == Transport::Udp).then(|| self.traffic.datagrams.told());
         Some(RouteStatus {
             id: self.id.clone(),
             address: self.address,
             state,
-            open: self.open() + datagrams.map_or(0, |datagrams| datagrams.waiting),
+            open: open + self.seats.waiting() + datagrams.map_or(0, |datagrams| datagrams.waiting),
             live: self.flows.live(),
             limit,
             rules,

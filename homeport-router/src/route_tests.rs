@@ -79,3 +79,64 @@ fn seats_are_given_back_to_the_last_one_whoever_takes_and_leaves_at_once() {
     let seats: Vec<_> = std::iter::from_fn(|| route.take_seat([192, 0, 2, 2].into())).collect();
     assert_eq!(seats.len(), limit, "all are there again");
 }
+
+fn route_of(instance: &str, limits: Limits, shared: &Shared) -> Route {
+    let id = RouteId { instance: instance.parse().unwrap(), endpoint: "ssh".parse().unwrap() };
+    let route = Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, shared.clone(), Reports::new(|_| {}));
+    route.let_happen(GateEvent::Point(target("a")));
+    route
+}
+
+/// A seat of somebody who has reached the container.
+fn arrived(route: &Route) -> (Seat, FlowTicket<'_>) {
+    let seat = route.take_seat([192, 0, 2, 1].into()).unwrap();
+    (seat, route.enter(Generation::new(1), &target("a")).unwrap())
+}
+
+#[test]
+fn a_full_route_tells_whether_somebody_has_left_it() {
+    let limits = Limits { connections_per_route: 2, ..Limits::within(DescriptorLimit::new(1024)).unwrap() };
+    let route = route_of("web", limits, &Shared::of(&limits, 1));
+    let on_the_way = route.take_seat([192, 0, 2, 1].into()).unwrap();
+    assert_eq!(route.room(), Room::Some);
+    let one = arrived(&route);
+    assert_eq!(route.room(), Room::Soon(Departures::default()));
+    drop(on_the_way);
+    assert_eq!(route.room(), Room::Some);
+    let other = arrived(&route);
+    assert_eq!(route.room(), Room::None(Departures::new(1)));
+    drop((one, other));
+    route.let_happen(GateEvent::Hold);
+    assert!(matches!(route.room(), Room::Soon(_)));
+    route.let_happen(GateEvent::Close);
+    assert_eq!(route.room(), Room::Some, "everybody is turned away");
+}
+
+#[test]
+fn where_the_router_is_full_it_tells_whether_somebody_has_left_any_route() {
+    let limits =
+        Limits { connections: 3, connections_per_route: 2, ..Limits::within(DescriptorLimit::new(1024)).unwrap() };
+    let shared = Shared::of(&limits, 1);
+    let [web, mail] = ["web", "mail"].map(|instance| route_of(instance, limits, &shared));
+    let _stays = arrived(&mail);
+    let comes_and_goes = [arrived(&web), arrived(&web)];
+    assert_eq!(mail.room(), Room::None(Departures::default()));
+    drop(comes_and_goes);
+    assert_eq!(mail.room(), Room::Some);
+    let _again = [arrived(&web), arrived(&web)];
+    assert_eq!(mail.room(), Room::None(Departures::new(2)));
+    assert_eq!(web.room(), Room::None(Departures::new(2)));
+}
+
+#[test]
+fn those_who_are_accepted_come_before_those_in_the_kernels_queue() {
+    let limits = Limits { connections_per_route: 2, ..Limits::within(DescriptorLimit::new(1024)).unwrap() };
+    let route = route_of("web", limits, &Shared::of(&limits, 1));
+    let _one = arrived(&route);
+    assert_eq!((route.room(), route.room_in_queue()), (Room::Some, Room::Some));
+    let waits = route.seats.wait();
+    assert_eq!((route.room(), route.room_in_queue()), (Room::Some, Room::None(Departures::default())));
+    assert_eq!(route.status().unwrap().open, 2);
+    drop(waits);
+    assert_eq!((route.room_in_queue(), route.status().unwrap().open), (Room::Some, 1));
+}

@@ -1,4 +1,4 @@
-//! Owns the wait for a seat of those who are accepted already: each has its turn, in the order in which they came. Never accepts
+//! Owns the wait for a seat of those who are accepted already: each has its turn, in the order in which they ask. Never accepts
 //! anybody, and never decides for how long one waits: the crowd does.
 
 use std::net::IpAddr;
@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, watch};
 use tokio::task::yield_now;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use crate::crowd::{Crowd, Room};
 use crate::gate::{Admission, Gate};
-use crate::route::{Route, Seat};
+use crate::route::Route;
+use crate::seats::{Seat, Waiting};
 
-/// Those of one way into a route who wait for a seat.
+/// Those of one way into a route who are accepted and wait for a seat.
 #[derive(Debug)]
 pub(crate) struct Seating {
     route: Arc<Route>,
@@ -51,9 +52,9 @@ impl Seating {
         Self { route, first: Mutex::new(First { crowd: Crowd::default(), gate }) }
     }
 
-    /// A seat for this client, who is counted as accepted with it; `None`, and counted by why, where there is none for it. Whoever is
-    /// first keeps its turn while the route is held. Safe to cancel: the next one is first then.
-    pub(crate) async fn seat(&self, client: IpAddr) -> Option<Seat> {
+    /// A seat for this client, who has waited since then, and is counted as accepted with it; `None`, and counted by why, where there is
+    /// none for it. Whoever is first keeps its turn while the route is held. Safe to cancel: the next one is first then.
+    pub(crate) async fn seat(&self, waiting: Waiting, client: IpAddr) -> Option<Seat> {
         let route = &self.route;
         let mut first = self.first.lock().await;
         loop {
@@ -71,14 +72,21 @@ impl Seating {
                     return None;
                 }
             }
+            // Heard from now on: a seat that is left after the look below is not missed.
+            let left = route.seats.left();
             let room = route.room();
             if let Some(later) = first.crowd.waits_until(room, Instant::now()) {
-                drop(timeout_at(later, first.gate.changed()).await);
+                tokio::select! {
+                    () = sleep_until(later) => {}
+                    () = left => {}
+                    changed = first.gate.changed() => drop(changed),
+                }
                 continue;
             }
             match route.find_seat(client) {
                 Ok(seat) => {
                     route.traffic.accepted.add(1);
+                    drop(waiting);
                     return Some(seat);
                 }
                 // Somebody who came another way was quicker.
@@ -91,3 +99,7 @@ impl Seating {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "seating_tests.rs"]
+mod tests;

@@ -42,8 +42,3 @@ impl Drop for Severed {
         }
     }
 }
-
-/// Resets a client that was just accepted.
-pub(crate) fn reset(stream: TcpStream) {
-    drop(Severed::new(stream));
-}

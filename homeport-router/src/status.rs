@@ -63,8 +63,8 @@ pub struct RouteStatus {
     pub address: ListenAddress,
     /// What happens to its clients.
     pub state: RouteState,
-    /// Clients that are accepted and not ended: connected ones, and those that wait for a connection to the target. Over UDP a
-    /// session is a client, and so is each datagram that waits.
+    /// Clients that are accepted and not ended: connected ones, those that wait for a connection to the target, and those that wait
+    /// for a place, who may be more than the limit. Over UDP a session is a client, and so is each datagram that waits.
     pub open: usize,
     /// Connected ones by container, the earliest target first; containers that are being replaced are among them.
     pub live: Vec<LiveConnections>,

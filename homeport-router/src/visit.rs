@@ -56,7 +56,7 @@ pub struct Visit {
     pub client: SocketAddr,
     /// The container that it was connected with.
     pub container: Option<ContainerId>,
-    /// How long it lasted, from its acceptance on.
+    /// How long it lasted, from when the route let it in.
     pub lasted: Duration,
     /// Bytes that the container was given.
     pub from_client: u64,

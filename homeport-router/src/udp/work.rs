@@ -20,7 +20,8 @@ use super::waiting::{Queue, Waiting};
 use crate::entrance::Barred;
 use crate::flows::FlowTicket;
 use crate::gate::{Admission, Generation};
-use crate::route::{NoSeat, Route, Seat};
+use crate::route::Route;
+use crate::seats::{NoSeat, Seat};
 use crate::target::Target;
 use crate::visit::{VisitEnd, Visiting};
 

@@ -19,6 +19,10 @@ const CLIENTS: usize = 24;
 /// How often each route gets another container.
 const SWITCHES: usize = 60;
 
+/// What the router has, and what one route gets of it at the most.
+const SEATS: usize = 14;
+const PER_ROUTE: usize = 10;
+
 /// Each has one exchange after the other until it is over, and tells how many there were; the first that fails ends it.
 fn clients(
     tasks: &mut JoinSet<io::Result<usize>>,
@@ -66,10 +70,10 @@ async fn switch(router: &Router, route: &str, containers: [&Backend; 2]) {
     }
 }
 
-/// Both routes want all the seats of the router, which are fewer than there are clients.
+/// Both routes want more seats than they get, and together more than the router has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn switches_and_holds_of_two_routes_at_once_lose_nobody_and_no_seat() {
-    let stage = Stage::new(Limits { connections: 14, connections_per_route: 10, ..limits() });
+    let stage = Stage::new(Limits { connections: SEATS, connections_per_route: PER_ROUTE, ..limits() });
     let (router, other) = (stage.router.clone(), own_address());
     assert_eq!(router.reserve(&id("mail"), other).unwrap(), Reserved::Bound(other));
     let [a, b, c, d] = ["a", "b", "c", "d"].map(Backend::named_echo);
@@ -104,4 +108,14 @@ async fn switches_and_holds_of_two_routes_at_once_lose_nobody_and_no_seat() {
         assert_eq!((status.refused, status.failed), (0, 0), "{status:?}");
     }
     stage.status_when(|status| status.open == 0).await;
+    // All the seats are there again: so many have one at the same time.
+    let mut all = Vec::new();
+    for n in 0..SEATS {
+        let address = if n < PER_ROUTE { stage.address } else { socket_address(other) };
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap();
+        all.push(stream);
+    }
+    let open: Vec<usize> = stage.router.status().iter().map(|status| status.open).collect();
+    assert_eq!(open.iter().sum::<usize>(), SEATS, "{open:?}");
 }

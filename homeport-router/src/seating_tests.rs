@@ -1,0 +1,119 @@
+//! Who gets a seat that is left, and who is turned away. Time is paused.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::*;
+use crate::descriptors::DescriptorLimit;
+use crate::gate::GateEvent;
+use crate::limits::Limits;
+use crate::report::Reports;
+use crate::route::Shared;
+use crate::route_id::RouteId;
+use crate::target::Target;
+
+/// A route of one seat that leads somewhere, and those who wait for it.
+fn seating() -> (Arc<Route>, Arc<Seating>) {
+    let id = RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
+    let limits = Limits { connections_per_route: 1, ..Limits::within(DescriptorLimit::new(1024)).unwrap() };
+    let shared = Shared::of(&limits, 1);
+    let route = Arc::new(Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, shared, Reports::new(|_| {})));
+    point(&route);
+    (Arc::clone(&route), Arc::new(Seating::of(route)))
+}
+
+fn point(route: &Route) {
+    route.let_happen(GateEvent::Point(Target::new("a".parse().unwrap(), "127.0.0.1:2".parse().unwrap())));
+}
+
+fn client() -> IpAddr {
+    [192, 0, 2, 1].into()
+}
+
+/// Asks for a seat, and is in the line when this returns.
+async fn asks(route: &Route, seating: &Arc<Seating>) -> JoinHandle<Option<Seat>> {
+    let (waiting, seating) = (route.seats.wait(), Arc::clone(seating));
+    let asks = tokio::spawn(async move { seating.seat(waiting, client()).await });
+    sleep(Duration::from_millis(1)).await;
+    asks
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_has_its_turn_as_soon_as_a_seat_is_left() {
+    let (route, seating) = seating();
+    let mut seat = route.find_seat(client()).unwrap();
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        all.push(asks(&route, &seating).await);
+    }
+    assert_eq!((route.seats.waiting(), route.status().unwrap().open), (3, 4));
+    let began = Instant::now();
+    for (n, next) in all.into_iter().enumerate() {
+        drop(seat);
+        seat = next.await.unwrap().unwrap();
+        assert_eq!(route.seats.waiting(), 2 - n);
+    }
+    assert_eq!(Instant::now(), began, "nobody has waited for the next look");
+    assert_eq!(route.status().unwrap().accepted, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_away_leaves_the_turn_to_the_next_one() {
+    let (route, seating) = seating();
+    let seat = route.find_seat(client()).unwrap();
+    let (first, second) = (asks(&route, &seating).await, asks(&route, &seating).await);
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    drop(seat);
+    assert!(second.await.unwrap().is_some());
+    assert_eq!(route.seats.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_is_turned_away_when_the_route_closes_and_is_counted() {
+    let (route, seating) = seating();
+    let _seat = route.find_seat(client()).unwrap();
+    let all = [asks(&route, &seating).await, asks(&route, &seating).await, asks(&route, &seating).await];
+    route.let_happen(GateEvent::Close);
+    for next in all {
+        assert!(next.await.unwrap().is_none());
+    }
+    assert_eq!((route.status().unwrap().refused_because.closed, route.seats.waiting()), (3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_takes_nobodys_patience() {
+    let (route, seating) = seating();
+    let seat = route.find_seat(client()).unwrap();
+    let waits = asks(&route, &seating).await;
+    for _ in 0..5 {
+        sleep(Duration::from_millis(900)).await;
+        route.let_happen(GateEvent::Hold);
+        sleep(Duration::from_secs(20)).await;
+        point(&route);
+    }
+    sleep(Duration::from_millis(900)).await;
+    drop(seat);
+    assert!(waits.await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_waits_while_others_are_quicker_waits_on_and_one_who_waits_in_vain_does_not() {
+    let (route, seating) = seating();
+    let mut seat = route.find_seat(client()).unwrap();
+    let waits = asks(&route, &seating).await;
+    for _ in 0..100 {
+        sleep(Duration::from_millis(900)).await;
+        // Taken again before whoever waits has looked.
+        drop(seat);
+        seat = route.find_seat(client()).unwrap();
+    }
+    assert!(!waits.is_finished());
+    // Somebody is on the way to the container, so far.
+    let began = Instant::now();
+    assert!(waits.await.unwrap().is_none());
+    assert_eq!(began.elapsed().as_secs(), 10);
+    assert_eq!((route.status().unwrap().refused_because.full, route.seats.waiting()), (1, 0));
+}
