@@ -4,6 +4,7 @@
 //! port that was asked for by its number is had at once all the same, as connections are told apart by their time stamps; those
 //! are none of the range that the kernel had when this was made, where there are others (`dialling_ports`). Never connects.
 
+use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,6 +27,13 @@ const RUN_OUT: u32 = u32::MAX / 2;
 const FAR: u32 = 1_543;
 /// So many ports are tried for one connection; most of them are free.
 const TRIED: usize = 64;
+
+/// How many connections that have ended the kernel remembers, by its own account of sockets (`tw`); those of others are among them.
+fn remembered(account: &str) -> u32 {
+    let of_tcp = account.lines().find_map(|line| line.strip_prefix("TCP: "));
+    let after = of_tcp.and_then(|line| line.split_ascii_whitespace().skip_while(|word| *word != "tw").nth(1));
+    after.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
 
 /// The ports of this machine for connections of its own.
 #[derive(Debug)]
@@ -69,18 +77,20 @@ pub(crate) enum Choice {
 impl LocalPorts {
     /// Those of a machine with this kernel, as it is set now.
     pub(crate) fn of_kernel() -> Self {
+        // What a process before this one has dialled counts as well: the kernel remembers it.
+        let before = remembered(&fs::read_to_string("/proc/net/sockstat").unwrap_or_default());
         // Two processes that dial the same container begin elsewhere.
-        Self::new(&Settings::of_kernel(), std::process::id().wrapping_mul(FAR))
+        Self::new(&Settings::of_kernel(), before, std::process::id().wrapping_mul(FAR))
     }
 
-    fn new(settings: &Settings, next: u32) -> Self {
+    fn new(settings: &Settings, before: u32, next: u32) -> Self {
         let (own, most) = match (settings.dialling(), settings.reuse) {
             (Some(own), Reuse::Forgotten) => (Some(own), settings.range.length() / PART),
             (Some(own), Reuse::Soon) => (Some(own), RUN_OUT - 1),
             // Only where the kernel has none left.
             (None, _) => (settings.emergency(), RUN_OUT - 1),
         };
-        let dials = Mutex::new(Dials { since: Instant::now(), before: 0, now: 0 });
+        let dials = Mutex::new(Dials { since: Instant::now(), before, now: 0 });
         Self { most, own, next: AtomicU32::new(next), dials }
     }
 
@@ -142,15 +152,30 @@ mod tests {
             let range = PortRange::new(PortNumber::new(1_001), PortNumber::new(1_400)).unwrap();
             Settings { range, reserved: Vec::new(), reuse, stamps: Stamps::Yes }
         };
-        let (ports, start) = (LocalPorts::new(&settings(Reuse::Forgotten), 0), Instant::now());
+        let (ports, start) = (LocalPorts::new(&settings(Reuse::Forgotten), 0, 0), Instant::now());
         let dial = |seconds: u64| ports.dial(start + Duration::from_secs(seconds));
         assert!((0..100).all(|_| dial(1) == Choice::Kernel));
         assert!((0..300).all(|_| dial(2) == Choice::Own));
         assert_eq!(dial(61), Choice::Own, "the kernel remembers the ports of a minute ago");
         assert_eq!(dial(200), Choice::Kernel, "it has forgotten them");
         assert!((0..98).all(|_| dial(201) == Choice::Kernel));
-        let soon = LocalPorts::new(&settings(Reuse::Soon), 0);
+        let soon = LocalPorts::new(&settings(Reuse::Soon), 0, 0);
         assert!((0..1_000).all(|_| soon.dial(start) == Choice::Kernel), "it hands them out again soon");
+        // The process before this one was quick.
+        let late = LocalPorts::new(&settings(Reuse::Forgotten), 98, 0);
+        assert_eq!(
+            [late.dial(start), late.dial(start), late.dial(start)],
+            [Choice::Kernel, Choice::Kernel, Choice::Own]
+        );
+        assert!((0..100).all(|_| late.dial(start + Duration::from_secs(130)) == Choice::Kernel), "forgotten as well");
+    }
+
+    #[test]
+    fn the_kernel_tells_how_many_connections_it_remembers() {
+        let account = "sockets: used 38\nTCP: inuse 2 orphan 0 tw 22310 alloc 5 mem 124\nUDP: inuse 0 mem 0\n";
+        assert_eq!([remembered(account), remembered(""), remembered("TCP: inuse 2\n")], [22_310, 0, 0]);
+        let own = fs::read_to_string("/proc/net/sockstat").unwrap();
+        assert!(own.contains(&format!(" tw {} ", remembered(&own))), "{own}");
     }
 
     #[test]
