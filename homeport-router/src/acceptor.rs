@@ -256,7 +256,7 @@ impl Acceptor {
             if self.crowd.waits_until(room, Instant::now()).is_some() {
                 return;
             }
-            let if_full = IfFull::at(room, None);
+            let if_full = IfFull::of(room);
             match self.listener.poll_accept(&mut context) {
                 Poll::Ready(Ok((client, from))) => self.admit(client, from, if_full),
                 Poll::Ready(Err(error)) if AcceptFault::of(&error) == AcceptFault::Client => {}
@@ -283,8 +283,8 @@ impl Acceptor {
                 self.route.traffic.accepted.add(1);
                 self.carry(serve(Arc::clone(&self.route), client, from, None, seat));
             }
-            // Somebody who came another way, or to another route, was quicker. There is one such at a time: while it waits, nobody
-            // else is accepted for the same seat.
+            // Somebody who came another way, or to another route, was quicker, or had come just before. Those are few: while one waits
+            // for a seat, nobody else of this route is accepted for the same one.
             Err(no_seat) if no_seat.is_for_anybody() && if_full == IfFull::Wait => {
                 let waiting = self.route.seats.wait();
                 let seating = Arc::clone(&self.seating);

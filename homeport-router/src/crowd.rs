@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// After this time in which nobody has left a seat clients are reset, where everybody who has one has reached the container. Those who
 /// waited out a hold come all at once, and most connections are over much sooner than this.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The same, where somebody who has one is still on the way there: as long as anybody tries to reach a container.
+/// The same, whoever leaves one, and where somebody who has one is still on the way there: as long as anybody tries to reach a container.
 const AT_MOST: Duration = Duration::from_secs(10);
 /// Where nobody has looked for so long nobody has waited: what was then says nothing about now. Longer than whoever looks without
 /// being asked takes to look again, so that its looks come to an end.
@@ -48,12 +48,12 @@ pub(crate) enum Room {
 #[derive(Debug, Default)]
 pub(crate) struct Crowd(Option<Full>);
 
-/// All of it since the last departure, as far as it was looked at.
+/// All of it as far as it was looked at.
 #[derive(Debug, Clone, Copy)]
 struct Full {
     departures: Departures,
     waited: Duration,
-    /// How much of it, up to now, everybody who has a seat has been with the container.
+    /// How much of it, up to now, everybody who has a seat has been with the container, and nobody has left.
     settled: Option<Duration>,
     looked: Instant,
 }
@@ -61,16 +61,16 @@ struct Full {
 impl Crowd {
     /// Until when whoever is next is left waiting; `None` where it is its turn: to get its seat, or to be reset.
     ///
-    /// While seats are left again and again everybody waits: each gets one in its turn.
+    /// While seats are left again and again everybody waits, as long as those who wait here get one of them every ten seconds.
     pub(crate) fn waits_until(&mut self, room: Room, now: Instant) -> Option<Instant> {
         let (Room::Soon(departures) | Room::None(departures)) = room else {
             self.0 = None;
             return None;
         };
-        let before = self.0.filter(|full| full.departures == departures && now < full.looked + FORGOTTEN);
+        let before = self.0.filter(|full| now < full.looked + FORGOTTEN);
         let passed = before.map_or(Duration::ZERO, |full| now.saturating_duration_since(full.looked).min(COUNTED));
         let waited = before.map_or(Duration::ZERO, |full| full.waited + passed);
-        let settled_before = before.and_then(|full| full.settled);
+        let settled_before = before.filter(|full| full.departures == departures).and_then(|full| full.settled);
         let settled =
             matches!(room, Room::None(_)).then(|| settled_before.map_or(Duration::ZERO, |settled| settled + passed));
         self.0 = Some(Full { departures, waited, settled, looked: now });
@@ -135,19 +135,19 @@ mod tests {
     }
 
     #[test]
-    fn while_others_leave_their_seats_one_waits_on() {
+    fn while_others_leave_their_seats_one_waits_on_but_for_so_long() {
         let (mut crowd, start) = (Crowd::default(), Instant::now());
-        for (round, room) in [Room::None, Room::Soon].into_iter().cycle().take(40).enumerate() {
+        for (round, room) in [Room::None, Room::Soon].into_iter().cycle().take(10).enumerate() {
             let from = round as u64 * 900;
             let each = looks(&mut crowd, room(Departures(round as u64)), start, from..=from + 880);
             assert_eq!(each, [true; 45], "round {round}");
         }
-        assert_eq!(looks(&mut crowd, Room::None(Departures(40)), start, 36_000..=36_980), [true; 50]);
-        assert_eq!(looks(&mut crowd, Room::None(Departures(40)), start, 37_000..=37_100), [false; 6], "nobody leaves");
-        assert_eq!(
-            looks(&mut crowd, Room::None(Departures(41)), start, 37_120..=38_100),
-            [true; 50],
-            "somebody has left"
-        );
+        let full = |departures| Room::None(Departures(departures));
+        assert_eq!(looks(&mut crowd, full(10), start, 9_000..=9_980), [true; 50]);
+        assert_eq!(looks(&mut crowd, full(11), start, 10_000..=10_100), [false; 6], "none of them was for this queue");
+        assert_eq!(looks(&mut crowd, Room::Some, start, 10_120..=10_120), [false]);
+        assert_eq!(looks(&mut crowd, full(12), start, 10_140..=11_120), [true; 50], "one was");
+        assert_eq!(looks(&mut crowd, full(12), start, 11_140..=11_200), [false; 4], "nobody leaves any more");
+        assert_eq!(looks(&mut crowd, full(13), start, 11_220..=12_200), [true; 50], "somebody has left");
     }
 }

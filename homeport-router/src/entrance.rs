@@ -123,11 +123,8 @@ impl Entrance {
     /// where there is room. `now` never goes back.
     pub(crate) fn come(&mut self, client: IpAddr, origin: Origin, now: Instant) -> Result<Source, Barred> {
         let is_bound = origin == Origin::Elsewhere;
-        if !self.allows(client, origin) {
-            return Err(Barred::NotAllowed);
-        }
-        if self.open >= self.limit() {
-            return Err(Barred::Full(self.open));
+        if let Some(barred) = self.bars(client, origin) {
+            return Err(barred);
         }
         let source = Source::of(client);
         let of_source = self.sources.get(&source).copied().unwrap_or(0);
@@ -140,6 +137,17 @@ impl Entrance {
         self.open += 1;
         self.sources.insert(source, of_source + 1);
         Ok(source)
+    }
+
+    /// Why nobody from there comes in now, whatever its source and the rate.
+    pub(crate) fn bars(&self, client: IpAddr, origin: Origin) -> Option<Barred> {
+        if !self.allows(client, origin) {
+            Some(Barred::NotAllowed)
+        } else if self.open >= self.limit() {
+            Some(Barred::Full(self.open))
+        } else {
+            None
+        }
     }
 
     /// Whether a client may come from there at all.

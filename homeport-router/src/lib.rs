@@ -5,7 +5,7 @@
 //! 2. While the route is held, the client waits in the kernel's queue; while it is closed, it is reset.
 //! 3. Once the route runs, it takes one of the route's seats, as the route's [`RouteRules`] allow. Where all are taken it waits
 //!    for its turn while some are left, until for a second nobody has left one, or for ten where somebody is still on the way to the
-//!    container; then it is reset and counted.
+//!    container or others get them all; then it is reset and counted.
 //! 4. The route's target of that moment is dialled. A failure is tried again within ten seconds, each time with the
 //!    target that the route has by then; no byte has been read from the client yet, so nothing can be lost or doubled.
 //! 5. Just before the first byte moves it is checked that the target is still the route's; if not, back to 4.
@@ -32,8 +32,8 @@
 //!   counted like any other, only that it sees the end of the data where others see a reset.
 //! - Once [`Router::point`], [`Router::hold`] or [`Router::close`] has returned, no connection begins with an earlier
 //!   target. Switching refuses no client.
-//! - No client waits for ever: a hold ends after [`Limits::hold_limit`], an unreachable target after
-//!   [`Limits::connect_limit`], and a peer that fell silent is found by probes.
+//! - No client waits for ever: a hold ends after [`Limits::hold_limit`], an unreachable target after [`Limits::connect_limit`], the
+//!   wait for a seat after ten seconds in which nobody of the same queue got one, and a peer that fell silent is found by probes.
 //! - No route takes the descriptors of all: see [`Limits::within`].
 //! - Every task belongs to its route, and ends with it.
 //! - A connection that is idle costs its two descriptors and no buffer. Much at once is moved by the kernel, through one of

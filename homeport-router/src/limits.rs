@@ -9,7 +9,7 @@ use crate::error::TooFewDescriptors;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Connections of one route at once. Further clients wait, in the kernel's queue for the most part, while some end, and are reset,
-    /// and counted as refused, once none has for a second, or for ten where somebody is still on the way to the container.
+    /// and counted as refused, once none has for a second, or for ten where somebody is still on the way to the container or others get their places.
     pub connections_per_route: usize,
     /// Connections of all routes at once.
     pub connections: usize,

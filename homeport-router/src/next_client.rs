@@ -1,5 +1,5 @@
-//! Owns the wait for the next client of a public socket: in its turn, and only as long as there may be a seat for it. Never decides
-//! who comes in.
+//! Owns the wait for the next client of a public socket: it is accepted when there is a seat for it, or to be reset. Never decides who
+//! comes in.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,17 +18,14 @@ use crate::route::Route;
 pub(crate) enum IfFull {
     /// It waits: others have only just been quicker.
     Wait,
-    /// It is reset: those before it have waited for long enough in vain.
+    /// It is reset: there has been none for as long as anybody waits.
     TurnAway,
 }
 
 impl IfFull {
-    /// Of whoever is accepted where there was this room, and where the crowd said until when to wait.
-    pub(crate) const fn at(room: Room, later: Option<Instant>) -> Self {
-        match (room, later) {
-            (Room::Some, _) | (_, Some(_)) => Self::Wait,
-            (Room::Soon(_) | Room::None(_), None) => Self::TurnAway,
-        }
+    /// Of whoever is accepted where there is this room, though it has to wait where it has not.
+    pub(crate) fn of(room: Room) -> Self {
+        if room == Room::Some { Self::Wait } else { Self::TurnAway }
     }
 }
 
@@ -48,15 +45,14 @@ pub(crate) async fn next_client(
     loop {
         let accepted_or_later = poll_fn(|context| {
             let room = route.room_in_queue();
-            let later = crowd.waits_until(room, Instant::now());
-            match later {
-                Some(later) if is_waited_at(listener) => Poll::Ready(Err(later)),
-                // Nobody is there, as a rule: whoever comes wakes this.
-                _ => {
-                    let accepted = listener.poll_accept(context);
-                    accepted.map_ok(|(client, from)| (client, from, IfFull::at(room, later))).map(Ok)
-                }
+            let mut if_full = IfFull::of(room);
+            if room != Room::Some && !is_waited_at(listener) {
+                // Nobody loses patience. Whoever comes wakes this, or has come at this very moment.
+                if_full = IfFull::Wait;
+            } else if let Some(later) = crowd.waits_until(room, Instant::now()) {
+                return Poll::Ready(Err(later));
             }
+            listener.poll_accept(context).map_ok(|(client, from)| (client, from, if_full)).map(Ok)
         });
         match accepted_or_later.await {
             Ok(accepted) => return accepted,
@@ -67,20 +63,58 @@ pub(crate) async fn next_client(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::crowd::Departures;
+    use std::net::IpAddr;
+    use std::time::Duration;
 
-    #[test]
-    fn only_who_comes_after_all_patience_is_turned_away() {
-        let (now, departures) = (Instant::now(), Departures::default());
-        for (room, later, wanted) in [
-            (Room::Some, None, IfFull::Wait),
-            (Room::Soon(departures), Some(now), IfFull::Wait),
-            (Room::None(departures), Some(now), IfFull::Wait),
-            (Room::Soon(departures), None, IfFull::TurnAway),
-            (Room::None(departures), None, IfFull::TurnAway),
-        ] {
-            assert_eq!(IfFull::at(room, later), wanted, "{room:?}");
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::descriptors::DescriptorLimit;
+    use crate::gate::{GateEvent, Generation};
+    use crate::limits::Limits;
+    use crate::report::Reports;
+    use crate::route::Shared;
+    use crate::route_id::RouteId;
+    use crate::target::Target;
+
+    const SOMEBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    /// A route of one seat.
+    fn route(target: &Target) -> Route {
+        let id = RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
+        let limits = Limits { connections_per_route: 1, ..Limits::within(DescriptorLimit::new(1024)).unwrap() };
+        let shared = Shared::of(&limits, 1);
+        let route = Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, shared, Reports::new(|_| {}));
+        route.let_happen(GateEvent::Point(target.clone()));
+        route
+    }
+
+    #[tokio::test]
+    async fn who_comes_to_a_full_route_is_left_in_the_queue_and_is_next_when_a_seat_is_left() {
+        let target = Target::new("a".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
+        let (route, mut crowd, mut paused_until) = (route(&target), Crowd::default(), None);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seat = route.find_seat(SOMEBODY).unwrap();
+        let ticket = route.enter(Generation::new(1), &target).unwrap();
+        let short = Duration::from_millis(100);
+        // Full for longer than anybody waits, but nobody has waited.
+        for _ in 0..15 {
+            assert!(timeout(short, next_client(&listener, &route, &mut crowd, &mut paused_until)).await.is_err());
         }
+        let _client = TcpStream::connect(address).await.unwrap();
+        // Cancelled again and again, nobody is lost.
+        for _ in 0..3 {
+            assert!(timeout(short, next_client(&listener, &route, &mut crowd, &mut paused_until)).await.is_err());
+        }
+        assert!(is_waited_at(&listener));
+        drop((ticket, seat));
+        let (_, _, if_full) = next_client(&listener, &route, &mut crowd, &mut paused_until).await.unwrap();
+        assert_eq!(if_full, IfFull::Wait);
+        let _full = (route.find_seat(SOMEBODY).unwrap(), route.enter(Generation::new(1), &target).unwrap());
+        let (_another, began) = (TcpStream::connect(address).await.unwrap(), Instant::now());
+        let (_, _, if_full) = next_client(&listener, &route, &mut crowd, &mut paused_until).await.unwrap();
+        assert_eq!(if_full, IfFull::TurnAway);
+        assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
@@ -21,6 +22,8 @@ use crate::slice::Sliced;
 
 /// How long a proxy may take to say whose connection it hands on: it says so with the first byte.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// So many are accepted at once and wait for a seat; the others wait in the socket's queue. Each has a descriptor that no seat stands for.
+const WAITING: usize = 64;
 /// After each so many who were handed on other routes have their turn.
 const IN_A_ROW: u32 = 16;
 /// The pause after nobody could be accepted for lack of descriptors.
@@ -35,6 +38,8 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
     let mut connections = JoinSet::new();
     // Those who waited out a hold come all at once here, too. Each waits for a seat in its turn, as it would in a socket's queue.
     let seating = Arc::new(Seating::of(Arc::clone(&route)));
+    let places = Arc::new(Semaphore::new(WAITING));
+    let mut place = None;
     let mut in_a_row = 0;
     loop {
         if in_a_row == IN_A_ROW {
@@ -49,10 +54,12 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
         tokio::select! {
             // The route, which this task shares, owns the other end: an error cannot come.
             changed = gate.changed() => drop(changed),
-            accepted = listener.accept(), if is_open => match accepted {
+            // It is never closed: an error cannot come.
+            Ok(free) = Arc::clone(&places).acquire_owned(), if place.is_none() => place = Some(free),
+            accepted = listener.accept(), if is_open && place.is_some() => match accepted {
                 Ok((handed, _)) => {
                     in_a_row += 1;
-                    let connection = take_in(Arc::clone(&route), handed, Arc::clone(&seating));
+                    let connection = take_in(Arc::clone(&route), handed, place.take(), Arc::clone(&seating));
                     connections.spawn(Sliced::one_of_many(Arc::clone(&route), connection));
                 }
                 Err(_) => sleep(SHORT_OF).await,
@@ -64,13 +71,17 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
     connections.shutdown().await;
 }
 
-/// Serves one client to its end, where it may come in.
-async fn take_in(route: Arc<Route>, handed: UnixStream, seating: Arc<Seating>) {
+/// Serves one client to its end, where it may come in. It has its place among those who wait until then.
+async fn take_in(route: Arc<Route>, handed: UnixStream, place: Option<OwnedSemaphorePermit>, seating: Arc<Seating>) {
     // Whoever is not introduced is no client: there is nobody to tell, and nothing to count.
     let Ok(Ok(ends)) = timeout(PATIENCE, introduction(&handed)).await else { return };
     let Ok(client) = as_stream(handed).map(Severed::new) else { return };
+    // Who may not come does not wait to be told so.
+    if !route.may_come(ends.client.ip()) {
+        return;
+    }
     let Some(seat) = seating.seat(route.seats.wait(), ends.client.ip()).await else { return };
-    drop(seating);
+    drop((place, seating));
     serve(route, client, ends.client, Some(Box::new(ends)), seat).await;
 }
 

@@ -284,16 +284,19 @@ impl Route {
             Admission::Refuse => RouteState::Closed,
             Admission::Gone => return None,
         };
+        // Before those who are open are counted: who gets a seat between the two counts in both, and never in none.
+        let waiting = self.seats.waiting();
+        let datagrams = (self.address.transport() == Transport::Udp).then(|| self.traffic.datagrams.told());
         let (open, limit, rules) = {
             let entrance = self.seats.entrance();
             (entrance.open(), entrance.limit(), entrance.rules().clone())
         };
-        let datagrams = (self.address.transport() == Transport::Udp).then(|| self.traffic.datagrams.told());
         Some(RouteStatus {
             id: self.id.clone(),
             address: self.address,
             state,
-            open: open + self.seats.waiting() + datagrams.map_or(0, |datagrams| datagrams.waiting),
+            open: open + datagrams.map_or(0, |datagrams| datagrams.waiting),
+            waiting,
             live: self.flows.live(),
             limit,
             rules,

@@ -52,7 +52,7 @@ impl Seating {
         Self { route, first: Mutex::new(First { crowd: Crowd::default(), gate }) }
     }
 
-    /// A seat for this client, who has waited since then, and is counted as accepted with it; `None`, and counted by why, where there is
+    /// A seat for this client, who counts as waiting until it has one, and as accepted from then on; `None`, and counted by why, where there is
     /// none for it. Whoever is first keeps its turn while the route is held. Safe to cancel: the next one is first then.
     pub(crate) async fn seat(&self, waiting: Waiting, client: IpAddr) -> Option<Seat> {
         let route = &self.route;
@@ -72,7 +72,8 @@ impl Seating {
                     return None;
                 }
             }
-            // Heard from now on: a seat that is left after the look below is not missed.
+            // Heard from now on: a seat of this route that is left after the look below is not missed. One of the router that another
+            // route leaves is found at the next look.
             let left = route.seats.left();
             let room = route.room();
             if let Some(later) = first.crowd.waits_until(room, Instant::now()) {

@@ -7,25 +7,43 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::descriptors::DescriptorLimit;
-use crate::gate::GateEvent;
+use crate::flows::FlowTicket;
+use crate::gate::{GateEvent, Generation};
 use crate::limits::Limits;
 use crate::report::Reports;
 use crate::route::Shared;
 use crate::route_id::RouteId;
 use crate::target::Target;
 
-/// A route of one seat that leads somewhere, and those who wait for it.
-fn seating() -> (Arc<Route>, Arc<Seating>) {
-    let id = RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
-    let limits = Limits { connections_per_route: 1, ..Limits::within(DescriptorLimit::new(1024)).unwrap() };
-    let shared = Shared::of(&limits, 1);
-    let route = Arc::new(Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, shared, Reports::new(|_| {})));
+fn limits() -> Limits {
+    Limits { connections_per_route: 1, ..Limits::within(DescriptorLimit::new(1024)).unwrap() }
+}
+
+/// A route that leads somewhere.
+fn route(instance: &str, limits: Limits, shared: &Shared) -> Arc<Route> {
+    let id = RouteId { instance: instance.parse().unwrap(), endpoint: "ssh".parse().unwrap() };
+    let route = Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, shared.clone(), Reports::new(|_| {}));
     point(&route);
+    Arc::new(route)
+}
+
+/// A route of one seat, and those who wait for it.
+fn seating() -> (Arc<Route>, Arc<Seating>) {
+    let route = route("web", limits(), &Shared::of(&limits(), 1));
     (Arc::clone(&route), Arc::new(Seating::of(route)))
 }
 
+fn target() -> Target {
+    Target::new("a".parse().unwrap(), "127.0.0.1:2".parse().unwrap())
+}
+
 fn point(route: &Route) {
-    route.let_happen(GateEvent::Point(Target::new("a".parse().unwrap(), "127.0.0.1:2".parse().unwrap())));
+    route.let_happen(GateEvent::Point(target()));
+}
+
+/// Somebody who has a seat and has reached the container.
+fn arrived(route: &Route) -> (Seat, FlowTicket<'_>) {
+    (route.find_seat(client()).unwrap(), route.enter(Generation::new(1), &target()).unwrap())
 }
 
 fn client() -> IpAddr {
@@ -48,7 +66,7 @@ async fn each_has_its_turn_as_soon_as_a_seat_is_left() {
     for _ in 0..3 {
         all.push(asks(&route, &seating).await);
     }
-    assert_eq!((route.seats.waiting(), route.status().unwrap().open), (3, 4));
+    assert_eq!((route.seats.waiting(), route.status().unwrap().open), (3, 1));
     let began = Instant::now();
     for (n, next) in all.into_iter().enumerate() {
         drop(seat);
@@ -86,34 +104,49 @@ async fn everybody_is_turned_away_when_the_route_closes_and_is_counted() {
 #[tokio::test(start_paused = true)]
 async fn a_hold_takes_nobodys_patience() {
     let (route, seating) = seating();
-    let seat = route.find_seat(client()).unwrap();
+    let arrived = arrived(&route);
     let waits = asks(&route, &seating).await;
     for _ in 0..5 {
         sleep(Duration::from_millis(900)).await;
         route.let_happen(GateEvent::Hold);
-        sleep(Duration::from_secs(20)).await;
+        sleep(Duration::from_secs(1)).await;
         point(&route);
     }
     sleep(Duration::from_millis(900)).await;
-    drop(seat);
+    drop(arrived);
     assert!(waits.await.unwrap().is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_who_waits_while_others_are_quicker_waits_on_and_one_who_waits_in_vain_does_not() {
+async fn one_who_waits_while_others_come_and_go_waits_on_and_one_who_waits_in_vain_does_not() {
     let (route, seating) = seating();
-    let mut seat = route.find_seat(client()).unwrap();
-    let waits = asks(&route, &seating).await;
-    for _ in 0..100 {
+    let mut seat = arrived(&route);
+    let (waits, began) = (asks(&route, &seating).await, Instant::now());
+    for _ in 0..8 {
         sleep(Duration::from_millis(900)).await;
         // Taken again before whoever waits has looked.
         drop(seat);
-        seat = route.find_seat(client()).unwrap();
+        seat = arrived(&route);
     }
     assert!(!waits.is_finished());
-    // Somebody is on the way to the container, so far.
-    let began = Instant::now();
     assert!(waits.await.unwrap().is_none());
-    assert_eq!(began.elapsed().as_secs(), 10);
+    let lasted = began.elapsed().as_millis();
+    assert!((8_200..8_300).contains(&lasted), "a second after the last has left: {lasted} ms");
     assert_eq!((route.status().unwrap().refused_because.full, route.seats.waiting()), (1, 0));
+    drop(seat);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seat_of_the_router_that_another_route_leaves_is_found_at_the_next_look() {
+    let limits = Limits { connections: 3, connections_per_route: 2, ..limits() };
+    let shared = Shared::of(&limits, 1);
+    let (web, mail) = (route("web", limits, &shared), route("mail", limits, &shared));
+    let (_stays, mut comes_and_goes) = (arrived(&web), vec![arrived(&mail), arrived(&mail)]);
+    let waits = asks(&web, &Arc::new(Seating::of(Arc::clone(&web)))).await;
+    sleep(Duration::from_millis(500)).await;
+    assert!(!waits.is_finished());
+    let began = Instant::now();
+    comes_and_goes.pop();
+    assert!(waits.await.unwrap().is_some());
+    assert!(began.elapsed() <= Duration::from_millis(20), "{:?}", began.elapsed());
 }

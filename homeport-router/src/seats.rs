@@ -45,6 +45,7 @@ pub(crate) struct Seats {
 pub(crate) struct Seat {
     seats: Arc<Seats>,
     source: Source,
+    /// That of the router; none only once it is given back.
     of_router: Option<OwnedSemaphorePermit>,
 }
 
@@ -127,17 +128,14 @@ impl Seats {
 
     /// One for this client.
     pub(crate) fn take(self: &Arc<Self>, client: IpAddr, origin: Origin) -> Result<Seat, NoSeat> {
-        // First that of the router: a try for which there is none uses up nothing of the route's rate.
-        let of_router = Arc::clone(&self.of_router.free).try_acquire_owned();
-        let source = {
-            let mut entrance = self.entrance();
-            if of_router.is_err() && entrance.allows(client, origin) {
-                return Err(NoSeat::OfRouter);
-            }
-            entrance.come(client, origin, Instant::now()).map_err(NoSeat::Barred)?
-        };
-        // Without that of the router it was not let in.
-        Ok(Seat { seats: Arc::clone(self), source, of_router: of_router.ok() })
+        let mut entrance = self.entrance();
+        if let Some(barred) = entrance.bars(client, origin) {
+            return Err(NoSeat::Barred(barred));
+        }
+        // Before the route's rate: a try for which the router has no seat uses up nothing of it.
+        let of_router = Arc::clone(&self.of_router.free).try_acquire_owned().map_err(|_| NoSeat::OfRouter)?;
+        let source = entrance.come(client, origin, Instant::now()).map_err(NoSeat::Barred)?;
+        Ok(Seat { seats: Arc::clone(self), source, of_router: Some(of_router) })
     }
 
     /// One more waits for a seat.
@@ -151,7 +149,7 @@ impl Seats {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Completes when a seat of the route is left from now on.
+    /// Completes when somebody leaves this route from now on. That another route has left a seat of the router it does not tell.
     pub(crate) fn left(&self) -> Notified<'_> {
         self.left.notified()
     }

@@ -63,9 +63,12 @@ pub struct RouteStatus {
     pub address: ListenAddress,
     /// What happens to its clients.
     pub state: RouteState,
-    /// Clients that are accepted and not ended: connected ones, those that wait for a connection to the target, and those that wait
-    /// for a place, who may be more than the limit. Over UDP a session is a client, and so is each datagram that waits.
+    /// Clients that were let in and have not ended: connected ones, and those that wait for a connection to the target. Over UDP a
+    /// session is a client, and so is each datagram that waits.
     pub open: usize,
+    /// Clients that are accepted and wait until a place is free; none of them is open. Whoever waits in the kernel's queue is not known.
+    #[serde(default)]
+    pub waiting: usize,
     /// Connected ones by container, the earliest target first; containers that are being replaced are among them.
     pub live: Vec<LiveConnections>,
     /// How many may be open at once.
@@ -108,6 +111,7 @@ impl RouteStatus {
             address,
             state,
             open: 0,
+            waiting: 0,
             live: Vec::new(),
             limit,
             rules: RouteRules::default(),
@@ -141,6 +145,7 @@ mod tests {
             address: "*:2222".parse().unwrap(),
             state: RouteState::Running { generation, target: target.clone() },
             open: 3,
+            waiting: 1,
             live: vec![LiveConnections { generation, container: target.container, connections: 2 }],
             limit: 512,
             rules: RouteRules::default(),
@@ -167,6 +172,7 @@ mod tests {
                     "target": {"container": "c1", "address": "172.17.0.2:22"},
                 },
                 "open": 3,
+                "waiting": 1,
                 "live": [{"generation": 1, "container": "c1", "connections": 2}],
                 "limit": 512,
                 "accepted": 10,

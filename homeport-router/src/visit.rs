@@ -102,7 +102,7 @@ struct Line {
 }
 
 impl Visiting {
-    /// A client of the route that was accepted just now.
+    /// A client of the route that was let in just now.
     pub(crate) fn new(route: &Arc<Route>, client: SocketAddr) -> Self {
         let line = || {
             let (route, began) = (Arc::clone(route), Instant::now());

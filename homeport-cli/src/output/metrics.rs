@@ -77,6 +77,7 @@ impl MetricsReport {
             registry.register(name, help, family);
         };
         gauge("open", "Clients that are accepted and not ended", |live| saturated(live.open));
+        gauge("waiting", "Clients that are accepted and wait until a place is free", |live| saturated(live.waiting));
         gauge("connected", "Clients that are connected with a container", |live| {
             saturated(live.live.iter().map(|one| one.connections).sum())
         });
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn each_address_has_its_counters_and_exactly_one_state() {
-        let text = r#"{"id":{"instance":"alice","endpoint":"ssh"},"address":"*:2222","state":{"kind":"held"},"open":4,
+        let text = r#"{"id":{"instance":"alice","endpoint":"ssh"},"address":"*:2222","state":{"kind":"held"},"open":4,"waiting":2,
             "live":[{"generation":2,"container":"0c1d22","connections":1}],"limit":512,"accepted":1200,"refused":3,
             "refused_because":{"closed":2,"full":0,"source_full":0,"too_fast":0,"not_allowed":1},"failed":1,"bytes_from_clients":52000,"bytes_to_clients":7400000,"last_error":null}"#;
         let view = |instance: &str, live| RouteView {
@@ -165,6 +166,7 @@ mod tests {
         let labels = |name: &str| format!(r#"instance="{name}",endpoint="ssh",address="*:2222""#);
         for (metric, value) in [
             ("open", 4),
+            ("waiting", 2),
             ("connected", 1),
             ("limit", 512),
             ("accepted_total", 1_200),

@@ -449,6 +449,7 @@ fn the_daemon() {
             }
           },
           "open": 1,
+          "waiting": 0,
           "live": [],
           "limit": 10,
           "accepted": 3,

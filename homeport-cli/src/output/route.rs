@@ -75,6 +75,9 @@ fn details(live: &RouteStatus, page: &mut Page) {
     for one in &live.live {
         page.line(format_args!("    {} with container {}", one.connections, one.container));
     }
+    if live.waiting > 0 {
+        page.line(format_args!("  waiting until a place is free: {}", live.waiting));
+    }
     page.line(format_args!(
         "  since the address was bound: {} accepted, {} refused, {} failed (container not reached)",
         live.accepted, live.refused, live.failed
@@ -215,7 +218,7 @@ mod tests {
 
     fn live() -> RouteStatus {
         let text = r#"{"id":{"instance":"alice","endpoint":"ssh"},"address":"*:2222","state":{"kind":"running",
-            "generation":3,"target":{"container":"4fa6e0","address":"172.18.0.2:2222"}},"open":4,"live":[
+            "generation":3,"target":{"container":"4fa6e0","address":"172.18.0.2:2222"}},"open":4,"waiting":1,"live":[
             {"generation":2,"container":"0c1d22","connections":1},{"generation":3,"container":"4fa6e0","connections":2}],
             "limit":512,"rules":{"per_source":4,"deny":["192.0.2.0/24"]},"accepted":1200,"refused":3,"refused_because":{
             "closed":0,"full":2,"source_full":0,"too_fast":0,"not_allowed":1},"failed":1,"idle":5,"bytes_from_clients":52000,"bytes_to_clients":7400000,
@@ -242,6 +245,7 @@ mod tests {
           open: 4, of 512 at most
             1 with container 0c1d22
             2 with container 4fa6e0
+          waiting until a place is free: 1
           since the address was bound: 1200 accepted, 3 refused, 1 failed (container not reached)
             2 refused because it was full
             1 refused because they may not come

@@ -299,11 +299,11 @@ async fn who_waits_for_a_seat_waits_on_while_the_route_is_held() {
     let mut stays = hand_on(&name, "198.51.100.1:1", b"");
     timeout(PATIENCE, stays.read_u8()).await.unwrap().unwrap();
     let waiting: Vec<UnixStream> = (2..=4).map(|n| hand_on(&name, &format!("198.51.100.{n}:1"), b"x")).collect();
-    sleep(Duration::from_millis(30)).await;
+    stage.status_when(|status| status.waiting == 3).await;
     stage.router.hold(&stage.id).unwrap();
     // Longer than anybody waits for a seat.
     sleep(Duration::from_millis(1_500)).await;
-    assert_eq!((stage.status().refused, stage.status().open), (0, 4), "one that has it, and three that wait");
+    assert_eq!((stage.status().refused, stage.status().open, stage.status().waiting), (0, 1, 3));
     stage.point(&backend);
     let each: Vec<_> = waiting.into_iter().map(|client| tokio::spawn(finish(client))).collect();
     assert_eq!(finish(stays).await, b"");

@@ -101,7 +101,7 @@ impl Carrier {
     }
 
     fn open(&self) -> usize {
-        self.router.status().iter().map(|status| status.open).sum()
+        self.router.status().iter().map(|status| status.open + status.waiting).sum()
     }
 
     async fn answer(self: Arc<Self>, stream: UnixStream, stop: Sender<()>) {

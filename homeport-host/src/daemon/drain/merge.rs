@@ -4,17 +4,19 @@ use homeport_router::RouteStatus;
 
 use super::ask::Draining;
 
-/// The daemon's routes, with the connections that drainers have of each: those that are open are counted in, and those that are
-/// live come first, since they are older. The generations of another process count its own targets.
+/// The daemon's routes, with the connections that drainers have of each: those that are open or wait are counted in, and those
+/// that are live come first, since they are older. The generations of another process count its own targets.
 pub(in crate::daemon) fn with_drained(own: Vec<RouteStatus>, drained: &[Draining]) -> Vec<RouteStatus> {
     let more = |mut status: RouteStatus| {
         let all = drained.iter().flat_map(|one| &one.routes).filter(|route| route.id == status.id);
-        let (mut open, mut live) = (0, Vec::new());
+        let (mut open, mut waiting, mut live) = (0, 0, Vec::new());
         for route in all {
             open += route.open;
+            waiting += route.waiting;
             live.extend(route.live.iter().cloned());
         }
         status.open += open;
+        status.waiting += waiting;
         status.live.splice(0..0, live);
         status
     };
@@ -52,6 +54,10 @@ mod tests {
         let told = with_drained(vec![route("http", 5, &[("c", 5)]), route("ssh", 1, &[("c", 1)])], &drained);
         assert_eq!(told, [route("http", 5, &[("c", 5)]), route("ssh", 5, &[("a", 2), ("b", 1), ("c", 1)])]);
         assert_eq!(drained[0].open(), 4);
+        let waits = |open, waiting| RouteStatus { waiting, ..route("ssh", open, &[]) };
+        let drained = draining(vec![waits(3, 2)]);
+        assert_eq!(drained.open(), 5, "whoever waits is carried on as well");
+        assert_eq!(with_drained(vec![waits(4, 1)], &[drained]), [waits(7, 3)]);
         assert_eq!(with_drained(vec![route("ssh", 1, &[])], &[]), [route("ssh", 1, &[])]);
     }
 }
