@@ -104,6 +104,11 @@ pub struct RouteStatus {
 }
 
 impl RouteStatus {
+    /// Everybody who was accepted and has not ended: those who are open, and those who wait until a place is free.
+    pub fn clients(&self) -> usize {
+        self.open + self.waiting
+    }
+
     /// A route that no client has come to yet, for whoever plays a router.
     pub fn unused(id: RouteId, address: ListenAddress, state: RouteState, limit: usize) -> Self {
         Self {

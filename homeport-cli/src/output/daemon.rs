@@ -63,7 +63,7 @@ impl Render for DaemonReport {
 /// One line about each daemon from before that still has connections.
 fn drainers(page: &mut Page, draining: &[Draining]) {
     for one in draining {
-        let connections = match one.open() {
+        let connections = match one.clients() {
             1 => "1 connection".to_owned(),
             open => format!("{open} connections"),
         };

@@ -293,7 +293,7 @@ fn a_container_that_retires_is_kept_as_long_as_a_drainer_has_a_client_of_it_or_d
     let draining = stage.runtime.spawn(drainer.carry(listener, || true));
     assert_eq!(orders(&mut stage), 0);
     let (routes, left) = stage.keeper.addresses.told();
-    assert_eq!((routes[0].open, left.len(), left[0].open()), (1, 1, 1));
+    assert_eq!((routes[0].open, left.len(), left[0].clients()), (1, 1, 1));
     assert_stays(&old);
     let container = stage.retiring.id.clone();
     stage.keeper.addresses.end_with(&alice(), &container);

@@ -50,7 +50,7 @@ pub fn rates(before: &[RouteView], after: &[RouteView], between: Duration) -> Ve
                 endpoint: view.endpoint.clone(),
                 address: view.address,
                 connected,
-                waiting: (now.open + now.waiting).saturating_sub(connected),
+                waiting: now.clients().saturating_sub(connected),
                 accepted: rate(|status| status.accepted),
                 reset: rate(|status| status.refused.saturating_add(status.failed)),
                 bytes_from_clients: rate(|status| status.bytes_from_clients),

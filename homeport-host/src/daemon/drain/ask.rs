@@ -82,8 +82,8 @@ pub struct Draining {
 }
 
 impl Draining {
-    /// The connections that it has left, those of clients who wait until a place is free included.
-    pub fn open(&self) -> usize {
-        self.routes.iter().map(|route| route.open + route.waiting).sum()
+    /// Everybody whom it has left.
+    pub fn clients(&self) -> usize {
+        self.routes.iter().map(RouteStatus::clients).sum()
     }
 }

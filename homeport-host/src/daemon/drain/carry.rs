@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeport_router::Router;
+use homeport_router::{RouteStatus, Router};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -70,7 +70,7 @@ impl Carrier {
         let (mut look, mut engine_look) = (interval(LOOK), interval(ENGINE_LOOK));
         let deadline = Instant::now() + LONGEST;
         let mut callers = JoinSet::new();
-        say(&format!("another daemon has taken over; {} connections are carried on here", carrier.open()));
+        say(&format!("another daemon has taken over; {} connections are carried on here", carrier.clients()));
         let end = loop {
             tokio::select! {
                 accepted = listener.accept() => if let Ok((stream, _)) = accepted {
@@ -82,7 +82,7 @@ impl Carrier {
                 _ = interrupt.recv() => break End::Told,
                 _ = look.tick() => if Instant::now() >= deadline {
                     break End::TimeOver;
-                } else if carrier.open() == 0 && is_done() {
+                } else if carrier.clients() == 0 && is_done() {
                     break End::Nothing;
                 },
                 _ = engine_look.tick() => {
@@ -100,8 +100,8 @@ impl Carrier {
         Ok(())
     }
 
-    fn open(&self) -> usize {
-        self.router.status().iter().map(|status| status.open + status.waiting).sum()
+    fn clients(&self) -> usize {
+        self.router.status().iter().map(RouteStatus::clients).sum()
     }
 
     async fn answer(self: Arc<Self>, stream: UnixStream, stop: Sender<()>) {

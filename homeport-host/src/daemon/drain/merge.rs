@@ -53,10 +53,10 @@ mod tests {
         ];
         let told = with_drained(vec![route("http", 5, &[("c", 5)]), route("ssh", 1, &[("c", 1)])], &drained);
         assert_eq!(told, [route("http", 5, &[("c", 5)]), route("ssh", 5, &[("a", 2), ("b", 1), ("c", 1)])]);
-        assert_eq!(drained[0].open(), 4);
+        assert_eq!(drained[0].clients(), 4);
         let waits = |open, waiting| RouteStatus { waiting, ..route("ssh", open, &[]) };
         let drained = draining(vec![waits(3, 2)]);
-        assert_eq!(drained.open(), 5, "whoever waits is carried on as well");
+        assert_eq!(drained.clients(), 5, "whoever waits is carried on as well");
         assert_eq!(with_drained(vec![waits(4, 1)], &[drained]), [waits(7, 3)]);
         assert_eq!(with_drained(vec![route("ssh", 1, &[])], &[]), [route("ssh", 1, &[])]);
     }
