@@ -132,9 +132,16 @@ impl Post {
     /// about to accept.
     ///
     /// # Errors
-    /// Why not, in words; the router accepts everybody then, and nobody is led anywhere by this.
+    /// Why not, in words; new clients come to the router then, and this leads nobody anywhere.
     pub(super) fn lead(&mut self, front: &Front, limit: usize, listening: &Listening) -> Result<(), String> {
-        let source = Source::towards(front.target.address, limit);
+        let source = match Source::towards(front.target.address, limit) {
+            Ok(source) => source,
+            Err(error) => {
+                // Another source would be another configuration, and so another process.
+                self.hold();
+                return Err(format!("there is no way to the container at {}: {error}", front.target.address));
+            }
+        };
         let config = |number| {
             let (id, address, rules) = (&front.id, front.address, &front.rules);
             Config { id, address, rules, limit, source, number }.to_string()

@@ -3,6 +3,7 @@
 //! up, and from there on each costs it a search of the whole range. Never connects.
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use homeport_router::{PortRange, dialling_ports};
@@ -17,18 +18,22 @@ pub(super) struct Source(pub(super) Option<(IpAddr, PortRange)>);
 impl Source {
     /// Towards this container, for as many connections at once. A haproxy without a port for one leaves it to the router, so that
     /// there have to be more than enough.
-    pub(super) fn towards(container: SocketAddr, connections: usize) -> Self {
+    ///
+    /// # Errors
+    /// This machine has no way to the container now: where it is connected from is not known.
+    pub(super) fn towards(container: SocketAddr, connections: usize) -> io::Result<Self> {
         let ports = dialling_ports().filter(|ports| ports.length() as usize >= connections.saturating_mul(SPARE));
-        Self(own_address(container).zip(ports))
+        let Some(ports) = ports else { return Ok(Self(None)) };
+        Ok(Self(Some((own_address(container)?, ports))))
     }
 }
 
 /// The address from which this machine would connect there. Nothing is sent.
-fn own_address(container: SocketAddr) -> Option<IpAddr> {
+fn own_address(container: SocketAddr) -> io::Result<IpAddr> {
     let any: IpAddr = if container.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).ok()?;
-    socket.connect(container).ok()?;
-    Some(socket.local_addr().ok()?.ip())
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(container)?;
+    Ok(socket.local_addr()?.ip())
 }
 
 /// As an option of a haproxy's server, or nothing. Without an address a haproxy would ask for no port either.
@@ -44,16 +49,23 @@ mod tests {
 
     #[test]
     fn the_address_is_the_one_that_this_machine_connects_from() {
-        let to = |container: &str| own_address(container.parse().unwrap()).map(|own| own.to_string());
+        let to = |container: &str| own_address(container.parse().unwrap()).map(|own| own.to_string()).ok();
         assert_eq!(to("127.0.0.2:7000").as_deref(), Some("127.0.0.1"));
         assert_eq!(to("[::1]:7000").as_deref(), Some("::1"));
     }
 
     #[test]
     fn there_are_more_ports_than_connections_or_the_kernel_chooses() {
-        let to = |connections| Source::towards("127.0.0.2:7000".parse().unwrap(), connections).0;
+        let to = |connections| Source::towards("127.0.0.2:7000".parse().unwrap(), connections).unwrap().0;
         assert_eq!(to(16).map(|(_, ports)| ports), dialling_ports());
         assert_eq!(to(20_000), None);
+    }
+
+    #[test]
+    fn a_container_to_which_there_is_no_way_is_an_error_and_not_another_source() {
+        // On a link that no machine has.
+        let nowhere = "[fe80::1%4294967295]:7000".parse().unwrap();
+        assert!(Source::towards(nowhere, 16).is_err(), "{:?}", Source::towards(nowhere, 16));
     }
 
     #[test]

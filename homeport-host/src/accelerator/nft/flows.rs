@@ -28,7 +28,7 @@ pub(super) fn end(known: &Known, is_meant: impl Fn(&Lead, &Owner) -> bool) -> Re
 /// Ends those of these that have nobody who could know better: datagrams, and connections that nobody has answered yet, which begin
 /// anew with their next packet. Those that are over are forgotten with them: an engine that takes a container away has the kernel
 /// forget what it listed of that address, one by one, and a new connection from the same port may have the place of one of them by then.
-pub(super) fn end_unaware(known: &Known, is_meant: impl Fn(&Lead, &Owner) -> bool) -> Result<(), String> {
+pub(super) fn end_and_forget(known: &Known, is_meant: impl Fn(&Lead, &Owner) -> bool) -> Result<(), String> {
     let mut meant = meant(known, is_meant)?;
     meant.retain(|entry| entry.stage == Stage::Over || is_unaware(entry));
     conntrack::delete(&meant).map(drop).map_err(|error| not_deleted(&error))

@@ -55,13 +55,13 @@ impl Accelerator for Nftables {
     fn point(&self, front: &Front) -> Result<(), AcceleratorError> {
         let mut state = self.lock();
         let lead = state.point(&self.table, front).map_err(failed("lead a route"))?;
-        end_unaware(&state, &front.id, Some(lead))
+        end_and_forget(&state, &front.id, Some(lead))
     }
 
     fn unpoint(&self, id: &RouteId) -> Result<(), AcceleratorError> {
         let mut state = self.lock();
         state.unpoint(&self.table, id).map_err(failed("leave a route to the router"))?;
-        end_unaware(&state, id, None)
+        end_and_forget(&state, id, None)
     }
 
     fn observe(&self) -> Result<Drift, AcceleratorError> {
@@ -85,9 +85,9 @@ impl Accelerator for Nftables {
 }
 
 /// Ends what would go on to an earlier target of the route though it need not, and forgets what had come to its end there.
-fn end_unaware(state: &State, id: &RouteId, now: Option<Lead>) -> Result<(), AcceleratorError> {
+fn end_and_forget(state: &State, id: &RouteId, now: Option<Lead>) -> Result<(), AcceleratorError> {
     let is_meant = |lead: &Lead, owner: &Owner| owner.route == *id && Some(*lead) != now;
-    flows::end_unaware(state.known(), is_meant).map_err(failed("end connections"))
+    flows::end_and_forget(state.known(), is_meant).map_err(failed("end connections"))
 }
 
 fn failed(action: &'static str) -> impl FnOnce(String) -> AcceleratorError {
