@@ -15,10 +15,10 @@ use crate::accept_fault::AcceptFault;
 use crate::accepts::{Accepts, Queue, is_waited_at};
 use crate::backoff::Backoff;
 use crate::connection::serve;
-use crate::crowd::Crowd;
+use crate::crowd::{Crowd, IfFull, Turn};
 use crate::gate::{Admission, Gate, Hold};
 use crate::listen::end_listening;
-use crate::next_client::{IfFull, next_client};
+use crate::next_client::next_client;
 use crate::patience::Patience;
 use crate::report::Report;
 use crate::route::Route;
@@ -252,11 +252,7 @@ impl Acceptor {
         // Nobody has to be woken: the next look is soon.
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..AT_ONCE {
-            let room = self.route.room_in_queue();
-            if self.crowd.waits_until(room, Instant::now()).is_some() {
-                return;
-            }
-            let if_full = IfFull::of(room);
+            let Turn::Now(if_full) = self.crowd.turn(self.route.room_in_queue(), Instant::now()) else { return };
             match self.listener.poll_accept(&mut context) {
                 Poll::Ready(Ok((client, from))) => self.admit(client, from, if_full),
                 Poll::Ready(Err(error)) if AcceptFault::of(&error) == AcceptFault::Client => {}

@@ -4,22 +4,15 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
 use super::*;
-use crate::descriptors::DescriptorLimit;
 use crate::gate::GateEvent;
-use crate::limits::Limits;
-use crate::report::Reports;
-use crate::route::Shared;
-use crate::route_id::RouteId;
 use crate::target::Target;
+use crate::test_route::{self, limits_of};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An acceptor of a route of one seat that leads to this container.
 async fn acceptor(container: &TcpListener) -> Acceptor {
-    let id = RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
-    let limits = Limits { connections_per_route: 1, ..Limits::within(DescriptorLimit::new(1024)).unwrap() };
-    let shared = Shared::of(&limits, 1);
-    let route = Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, shared, Reports::new(|_| {}));
+    let route = test_route::route(limits_of(1));
     route.let_happen(GateEvent::Point(Target::new("a".parse().unwrap(), container.local_addr().unwrap())));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let accepting = watch::Sender::new(Accepting::Yes).subscribe();

@@ -23,9 +23,6 @@ use crate::severed::Severed;
 use crate::source::{Given, SourceAddress, give_source};
 use crate::visit::{VisitEnd, Visiting};
 
-/// So many other ports are tried where the first is not to be had after all.
-const PORTS: u32 = 16;
-
 /// Serves the client to its end; cancelled at any point, both sides are reset. Its addresses come with it where its socket does not
 /// know them: apart, since most do.
 pub(crate) fn serve(
@@ -144,14 +141,14 @@ struct Caller<'a> {
 
 /// Connects for this client, from an address that is that.
 async fn dial(address: SocketAddr, caller: &Caller<'_>, source: SourceAddress) -> io::Result<TcpStream> {
-    let (mut choice, mut left) = (caller.ports.dial(Instant::now()), PORTS);
+    let mut tries = caller.ports.dial(Instant::now());
     let stream = loop {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         let given = match source {
             SourceAddress::Client => give_source(&socket, caller.from, address)?,
             SourceAddress::Own => Given::Own,
         };
-        if (given, choice) == (Given::Own, Choice::Own) {
+        if (given, tries.choice()) == (Given::Own, Choice::Own) {
             caller.ports.bind(&socket, address)?;
         }
         if has_spoken(caller.client) {
@@ -161,13 +158,8 @@ async fn dial(address: SocketAddr, caller: &Caller<'_>, source: SourceAddress) -
         }
         match socket.connect(address).await {
             // The kernel has none left, or a connection with this container has the one that was chosen.
-            Err(error) if left > 0 && given == Given::Own && error.kind() == io::ErrorKind::AddrNotAvailable => {
-                left -= 1;
-                choice = match caller.ports.run_out(choice) {
-                    Some(_) if left == 0 => Choice::Kernel,
-                    Some(next) => next,
-                    None => return Err(error),
-                };
+            Err(error) if given == Given::Own && error.kind() == io::ErrorKind::AddrNotAvailable => {
+                tries = tries.another().ok_or(error)?;
             }
             connected => break connected?,
         }
@@ -195,19 +187,9 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::descriptors::DescriptorLimit;
     use crate::gate::GateEvent;
-    use crate::limits::Limits;
-    use crate::report::Reports;
-    use crate::route::Shared;
-    use crate::route_id::RouteId;
     use crate::target::Target;
-
-    fn route() -> Route {
-        let id = RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
-        let limits = Limits::within(DescriptorLimit::new(1024)).unwrap();
-        Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, Shared::of(&limits, 1), Reports::new(|_| {}))
-    }
+    use crate::test_route::{limits, route};
 
     async fn container(name: &str) -> (TcpListener, Target) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -268,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_whose_target_was_replaced_while_it_was_made_turns_to_the_new_one() {
-        let (route, (_old, a), (_new, b)) = (route(), container("a").await, container("b").await);
+        let (route, (_old, a), (_new, b)) = (route(limits()), container("a").await, container("b").await);
         route.let_happen(GateEvent::Point(a));
         let event = Cell::new(Some(GateEvent::Point(b.clone())));
         let attached = attach(&route, |address| dial_then(&route, &event, address)).await.unwrap();
@@ -279,7 +261,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_whose_route_was_held_while_it_was_made_waits() {
-        let (route, (_old, a), (_new, b)) = (route(), container("a").await, container("b").await);
+        let (route, (_old, a), (_new, b)) = (route(limits()), container("a").await, container("b").await);
         route.let_happen(GateEvent::Point(a));
         let event = Cell::new(Some(GateEvent::Hold));
         let mut attached = Box::pin(attach(&route, |address| dial_then(&route, &event, address)));
@@ -292,7 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_whose_route_was_closed_while_it_was_made_is_refused() {
-        let (route, (_old, a)) = (route(), container("a").await);
+        let (route, (_old, a)) = (route(limits()), container("a").await);
         route.let_happen(GateEvent::Point(a));
         let event = Cell::new(Some(GateEvent::Close));
         assert!(attach(&route, |address| dial_then(&route, &event, address)).await.is_none());

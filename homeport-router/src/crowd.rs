@@ -44,6 +44,24 @@ pub(crate) enum Room {
     None(Departures),
 }
 
+/// What becomes of a client that is accepted and finds every seat taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IfFull {
+    /// It waits: others have only just been quicker.
+    Wait,
+    /// It is reset: there has been none for as long as anybody waits.
+    TurnAway,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Whoever is next, and what becomes of it where there is no seat after all.
+    Now(IfFull),
+    /// Nobody's until then: whoever is next is left waiting.
+    Later(Instant),
+}
+
 /// For how long there has been none.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd(Option<Full>);
@@ -59,13 +77,13 @@ struct Full {
 }
 
 impl Crowd {
-    /// Until when whoever is next is left waiting; `None` where it is its turn: to get its seat, or to be reset.
+    /// Whether it is the turn of whoever is next, who waits already: to get its seat, or to be reset.
     ///
     /// While seats are left again and again everybody waits, as long as those who wait here get one of them every ten seconds.
-    pub(crate) fn waits_until(&mut self, room: Room, now: Instant) -> Option<Instant> {
+    pub(crate) fn turn(&mut self, room: Room, now: Instant) -> Turn {
         let (Room::Soon(departures) | Room::None(departures)) = room else {
             self.0 = None;
-            return None;
+            return Turn::Now(IfFull::Wait);
         };
         let before = self.0.filter(|full| now < full.looked + FORGOTTEN);
         let passed = before.map_or(Duration::ZERO, |full| now.saturating_duration_since(full.looked).min(COUNTED));
@@ -75,7 +93,7 @@ impl Crowd {
             matches!(room, Room::None(_)).then(|| settled_before.map_or(Duration::ZERO, |settled| settled + passed));
         self.0 = Some(Full { departures, waited, settled, looked: now });
         let is_over = waited >= AT_MOST || settled.is_some_and(|settled| settled >= PATIENCE);
-        (!is_over).then(|| now + LOOK)
+        if is_over { Turn::Now(IfFull::TurnAway) } else { Turn::Later(now + LOOK) }
     }
 }
 
@@ -90,13 +108,13 @@ mod tests {
     /// What is said at each look, every 20 ms from the first of these times to the last.
     fn looks(crowd: &mut Crowd, room: Room, from: Instant, milliseconds: std::ops::RangeInclusive<u64>) -> Vec<bool> {
         let at = |milliseconds: u64| from + Duration::from_millis(milliseconds);
-        milliseconds.step_by(20).map(|now| crowd.waits_until(room, at(now)) == Some(at(now + 20))).collect()
+        milliseconds.step_by(20).map(|now| crowd.turn(room, at(now)) == Turn::Later(at(now + 20))).collect()
     }
 
     #[test]
     fn only_a_second_in_a_row_without_a_seat_turns_clients_away() {
         let (mut crowd, start) = (Crowd::default(), Instant::now());
-        assert_eq!(crowd.waits_until(Room::Some, start), None);
+        assert_eq!(crowd.turn(Room::Some, start), Turn::Now(IfFull::Wait));
         assert_eq!(looks(&mut crowd, FULL, start, 0..=980), [true; 50]);
         assert_eq!(
             looks(&mut crowd, FULL, start, 1_000..=1_200),
@@ -122,7 +140,8 @@ mod tests {
     fn what_was_full_when_nobody_waited_says_nothing_about_now() {
         let (mut crowd, start) = (Crowd::default(), Instant::now());
         assert_eq!(looks(&mut crowd, FULL, start, 0..=1_100), [[true; 50].as_slice(), &[false; 6]].concat());
-        assert_eq!(crowd.waits_until(FULL, start + Duration::from_secs(3)), None, "who looks each second goes on");
+        let later = crowd.turn(FULL, start + Duration::from_secs(3));
+        assert_eq!(later, Turn::Now(IfFull::TurnAway), "who looks each second goes on");
         assert_eq!(looks(&mut crowd, FULL, start, 6_000..=6_980), [true; 50]);
     }
 

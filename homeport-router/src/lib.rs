@@ -88,6 +88,8 @@ mod socket_table;
 mod source;
 mod status;
 mod target;
+#[cfg(test)]
+mod test_route;
 mod threads;
 mod traffic;
 mod turn;

@@ -25,8 +25,10 @@ const PART: u32 = 4;
 const RUN_OUT: u32 = u32::MAX / 2;
 /// Between the ports from which processes with neighbouring numbers begin.
 const FAR: u32 = 1_543;
-/// So many ports are tried for one connection; most of them are free.
+/// So many ports are asked for to find one that nobody of this machine has; most of them are free.
 const TRIED: usize = 64;
+/// A connection is begun from so many ports at most.
+const TRIES: u32 = 17;
 
 /// How many connections that have ended the kernel remembers, by its own account of sockets (`tw`); those of others are among them.
 fn remembered(account: &str) -> u32 {
@@ -74,6 +76,30 @@ pub(crate) enum Choice {
     Own,
 }
 
+/// A connection's tries, one after the other, each from another port.
+#[derive(Debug)]
+pub(crate) struct Tries<'p> {
+    ports: &'p LocalPorts,
+    choice: Choice,
+    left: u32,
+}
+
+impl Tries<'_> {
+    /// Who chooses the port of this try.
+    pub(crate) const fn choice(&self) -> Choice {
+        self.choice
+    }
+
+    /// The next try, where the port of this one is not to be had: by number as long as there are such ports, and the last one is the
+    /// kernel's; `None` where nobody has another.
+    pub(crate) fn another(mut self) -> Option<Self> {
+        self.left = self.left.checked_sub(1).filter(|left| *left > 0)?;
+        let next = self.ports.run_out(self.choice)?;
+        self.choice = if self.left == 1 { Choice::Kernel } else { next };
+        Some(self)
+    }
+}
+
 impl LocalPorts {
     /// Those of a machine with this kernel, as it is set now.
     pub(crate) fn of_kernel() -> Self {
@@ -94,15 +120,20 @@ impl LocalPorts {
         Self { most, own, next: AtomicU32::new(next), dials }
     }
 
-    /// Counts one more connection, and says who chooses its port.
-    pub(crate) fn dial(&self, now: Instant) -> Choice {
+    /// The tries of one more connection, which counts once.
+    pub(crate) fn dial(&self, now: Instant) -> Tries<'_> {
+        Tries { ports: self, choice: self.choose(now), left: TRIES }
+    }
+
+    /// Counts one more connection, and says who chooses its first port.
+    fn choose(&self, now: Instant) -> Choice {
         let count = self.dials.lock().unwrap_or_else(PoisonError::into_inner).count(now);
         if count > self.most && self.own.is_some() { Choice::Own } else { Choice::Kernel }
     }
 
     /// The port that was chosen so is not to be had; who chooses the next one, if anybody can. Where the kernel has none left,
     /// another process has used them up, such as the daemon before this one, and would for the next connections.
-    pub(crate) fn run_out(&self, choice: Choice) -> Option<Choice> {
+    fn run_out(&self, choice: Choice) -> Option<Choice> {
         if choice == Choice::Kernel {
             let mut dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
             dials.now = RUN_OUT;
@@ -153,21 +184,21 @@ mod tests {
             Settings { range, reserved: Vec::new(), reuse, stamps: Stamps::Yes }
         };
         let (ports, start) = (LocalPorts::new(&settings(Reuse::Forgotten), 0, 0), Instant::now());
-        let dial = |seconds: u64| ports.dial(start + Duration::from_secs(seconds));
+        let dial = |seconds: u64| ports.choose(start + Duration::from_secs(seconds));
         assert!((0..100).all(|_| dial(1) == Choice::Kernel));
         assert!((0..300).all(|_| dial(2) == Choice::Own));
         assert_eq!(dial(61), Choice::Own, "the kernel remembers the ports of a minute ago");
         assert_eq!(dial(200), Choice::Kernel, "it has forgotten them");
         assert!((0..98).all(|_| dial(201) == Choice::Kernel));
         let soon = LocalPorts::new(&settings(Reuse::Soon), 0, 0);
-        assert!((0..1_000).all(|_| soon.dial(start) == Choice::Kernel), "it hands them out again soon");
+        assert!((0..1_000).all(|_| soon.choose(start) == Choice::Kernel), "it hands them out again soon");
         // The process before this one was quick.
         let late = LocalPorts::new(&settings(Reuse::Forgotten), 98, 0);
         assert_eq!(
-            [late.dial(start), late.dial(start), late.dial(start)],
+            [late.choose(start), late.choose(start), late.choose(start)],
             [Choice::Kernel, Choice::Kernel, Choice::Own]
         );
-        assert!((0..100).all(|_| late.dial(start + Duration::from_secs(130)) == Choice::Kernel), "forgotten as well");
+        assert!((0..100).all(|_| late.choose(start + Duration::from_secs(130)) == Choice::Kernel), "forgotten as well");
     }
 
     #[test]
@@ -181,19 +212,37 @@ mod tests {
     #[test]
     fn where_the_kernel_has_none_left_it_is_not_asked_for_the_next_ones() {
         let (ports, start) = (ports(100, one(61_000)), Instant::now());
-        assert_eq!(ports.dial(start), Choice::Kernel);
-        assert_eq!([ports.run_out(Choice::Kernel), Some(ports.dial(start))], [Some(Choice::Own); 2]);
-        assert_eq!(ports.dial(start + Duration::from_secs(61)), Choice::Own);
-        assert_eq!(ports.dial(start + Duration::from_secs(200)), Choice::Kernel);
+        assert_eq!(ports.choose(start), Choice::Kernel);
+        assert_eq!([ports.run_out(Choice::Kernel), Some(ports.choose(start))], [Some(Choice::Own); 2]);
+        assert_eq!(ports.choose(start + Duration::from_secs(61)), Choice::Own);
+        assert_eq!(ports.choose(start + Duration::from_secs(200)), Choice::Kernel);
         assert_eq!(ports.run_out(Choice::Own), Some(Choice::Own));
-        assert_eq!(ports.dial(start + Duration::from_secs(201)), Choice::Kernel);
+        assert_eq!(ports.choose(start + Duration::from_secs(201)), Choice::Kernel);
+    }
+
+    #[test]
+    fn a_connection_is_tried_from_other_ports_and_from_the_kernels_last() {
+        let ports = ports(1, one(61_000));
+        let tried = |ports: &LocalPorts| {
+            let (mut choices, mut tries) = (Vec::new(), Some(ports.dial(Instant::now())));
+            while let Some(one) = tries {
+                choices.push(one.choice());
+                tries = one.another();
+            }
+            choices
+        };
+        let first = [[Choice::Kernel].as_slice(), &[Choice::Own; 15], &[Choice::Kernel]].concat();
+        assert_eq!(tried(&ports), first);
+        let next = [[Choice::Own; 16].as_slice(), &[Choice::Kernel]].concat();
+        assert_eq!(tried(&ports), next, "the kernel had none");
+        assert_eq!(tried(&self::ports(100, None)), [Choice::Kernel], "there are none but the kernel's");
     }
 
     #[test]
     fn where_there_are_none_but_the_kernels_it_chooses_always() {
         let (ports, start) = (ports(100, None), Instant::now());
         assert_eq!(ports.run_out(Choice::Kernel), None);
-        assert!((0..300).all(|_| ports.dial(start) == Choice::Kernel));
+        assert!((0..300).all(|_| ports.choose(start) == Choice::Kernel));
     }
 
     #[tokio::test]

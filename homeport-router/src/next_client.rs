@@ -10,24 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep_until};
 
 use crate::accepts::is_waited_at;
-use crate::crowd::{Crowd, Room};
+use crate::crowd::{Crowd, IfFull, Room, Turn};
 use crate::route::Route;
-
-/// What becomes of a client that was accepted and finds every seat taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IfFull {
-    /// It waits: others have only just been quicker.
-    Wait,
-    /// It is reset: there has been none for as long as anybody waits.
-    TurnAway,
-}
-
-impl IfFull {
-    /// Of whoever is accepted where there is this room, though it has to wait where it has not.
-    pub(crate) fn of(room: Room) -> Self {
-        if room == Room::Some { Self::Wait } else { Self::TurnAway }
-    }
-}
 
 /// The next client, and what becomes of it where all seats are taken after all. Who comes while there is none is left in the kernel's
 /// queue, as long as the crowd says. That is looked at when somebody has come: what was free when this began to wait, minutes ago
@@ -45,13 +29,15 @@ pub(crate) async fn next_client(
     loop {
         let accepted_or_later = poll_fn(|context| {
             let room = route.room_in_queue();
-            let mut if_full = IfFull::of(room);
-            if room != Room::Some && !is_waited_at(listener) {
+            let if_full = if room != Room::Some && !is_waited_at(listener) {
                 // Nobody loses patience. Whoever comes wakes this, or has come at this very moment.
-                if_full = IfFull::Wait;
-            } else if let Some(later) = crowd.waits_until(room, Instant::now()) {
-                return Poll::Ready(Err(later));
-            }
+                IfFull::Wait
+            } else {
+                match crowd.turn(room, Instant::now()) {
+                    Turn::Now(if_full) => if_full,
+                    Turn::Later(later) => return Poll::Ready(Err(later)),
+                }
+            };
             listener.poll_accept(context).map_ok(|(client, from)| (client, from, if_full)).map(Ok)
         });
         match accepted_or_later.await {
@@ -69,22 +55,15 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::descriptors::DescriptorLimit;
     use crate::gate::{GateEvent, Generation};
-    use crate::limits::Limits;
-    use crate::report::Reports;
-    use crate::route::Shared;
-    use crate::route_id::RouteId;
     use crate::target::Target;
+    use crate::test_route::{self, limits_of};
 
     const SOMEBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
     /// A route of one seat.
     fn route(target: &Target) -> Route {
-        let id = RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
-        let limits = Limits { connections_per_route: 1, ..Limits::within(DescriptorLimit::new(1024)).unwrap() };
-        let shared = Shared::of(&limits, 1);
-        let route = Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, shared, Reports::new(|_| {}));
+        let route = test_route::route(limits_of(1));
         route.let_happen(GateEvent::Point(target.clone()));
         route
     }

@@ -196,15 +196,19 @@ impl Route {
     pub(crate) fn find_seat(&self, client: IpAddr) -> Result<Seat, NoSeat> {
         let origin = Origin::of(client, self.address.host());
         let seat = self.seats.take(client, origin)?;
-        // Being full is news again only after a clear relief, not whenever one of many connections ends.
+        if self.is_full.load(Ordering::Relaxed) && self.is_relieved() {
+            self.is_full.store(false, Ordering::Relaxed);
+        }
+        Ok(seat)
+    }
+
+    /// Whether being full is news again: only after a clear relief, not whenever one of many connections ends.
+    fn is_relieved(&self) -> bool {
         let (open, limit) = {
             let entrance = self.seats.entrance();
             (entrance.open(), entrance.limit())
         };
-        if open <= limit / 2 && self.seats.of_router().free() >= self.limits.connections / 2 {
-            self.is_full.store(false, Ordering::Relaxed);
-        }
-        Ok(seat)
+        open <= limit / 2 && self.seats.of_router().free() >= self.limits.connections / 2
     }
 
     /// Whether a client may come from there at all; counted where it may not.

@@ -4,15 +4,13 @@ use std::sync::Barrier;
 use std::thread;
 
 use super::*;
-use crate::descriptors::DescriptorLimit;
+use crate::test_route::{self, limits, limits_of};
 
 /// So often that each order of the steps of two threads comes up, on two processors.
 const ROUNDS: u64 = 20_000;
 
 fn route() -> Route {
-    let id = RouteId { instance: "web".parse().unwrap(), endpoint: "ssh".parse().unwrap() };
-    let limits = Limits::within(DescriptorLimit::new(1024)).unwrap();
-    Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, Shared::of(&limits, 1), Reports::new(|_| {}))
+    test_route::route(limits())
 }
 
 fn target(name: &str) -> Target {
@@ -80,9 +78,9 @@ fn seats_are_given_back_to_the_last_one_whoever_takes_and_leaves_at_once() {
     assert_eq!(seats.len(), limit, "all are there again");
 }
 
+/// A route that leads somewhere.
 fn route_of(instance: &str, limits: Limits, shared: &Shared) -> Route {
-    let id = RouteId { instance: instance.parse().unwrap(), endpoint: "ssh".parse().unwrap() };
-    let route = Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, shared.clone(), Reports::new(|_| {}));
+    let route = test_route::route_of(instance, limits, shared);
     route.let_happen(GateEvent::Point(target("a")));
     route
 }
@@ -95,7 +93,7 @@ fn arrived(route: &Route) -> (Seat, FlowTicket<'_>) {
 
 #[test]
 fn a_full_route_tells_whether_somebody_has_left_it() {
-    let limits = Limits { connections_per_route: 2, ..Limits::within(DescriptorLimit::new(1024)).unwrap() };
+    let limits = limits_of(2);
     let route = route_of("web", limits, &Shared::of(&limits, 1));
     let on_the_way = route.take_seat([192, 0, 2, 1].into()).unwrap();
     assert_eq!(route.room(), Room::Some);
@@ -114,8 +112,7 @@ fn a_full_route_tells_whether_somebody_has_left_it() {
 
 #[test]
 fn where_the_router_is_full_it_tells_whether_somebody_has_left_any_route() {
-    let limits =
-        Limits { connections: 3, connections_per_route: 2, ..Limits::within(DescriptorLimit::new(1024)).unwrap() };
+    let limits = Limits { connections: 3, ..limits_of(2) };
     let shared = Shared::of(&limits, 1);
     let [web, mail] = ["web", "mail"].map(|instance| route_of(instance, limits, &shared));
     let _stays = arrived(&mail);
@@ -130,7 +127,7 @@ fn where_the_router_is_full_it_tells_whether_somebody_has_left_any_route() {
 
 #[test]
 fn those_who_are_accepted_come_before_those_in_the_kernels_queue() {
-    let limits = Limits { connections_per_route: 2, ..Limits::within(DescriptorLimit::new(1024)).unwrap() };
+    let limits = limits_of(2);
     let route = route_of("web", limits, &Shared::of(&limits, 1));
     let _one = arrived(&route);
     assert_eq!((route.room(), route.room_in_queue()), (Room::Some, Room::Some));

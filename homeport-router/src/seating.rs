@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use crate::crowd::{Crowd, Room};
+use crate::crowd::{Crowd, Room, Turn};
 use crate::gate::{Admission, Gate};
 use crate::route::Route;
 use crate::seats::{Seat, Waiting};
@@ -76,7 +76,7 @@ impl Seating {
             // route leaves is found at the next look.
             let left = route.seats.left();
             let room = route.room();
-            if let Some(later) = first.crowd.waits_until(room, Instant::now()) {
+            if let Turn::Later(later) = first.crowd.turn(room, Instant::now()) {
                 tokio::select! {
                     () = sleep_until(later) => {}
                     () = left => {}

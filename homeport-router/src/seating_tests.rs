@@ -6,30 +6,23 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::*;
-use crate::descriptors::DescriptorLimit;
 use crate::flows::FlowTicket;
 use crate::gate::{GateEvent, Generation};
 use crate::limits::Limits;
-use crate::report::Reports;
 use crate::route::Shared;
-use crate::route_id::RouteId;
 use crate::target::Target;
-
-fn limits() -> Limits {
-    Limits { connections_per_route: 1, ..Limits::within(DescriptorLimit::new(1024)).unwrap() }
-}
+use crate::test_route::{limits_of, route_of};
 
 /// A route that leads somewhere.
 fn route(instance: &str, limits: Limits, shared: &Shared) -> Arc<Route> {
-    let id = RouteId { instance: instance.parse().unwrap(), endpoint: "ssh".parse().unwrap() };
-    let route = Route::new(id, "127.0.0.1:1".parse().unwrap(), limits, shared.clone(), Reports::new(|_| {}));
+    let route = route_of(instance, limits, shared);
     point(&route);
     Arc::new(route)
 }
 
 /// A route of one seat, and those who wait for it.
 fn seating() -> (Arc<Route>, Arc<Seating>) {
-    let route = route("web", limits(), &Shared::of(&limits(), 1));
+    let route = route("web", limits_of(1), &Shared::of(&limits_of(1), 1));
     (Arc::clone(&route), Arc::new(Seating::of(route)))
 }
 
@@ -138,7 +131,7 @@ async fn one_who_waits_while_others_come_and_go_waits_on_and_one_who_waits_in_va
 
 #[tokio::test(start_paused = true)]
 async fn a_seat_of_the_router_that_another_route_leaves_is_found_at_the_next_look() {
-    let limits = Limits { connections: 3, connections_per_route: 2, ..limits() };
+    let limits = Limits { connections: 3, ..limits_of(2) };
     let shared = Shared::of(&limits, 1);
     let (web, mail) = (route("web", limits, &shared), route("mail", limits, &shared));
     let (_stays, mut comes_and_goes) = (arrived(&web), vec![arrived(&mail), arrived(&mail)]);

@@ -133,20 +133,12 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
-    use crate::descriptors::DescriptorLimit;
-    use crate::limits::Limits;
-    use crate::report::Reports;
     use crate::route::Shared;
-    use crate::route_id::RouteId;
+    use crate::test_route::{limits, route_of};
 
     fn routes() -> [Arc<Route>; 2] {
-        let limits = Limits::within(DescriptorLimit::new(1024)).unwrap();
-        let shared = Shared::of(&limits, 1);
-        ["a", "b"].map(|name| {
-            let id = RouteId { instance: name.parse().unwrap(), endpoint: "tcp".parse().unwrap() };
-            let address = "127.0.0.1:1".parse().unwrap();
-            Arc::new(Route::new(id, address, limits, shared.clone(), Reports::new(|_| {})))
-        })
+        let shared = Shared::of(&limits(), 1);
+        ["a", "b"].map(|name| Arc::new(route_of(name, limits(), &shared)))
     }
 
     /// So many of the crowd; each works for a tenth of a slice whenever it may, for ever.

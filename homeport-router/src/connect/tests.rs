@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::*;
-use crate::descriptors::DescriptorLimit;
 use crate::gate::GateEvent;
+use crate::test_route::limits;
 
 const A: &str = "10.0.0.1:22";
 const B: &str = "10.0.0.2:22";
@@ -26,10 +26,6 @@ fn gate(events: impl IntoIterator<Item = GateEvent>) -> watch::Sender<Gate> {
 
 fn let_happen(gate: &watch::Sender<Gate>, event: GateEvent) {
     gate.send_if_modified(|gate| gate.apply(event).is_some());
-}
-
-fn limits() -> Limits {
-    Limits::within(DescriptorLimit::new(1024)).unwrap()
 }
 
 fn refused() -> io::Error {
