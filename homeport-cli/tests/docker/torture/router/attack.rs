@@ -25,6 +25,9 @@ const AGAIN: usize = 5;
 /// Between two turns, and after so many it is looked who was turned away.
 const TURN: Duration = Duration::from_millis(20);
 const LOOK: u32 = 10;
+/// What harm needs to begin, and a crowd of which everybody is to be there.
+const SETTLED: Duration = Duration::from_millis(700);
+const STANDING: Duration = Duration::from_secs(4);
 /// How many send and never read.
 const SLOW: usize = 256;
 /// How many wait for an answer that never comes.
@@ -38,8 +41,10 @@ const CUT: u32 = 300;
 /// A kind of harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attack {
-    /// 10,000 connections that are begun and never finished, and 9,500 that are made and not used.
+    /// 10,000 connections that are begun and never finished, and 9,500 that are made and not used: while they come.
     Crowd,
+    /// The same once they are there: those who were turned away come again.
+    StandingCrowd,
     /// Clients that send as much as they can and never read.
     SlowReaders,
     /// Clients that reset as soon as they are connected.
@@ -53,7 +58,8 @@ pub(super) enum Attack {
 }
 
 impl Attack {
-    const ALL: [Self; 6] = [Self::Crowd, Self::SlowReaders, Self::Resets, Self::PortScan, Self::Mute, Self::Hasty];
+    const ALL: [Self; 7] =
+        [Self::Crowd, Self::StandingCrowd, Self::SlowReaders, Self::Resets, Self::PortScan, Self::Mute, Self::Hasty];
 
     /// Those that are tried.
     pub(super) fn all(extent: Extent) -> Vec<Self> {
@@ -66,6 +72,7 @@ impl Attack {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Crowd => "crowd",
+            Self::StandingCrowd => "standing_crowd",
             Self::SlowReaders => "slow_readers",
             Self::Resets => "resets",
             Self::PortScan => "port_scan",
@@ -86,11 +93,19 @@ impl Attack {
     /// What is counted of what it does.
     pub(super) const fn deeds(self) -> &'static str {
         match self {
-            Self::Crowd | Self::Hasty => "connections",
+            Self::Crowd | Self::StandingCrowd | Self::Hasty => "connections",
             Self::SlowReaders => "bytes sent",
             Self::Resets => "resets",
             Self::PortScan => "ports tried",
             Self::Mute => "words sent",
+        }
+    }
+
+    /// What it needs to begin, before it is looked how others fare.
+    pub(super) const fn begins_in(self) -> Duration {
+        match self {
+            Self::StandingCrowd => STANDING,
+            _ => SETTLED,
         }
     }
 
@@ -102,7 +117,7 @@ impl Attack {
         let doing = Doing { over: Arc::new(AtomicBool::new(false)), done: Arc::new(AtomicU64::new(0)) };
         let mut harm = Harm { began: Instant::now(), doing, threads: Vec::new() };
         match self {
-            Self::Crowd => {
+            Self::Crowd | Self::StandingCrowd => {
                 harm.start(deaf, elsewhere, move |doing| hold(unheard, HALF_OPEN, b"", doing));
                 harm.start(from, elsewhere, move |doing| hold(server, IDLE, b"", doing));
             }

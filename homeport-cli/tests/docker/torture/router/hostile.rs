@@ -19,7 +19,7 @@ const RATE: u32 = 200;
 /// How long they come each time, and where it is only tried whether it works.
 const TIME: Duration = Duration::from_secs(3);
 const SHORT: Duration = Duration::from_secs(1);
-/// What harm needs to begin, and what it leaves needs to go.
+/// What harm leaves needs to go.
 const SETTLED: Duration = Duration::from_millis(700);
 /// The daemon may say so many lines of one kind of harm: that something began, that it ended.
 const LINES: usize = 8;
@@ -102,7 +102,7 @@ pub(super) fn attacked(
     for round in 0..rounds {
         for is_under in [round % 2 == 0, round % 2 != 0] {
             let harm = is_under.then(|| attack.begin(from, deaf, port, elsewhere.as_ref()));
-            std::thread::sleep(SETTLED);
+            std::thread::sleep(attack.begins_in());
             let (waits, [tally, direct]) = waits(&stage.space, ways, time);
             failed += tally.all_failed();
             failed_direct += direct.all_failed();
