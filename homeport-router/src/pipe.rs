@@ -96,7 +96,7 @@ impl Pipe {
     }
 
     /// Moves what the socket has into the pipe, `most` bytes of it, which are some. The pipe has to be empty: only then does
-    /// "would block" mean the socket. 0 is the end of the data, or urgent data that cannot be moved so.
+    /// "would block" mean the socket: that it is empty, or has come to an urgent byte. 0 is the end of the data.
     pub(crate) fn fill(&mut self, from: impl AsFd, most: usize) -> io::Result<usize> {
         let count = splice(from, None, &self.entry, None, self.capacity.min(most), SpliceFlags::NONBLOCK)?;
         self.held += count;

@@ -9,6 +9,7 @@ mod copy;
 mod run;
 mod sink;
 mod splice;
+mod urgent;
 
 use std::io;
 use std::net::Shutdown;
@@ -21,7 +22,7 @@ use tokio::task::yield_now;
 
 use crate::pipe::Pipes;
 use crate::traffic::{Meter, Passed, Traffic};
-use copy::copy;
+use copy::{Read, copy};
 use run::Run;
 use sink::Sink;
 use splice::splice;
@@ -75,8 +76,9 @@ fn carry<'a>(
     pipes: &'a Pipes,
 ) -> impl Future<Output = io::Result<()>> + 'a {
     async move {
-        let mut run = Run::default();
-        while let Some(count) = copy(from, &mut to, moved).await? {
+        let (mut run, mut which) = (Run::default(), Read::First);
+        while let Some(count) = copy(from, &mut to, moved, which).await? {
+            which = Read::Later;
             run.copied(count);
             if run.takes_turns() {
                 yield_now().await;
@@ -107,3 +109,6 @@ async fn reset_of(stream: &TcpStream) -> io::Error {
         Err(error) => error,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::sink::Sink;
+use super::urgent::is_at_urgent;
 use crate::traffic::Meter;
 
 /// The size from which larger reads no longer save time; with 8 KiB a bulk transfer takes almost three times the CPU.
@@ -16,6 +17,15 @@ const BUFFER: usize = 64 * 1024;
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
+}
+
+/// Which read of a direction it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// Nothing is looked for after an urgent byte: one among what somebody says first is against the sense of such, and a look would
+    /// be a call more for each of the many connections that are over after one word and an answer.
+    First,
+    Later,
 }
 
 /// What became of one read.
@@ -30,8 +40,13 @@ enum Copied {
 
 /// Moves what one read gives, however long the receiver takes for it, and returns how much that was; `None` is the end of
 /// the data.
-pub(super) async fn copy(from: &TcpStream, to: &mut Sink<'_>, moved: Meter<'_>) -> io::Result<Option<usize>> {
-    match poll_fn(|cx| poll_copy(cx, from, to)).await? {
+pub(super) async fn copy(
+    from: &TcpStream,
+    to: &mut Sink<'_>,
+    moved: Meter<'_>,
+    which: Read,
+) -> io::Result<Option<usize>> {
+    match poll_fn(|cx| poll_copy(cx, from, to, which)).await? {
         Copied::End => Ok(None),
         Copied::All(count) => {
             moved.add(count);
@@ -46,11 +61,11 @@ pub(super) async fn copy(from: &TcpStream, to: &mut Sink<'_>, moved: Meter<'_>) 
     }
 }
 
-fn poll_copy(cx: &mut Context<'_>, from: &TcpStream, to: &mut Sink<'_>) -> Poll<io::Result<Copied>> {
+fn poll_copy(cx: &mut Context<'_>, from: &TcpStream, to: &mut Sink<'_>, which: Read) -> Poll<io::Result<Copied>> {
     SCRATCH.with_borrow_mut(|scratch| {
         loop {
             ready!(from.poll_read_ready(cx))?;
-            let count = match read(from, scratch) {
+            let count = match read(from, scratch, which) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 count => count?,
             };
@@ -69,13 +84,16 @@ fn poll_copy(cx: &mut Context<'_>, from: &TcpStream, to: &mut Sink<'_>) -> Poll<
     })
 }
 
-/// Reads once. A read that does not fill the buffer has emptied the socket, so that the next one waits without asking.
-fn read(from: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+/// Reads once. A read that does not fill the buffer has emptied the socket, so that the next one waits without asking, or has come to
+/// an urgent byte.
+fn read(from: &TcpStream, buffer: &mut [u8], which: Read) -> io::Result<usize> {
     let mut read = None;
     let asked = from.try_io(Interest::READABLE, || {
         let count = rustix::io::retry_on_intr(|| rustix::io::read(from, &mut *buffer))?;
         read = Some(count);
-        if count > 0 && count < buffer.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
+        let is_short = count > 0 && count < buffer.len();
+        let has_emptied = is_short && (which == Read::First || !is_at_urgent(from));
+        if has_emptied { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
     });
     read.map_or(asked, Ok)
 }

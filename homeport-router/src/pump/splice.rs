@@ -10,6 +10,7 @@ use tokio::task::yield_now;
 
 use super::run::{Run, is_large};
 use super::sink::Sink;
+use super::urgent::is_at_urgent;
 use crate::pipe::{Pipe, Pipes, is_beyond_pipes};
 use crate::traffic::Meter;
 use crate::turn::Turn;
@@ -34,7 +35,12 @@ pub(super) async fn splice(from: &TcpStream, to: &mut Sink<'_>, moved: Meter<'_>
         poll_fn(|cx| from.poll_read_ready(cx)).await?;
         let Some(mut pipe) = pipes.take() else { return Ok(Run::without_pipe()) };
         let most = turn.get_or_insert_with(|| pipes.transfers.begin()).left();
-        match from.try_io(Interest::READABLE, || pipe.fill(from, most)) {
+        let filled = from.try_io(Interest::READABLE, || match pipe.fill(from, most) {
+            // Not that the socket is empty: nothing tells once more of what it has.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && is_at_urgent(from) => Ok(0),
+            filled => filled,
+        });
+        match filled {
             Ok(0) => {
                 pipes.give_back(pipe);
                 return Ok(Run::default());
