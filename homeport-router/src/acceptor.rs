@@ -109,8 +109,7 @@ impl Acceptor {
     ///
     /// Safe to cancel: connections are reset and the socket is closed all the same, only nobody waits for it.
     pub(crate) async fn run(mut self) {
-        let mut beat = interval_at(Instant::now() + BEAT, BEAT);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = beats();
         loop {
             let duty = duty(&mut self.gate);
             if *self.accepting.borrow_and_update() == Accepting::NoMore {
@@ -138,6 +137,7 @@ impl Acceptor {
         let Self { route, listener, mut gate, open, mut connections, mut patience, .. } = self;
         drop(listener);
         drop(open);
+        let mut beat = beats();
         loop {
             let end = match duty(&mut gate) {
                 Duty::Wait(hold) => Some(route.end_of(hold, Instant::now(), &mut patience)),
@@ -164,6 +164,7 @@ impl Acceptor {
                         route.expire(end);
                         break;
                     }
+                    _ = beat.tick() => route.beat.notify_waiters(),
                     ended = connections.join_next() => if ended.is_none() {
                         return;
                     },
@@ -306,6 +307,13 @@ impl Acceptor {
             self.route.reports.say(&report);
         }
     }
+}
+
+/// The beats of a route's connections, the first of them a whole one from now.
+pub(crate) fn beats() -> Interval {
+    let mut beat = interval_at(Instant::now() + BEAT, BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beat
 }
 
 fn duty(gate: &mut watch::Receiver<Gate>) -> Duty {

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
+use crate::acceptor::beats;
 use crate::connection::serve;
 use crate::gate::Admission;
 use crate::introduced::{Ends, FIXED, ends, rest};
@@ -41,6 +42,7 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
     let places = Arc::new(Semaphore::new(WAITING));
     let mut place = None;
     let mut in_a_row = 0;
+    let mut beat = beats();
     loop {
         if in_a_row == IN_A_ROW {
             in_a_row = 0;
@@ -59,11 +61,15 @@ pub(crate) async fn relay(route: Arc<Route>, listener: UnixListener) {
             accepted = listener.accept(), if is_open && place.is_some() => match accepted {
                 Ok((handed, _)) => {
                     in_a_row += 1;
+                    if connections.is_empty() {
+                        beat.reset();
+                    }
                     let connection = take_in(Arc::clone(&route), handed, place.take(), Arc::clone(&seating));
                     connections.spawn(Sliced::one_of_many(Arc::clone(&route), connection));
                 }
                 Err(_) => sleep(SHORT_OF).await,
             },
+            _ = beat.tick(), if !connections.is_empty() => route.beat.notify_waiters(),
             Some(_) = connections.join_next() => {}
         }
     }

@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::acceptor::{Accepting, Acceptor};
-use crate::accepts::Accepts;
+use crate::accepts::{Accepts, is_waited_at};
 use crate::address::{ListenAddress, ListenHost};
 use crate::error::{NoSuchRoute, ReserveError};
 use crate::gate::{Change, GateEvent};
@@ -73,8 +73,8 @@ struct Entry {
     number: SocketNumber,
     /// The socket, and what tells that no client is taken from it any more; `None` where it was left to another process.
     listening: Option<(Served, oneshot::Receiver<()>)>,
-    /// Whether a proxy has a way in.
-    is_relayed: bool,
+    /// The way in that a proxy has.
+    way_in: Option<StdUnixListener>,
     serving: JoinSet<()>,
 }
 
@@ -255,7 +255,7 @@ impl Router {
         let number = SocketNumber::next();
         table
             .routes
-            .insert(id.clone(), Entry { route, number, listening: Some((socket, closed)), is_relayed: false, serving });
+            .insert(id.clone(), Entry { route, number, listening: Some((socket, closed)), way_in: None, serving });
         Ok(Reserved::Bound(address))
     }
 
@@ -312,18 +312,24 @@ impl Router {
     pub fn relay(&self, id: &RouteId, listener: StdUnixListener) -> io::Result<Result<Change, NoSuchRoute>> {
         let mut table = self.lock();
         let Some(entry) = table.routes.get_mut(id) else { return Ok(Err(NoSuchRoute(id.clone()))) };
-        if entry.is_relayed {
+        if entry.way_in.is_some() {
             return Ok(Ok(Change::Unchanged));
         }
         listener.set_nonblocking(true)?;
+        let way_in = listener.try_clone()?;
         let listener = {
             let _context = self.0.runtime.enter();
             UnixListener::from_std(listener)?
         };
         let relay = relay(Arc::clone(&entry.route), listener);
         entry.serving.spawn_on(Sliced::only(Arc::clone(&entry.route), relay), &self.0.runtime);
-        entry.is_relayed = true;
+        entry.way_in = Some(way_in);
         Ok(Ok(Change::Changed))
+    }
+
+    /// Whether a proxy hands somebody on who was not taken in yet, to any route: those wait while it is held, and nobody counts them.
+    pub fn is_handed_clients(&self) -> bool {
+        self.lock().routes.values().filter_map(|entry| entry.way_in.as_ref()).any(is_waited_at)
     }
 
     /// Gives the route up: resets its connections and those that wait, and closes its socket. A route that does not

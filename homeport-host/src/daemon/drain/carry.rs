@@ -82,7 +82,7 @@ impl Carrier {
                 _ = interrupt.recv() => break End::Told,
                 _ = look.tick() => if Instant::now() >= deadline {
                     break End::TimeOver;
-                } else if carrier.clients() == 0 && is_done() {
+                } else if carrier.clients() == 0 && !carrier.router.is_handed_clients() && is_done() {
                     break End::Nothing;
                 },
                 _ = engine_look.tick() => {
