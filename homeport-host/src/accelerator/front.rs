@@ -3,6 +3,8 @@
 use homeport_core::manifest::Transport;
 use homeport_router::{Announcement, ContainerId, ListenAddress, Moved, RouteId, RouteRules, Target};
 
+use super::error::AcceleratorError;
+
 /// A route that is led past the router.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Front {
@@ -40,6 +42,34 @@ pub struct Flow {
     pub connections: usize,
     /// What they moved so far; `None` where that is not counted.
     pub moved: Option<Moved>,
+}
+
+/// The connections that go past the router, as far as they are known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flows {
+    /// Those that are.
+    pub known: Vec<Flow>,
+    /// Why others are not: there may be any number of them.
+    pub missing: Vec<AcceleratorError>,
+}
+
+impl Flows {
+    /// Both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.known.extend(other.known);
+        self.missing.extend(other.missing);
+        self
+    }
+}
+
+impl From<Result<Vec<Flow>, AcceleratorError>> for Flows {
+    fn from(counted: Result<Vec<Flow>, AcceleratorError>) -> Self {
+        match counted {
+            Ok(known) => Self { known, missing: Vec::new() },
+            Err(error) => Self { known: Vec::new(), missing: vec![error] },
+        }
+    }
 }
 
 /// What came of looking at what was made.

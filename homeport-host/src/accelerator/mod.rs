@@ -20,7 +20,7 @@ mod obstacle;
 
 pub use decide::{Offer, Offers, Way, decide};
 pub use error::AcceleratorError;
-pub use front::{Asked, Drift, Flow, Front};
+pub use front::{Asked, Drift, Flow, Flows, Front};
 pub use haproxy::Haproxy;
 pub use nft::Nftables;
 pub use obstacle::Obstacle;
@@ -68,7 +68,7 @@ pub trait Accelerator: Debug + Send + Sync {
     fn observe(&self) -> Result<Drift, AcceleratorError>;
 
     /// The connections that it carries, of each route with each container.
-    fn flows(&self) -> Result<Vec<Flow>, AcceleratorError>;
+    fn flows(&self) -> Flows;
 
     /// Whom it refused by the rules of a route, by why; none where all whom it does not let in come to the router.
     fn refused(&self) -> Vec<(RouteId, RefusedBecause)> {

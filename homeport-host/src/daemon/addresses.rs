@@ -240,7 +240,7 @@ impl Addresses {
     pub(super) fn with_clients(&self) -> Option<Vec<RouteStatus>> {
         // First what drainers have: a daemon that gives its place up now is none yet, but then this one is not the daemon.
         let drained = self.drainers.all();
-        let own = self.fronts.told(self.router.status());
+        let own = self.fronts.told_if_counted(self.router.status()).ok()?;
         (!drained.is_silent)
             .then(|| own.into_iter().chain(drained.known.into_iter().flat_map(|one| one.routes)).collect())
     }

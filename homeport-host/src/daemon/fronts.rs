@@ -13,7 +13,7 @@ use homeport_router::{Backend, ContainerId as RouterContainer, RouteId, RouteSta
 
 use self::steps::{Led, Step, steps, wanted};
 use super::serve::say;
-use crate::accelerator::{Accelerator, AcceleratorError, Accelerators, Drift, Flow, Front, Offers};
+use crate::accelerator::{Accelerator, AcceleratorError, Accelerators, Drift, Flow, Flows, Front, Offers};
 use crate::engine::{ContainerId, ContainerRef, Engine};
 
 /// How long nothing is tried again after it failed, and how often it is looked whether a machine has what it lacked.
@@ -170,10 +170,19 @@ impl Fronts {
 
     /// These routes, with what goes past the router.
     pub(super) fn told(&self, routes: Vec<RouteStatus>) -> Vec<RouteStatus> {
+        self.told_if_counted(routes).unwrap_or_else(|routes| routes)
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// Without some of what goes past the router: what has those connections does not tell them.
+    pub(super) fn told_if_counted(&self, routes: Vec<RouteStatus>) -> Result<Vec<RouteStatus>, Vec<RouteStatus>> {
         let state = self.lock();
         let flows = self.flows();
         let refused: Vec<_> = self.accelerators.iter().flat_map(Accelerator::refused).collect();
-        told::with_refused(told::with_carried(routes, &state, &flows), &refused)
+        let told = told::with_refused(told::with_carried(routes, &state, &flows.known), &refused);
+        if flows.missing.is_empty() { Ok(told) } else { Err(told) }
     }
 
     /// Ends what clients of this instance have with a container that has ended.
@@ -205,7 +214,7 @@ impl Fronts {
         if state.is_over {
             return;
         }
-        for flow in self.flows().iter().filter(|flow| which(flow)) {
+        for flow in self.flows().known.iter().filter(|flow| which(flow)) {
             let accelerators = self.accelerators.iter();
             for error in accelerators.filter_map(|one| one.end_flows(&flow.id, &flow.container).err()) {
                 say(&format!("connections of route `{}` cannot be ended: {error}", flow.id));
@@ -213,9 +222,10 @@ impl Fronts {
         }
     }
 
-    fn flows(&self) -> Vec<Flow> {
-        let of = |one: &dyn Accelerator| one.flows().inspect_err(|error| say(&error.to_string())).unwrap_or_default();
-        self.accelerators.iter().flat_map(of).collect()
+    fn flows(&self) -> Flows {
+        let flows = self.accelerators.iter().map(Accelerator::flows).fold(Flows::default(), Flows::and);
+        flows.missing.iter().for_each(|error| say(&error.to_string()));
+        flows
     }
 
     /// Leaves everything as it is to another daemon.

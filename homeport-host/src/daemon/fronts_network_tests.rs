@@ -308,7 +308,7 @@ fn what_a_daemon_left_that_was_killed_leads_nowhere_for_the_next_and_its_connect
     // Those who came and went are over as soon as both sides said so.
     let end = Instant::now() + PATIENCE;
     let flows = loop {
-        let flows = next.flows().unwrap();
+        let flows = next.flows().known;
         assert_eq!(flows.iter().map(|flow| (&flow.id, flow.container.as_str())).collect::<Vec<_>>(), [(&id(), "c2")]);
         if flows[0].connections == 1 {
             break flows;

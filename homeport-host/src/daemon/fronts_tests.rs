@@ -10,6 +10,7 @@ enum Deed {
     Point,
     Unpoint,
     Apply,
+    Count,
     GiveUp,
 }
 
@@ -78,8 +79,9 @@ impl Accelerator for Play {
         Ok(self.lock().drift.take().unwrap_or(Drift::None))
     }
 
-    fn flows(&self) -> Result<Vec<Flow>, AcceleratorError> {
-        Ok(self.lock().flows.clone())
+    fn flows(&self) -> Flows {
+        let counted = self.does(Deed::Count).map(drop);
+        Flows { known: self.lock().flows.clone(), ..Flows::from(counted.map(|()| Vec::new())) }
     }
 
     fn end_flows(&self, id: &RouteId, container: &RouterContainer) -> Result<usize, AcceleratorError> {
@@ -154,6 +156,19 @@ fn a_route_that_cannot_be_led_past_the_router_is_not_led_as_before_and_says_why(
     fronts.follow(|| vec![route("a", Some("c3"))]).unwrap();
     assert_eq!(play.leads(), ["a c3"]);
     assert_eq!(fronts.told(vec![route("a", Some("c3"))])[0].carried.as_ref().unwrap().by, Backend::Nftables);
+}
+
+#[test]
+fn what_does_not_tell_its_connections_may_have_any_and_those_that_are_known_are_ended_all_the_same() {
+    let (fronts, play) = fronts();
+    let flow = Flow { id: route("a", None).id, container: "c1".parse().unwrap(), connections: 1, moved: None };
+    play.lock().flows = vec![flow.clone()];
+    assert!(fronts.told_if_counted(vec![route("a", Some("c1"))]).is_ok());
+    play.lock().failing = vec![Deed::Count];
+    let told = fronts.told_if_counted(vec![route("a", Some("c1"))]).unwrap_err();
+    assert_eq!(told[0].open, 1, "what is known is told");
+    fronts.end_others(&flow.id, &[]);
+    assert_eq!(play.lock().ended, [(flow.id, flow.container)]);
 }
 
 #[test]

@@ -71,7 +71,7 @@ async fn connections_of_a_container_that_says_nothing_are_ended() {
     // It counts what was moved every few seconds.
     let until = Instant::now() + PATIENCE;
     loop {
-        let flows = block_in_place(|| stage.haproxy.flows()).unwrap();
+        let flows = block_in_place(|| stage.haproxy.flows()).known;
         if flows.iter().all(|flow| flow.moved.is_some_and(|moved| moved.to_clients == 1)) {
             break;
         }
@@ -130,4 +130,26 @@ async fn who_comes_while_the_haproxy_hangs_is_served_by_the_router() {
     told.assert_served_by("b", pointed);
     assert_eq!(stage.processes().len(), 1);
     assert_eq!(ask(stage.address, None).await.unwrap(), "b");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_hangs_for_a_moment_keeps_its_connections() {
+    let container = Container::start("a");
+    let stage = Stage::watched_over(&container);
+    let mut stays = stage.connect().await;
+    stage.flows_when(&[("a", 1)]).await;
+    signal(&stage, Signal::STOP, 'T').await;
+    // Nobody has to tell it anything.
+    assert_eq!(block_in_place(|| stage.look()), Drift::None);
+    let flows = block_in_place(|| stage.haproxy.flows());
+    assert_eq!((flows.known.len(), flows.missing.len()), (0, 1), "{flows:?}");
+    assert_eq!(ask(stage.address, None).await.unwrap(), "a");
+    signal(&stage, Signal::CONT, 'S').await;
+    stage.flows_when(&[("a", 1)]).await;
+    assert_eq!(block_in_place(|| stage.look()), Drift::None);
+    stays.write_all(b"x").await.unwrap();
+    let mut answer = [0; 2];
+    timeout(PATIENCE, stays.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(answer, *b"ax");
+    assert_eq!(stage.processes().len(), 1);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use homeport_core::fault::Advice as _;
 use homeport_host::Host;
 use homeport_host::accelerator::{
-    Accelerator, AcceleratorError, Accelerators, Asked, Drift, Flow, Front, Obstacle, Offer,
+    Accelerator, AcceleratorError, Accelerators, Asked, Drift, Flows, Front, Obstacle, Offer,
 };
 use homeport_host::operation::{self, LifecycleOutcome, OperationError, RouteSet};
 use homeport_host::request::{RouteSetRequest, RuleWish};
@@ -58,8 +58,8 @@ impl Accelerator for Offers {
         Ok(Drift::None)
     }
 
-    fn flows(&self) -> Result<Vec<Flow>, AcceleratorError> {
-        Ok(Vec::new())
+    fn flows(&self) -> Flows {
+        Flows::default()
     }
 
     fn end_flows(&self, _: &RouteId, _: &ContainerId) -> Result<usize, AcceleratorError> {

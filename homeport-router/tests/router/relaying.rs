@@ -101,10 +101,12 @@ async fn whom_a_proxy_hands_on_waits_while_the_route_is_held_and_is_turned_away_
     let waiting: Vec<UnixStream> = (1..=20).map(|n| hand_on(&name, &format!("198.51.100.{n}:1"), b"x")).collect();
     sleep(Duration::from_millis(100)).await;
     assert_eq!(stage.status().open, 0);
+    assert!(stage.router.is_handed_clients(), "nobody counts them, and they are there");
     stage.point(&backend);
     for client in waiting {
         assert_eq!(finish(client).await, b"bx");
     }
+    assert!(!stage.router.is_handed_clients());
     stage.router.hold(&stage.id).unwrap();
     let waiting = hand_on(&name, "198.51.100.7:1", b"");
     sleep(Duration::from_millis(50)).await;

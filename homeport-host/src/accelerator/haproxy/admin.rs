@@ -7,7 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Pid;
 
 /// How long a haproxy may take for an answer: it does nothing that takes time, but the machine may be busy.
@@ -32,7 +34,21 @@ impl Admin {
     /// # Errors
     /// `NotFound` and `ConnectionRefused` where nobody does.
     pub(super) fn process(&self) -> io::Result<Pid> {
-        Ok(socket_peercred(&UnixStream::connect(&self.path)?)?.pid)
+        Ok(socket_peercred(&self.connect()?)?.pid)
+    }
+
+    /// Connects at once or not at all: where as many wait already as can, the next one would wait for ever.
+    fn connect(&self) -> io::Result<UnixStream> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        match rustix::net::connect(&socket, &SocketAddrUnix::new(&self.path)?) {
+            Ok(()) => {}
+            Err(Errno::AGAIN) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(error) => return Err(error.into()),
+        }
+        let stream = UnixStream::from(socket);
+        stream.set_nonblocking(false)?;
+        Ok(stream)
     }
 
     /// Has these commands done, one right after the other with nothing in between, and returns all that was said.
@@ -41,7 +57,7 @@ impl Admin {
     /// It is not there, or does not answer in time. What was done by then is not known.
     pub(super) fn ask(&self, commands: &[String]) -> io::Result<String> {
         let end = Instant::now() + PATIENCE;
-        let mut stream = UnixStream::connect(&self.path)?;
+        let mut stream = self.connect()?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.write_all(format!("{}\n", commands.join("; ")).as_bytes())?;
         stream.shutdown(Shutdown::Write)?;
@@ -87,6 +103,24 @@ mod tests {
         let said = admin.ask(&["show info".to_owned(), "show stat".to_owned()]).unwrap();
         assert_eq!((said.len(), other.join().unwrap().as_str()), (100_000, "show info; show stat\n"));
         assert_eq!(admin.ask(&[]).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn one_that_hangs_is_not_waited_for_by_whoever_connects() {
+        let dir = tempfile::tempdir().unwrap();
+        // Never accepts; so many wait already as can.
+        let listener = UnixListener::bind(dir.path().join("s")).unwrap();
+        rustix::net::listen(&listener, 1).unwrap();
+        let admin = Admin::at(dir.path().join("s"));
+        let mut waiting = Vec::new();
+        let refused = loop {
+            match admin.connect() {
+                Ok(stream) => waiting.push(stream),
+                Err(error) => break error.kind(),
+            }
+        };
+        assert_eq!((refused, admin.ask(&[]).unwrap_err().kind()), (io::ErrorKind::TimedOut, io::ErrorKind::TimedOut));
+        assert!(waiting.len() < 10);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use homeport_router::{AccessLog, Backend, ContainerId, RefusedBecause, RouteId, 
 
 use super::post::{Found, Post, is_wanted};
 use super::program::{OLDEST, Program, Version};
-use crate::accelerator::{Accelerator, AcceleratorError, Asked, Drift, Flow, Front, Obstacle, Offer};
+use crate::accelerator::{Accelerator, AcceleratorError, Asked, Drift, Flows, Front, Obstacle, Offer};
 use crate::layout::Layout;
 
 /// The haproxies of one HomePort.
@@ -134,14 +134,20 @@ impl Accelerator for Haproxy {
 
     fn begin(&self) -> Result<(), AcceleratorError> {
         let mut state = self.lock();
-        let posts = Post::find_all(&self.dir, self.router.get());
-        let posts = posts.map_err(|error| failed("take up those that run", error.to_string()))?;
-        for mut post in posts {
-            let found = post.hold();
-            state.heard(found);
-            state.posts.insert(post.id().clone(), post);
+        let not_taken = |error: std::io::Error| failed("take up those that run", error.to_string());
+        let mut done = Ok(());
+        // Each by itself: what is wrong with one keeps no other from being held.
+        for post in Post::find_all(&self.dir, self.router.get()).map_err(not_taken)? {
+            match post {
+                Ok(mut post) => {
+                    let found = post.hold();
+                    state.heard(found);
+                    state.posts.insert(post.id().clone(), post);
+                }
+                Err(error) => done = done.and(Err(not_taken(error))),
+            }
         }
-        Ok(())
+        done
     }
 
     fn apply(&self, wanted: &[Front]) -> Result<(), AcceleratorError> {
@@ -193,10 +199,8 @@ impl Accelerator for Haproxy {
         Ok(if news.is_empty() { Drift::None } else { Drift::Found(news.join("; ")) })
     }
 
-    fn flows(&self) -> Result<Vec<Flow>, AcceleratorError> {
-        let mut state = self.lock();
-        let flows = state.posts.values_mut().map(Post::flows).collect::<Result<Vec<_>, _>>();
-        Ok(flows.map_err(|why| failed("count connections", why))?.into_iter().flatten().collect())
+    fn flows(&self) -> Flows {
+        self.lock().posts.values_mut().map(Post::flows).fold(Flows::default(), Flows::and)
     }
 
     fn refused(&self) -> Vec<(RouteId, RefusedBecause)> {

@@ -30,6 +30,15 @@ pub(super) fn make(all: &Path, id: &RouteId) -> io::Result<PathBuf> {
     Ok(dir)
 }
 
+/// What another daemon may have left running for a route below this directory, by number.
+pub(super) fn left(all: &Path, id: &RouteId) -> io::Result<Vec<(PathBuf, u32)>> {
+    let dir = all.join(key(id));
+    match numbers(&dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        numbers => Ok(numbers?.into_iter().map(|number| (dir.clone(), number)).collect()),
+    }
+}
+
 /// Every directory below this one, which may be missing.
 pub(super) fn all(below: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(below) {

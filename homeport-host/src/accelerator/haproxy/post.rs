@@ -17,10 +17,15 @@ use super::place;
 use super::process::{Led, Phase, Process};
 use super::program::Program;
 use super::source::Source;
-use crate::accelerator::{Flow, Front};
+use crate::accelerator::{AcceleratorError, Flow, Flows, Front};
 
+/// One that does not answer at so many looks in a row hangs; until then the machine may be busy, and nobody had to tell it anything.
+const SILENT: u32 = 10;
 /// One that ends sooner is not started again at once.
 const SHORT_LIFE: Duration = Duration::from_secs(10);
+
+/// What is done where connections are counted.
+const COUNT: &str = "count connections";
 
 /// What stands in front of one route.
 #[derive(Debug)]
@@ -39,10 +44,15 @@ pub(super) struct Post {
     rests_until: Option<Instant>,
     /// Whom those refused that have ended.
     refused: RefusedBecause,
+    /// At how many looks in a row the one that serves has not answered.
+    silent: u32,
+    /// What happened that nobody was told yet.
+    untold: Vec<String>,
 }
 
 /// What was found at a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 pub(super) enum Found {
     /// Nothing that anybody has to be told.
     Nothing,
@@ -53,33 +63,42 @@ pub(super) enum Found {
 impl Post {
     /// A new one, in its own directory below this one; what was there is gone.
     pub(super) fn open(all: &Path, id: &RouteId, router: &Router) -> io::Result<Self> {
+        // One that runs there, of which nobody knew, is told nothing any more.
+        for (dir, number) in place::left(all, id)? {
+            if let Some(process) = Process::find(&dir, number)? {
+                process.end();
+            }
+        }
         let dir = place::make(all, id)?;
         let hold = place::listen(&dir)?;
         Ok(Self::of(id.clone(), dir, Some(router.clone()), hold, Vec::new()))
     }
 
     /// Every one that another daemon left below this directory, with what runs of it. Where nothing does, it is cleared away.
-    pub(super) fn find_all(all: &Path, router: Option<&Router>) -> io::Result<Vec<Self>> {
-        let mut found = Vec::new();
-        for dir in place::all(all)? {
-            let mut processes: Vec<Process> =
-                place::numbers(&dir)?.into_iter().filter_map(|number| Process::find(&dir, number)).collect();
-            processes.sort_by_key(Process::number);
-            if let Some(id) = place::route(&dir).filter(|_| !processes.is_empty()) {
-                // Whom they hand on from here on waits for the router.
-                let hold = place::listen(&dir)?;
-                found.push(Self::of(id, dir, router.cloned(), hold, processes));
-            } else {
-                processes.into_iter().for_each(Process::end);
-                place::clear(&dir)?;
-            }
+    /// Those that could not be found again, though they may run, are the errors.
+    pub(super) fn find_all(all: &Path, router: Option<&Router>) -> io::Result<Vec<io::Result<Self>>> {
+        Ok(place::all(all)?.into_iter().filter_map(|dir| Self::find(dir, router).transpose()).collect())
+    }
+
+    fn find(dir: PathBuf, router: Option<&Router>) -> io::Result<Option<Self>> {
+        let numbers = place::numbers(&dir)?.into_iter();
+        let found = numbers.filter_map(|number| Process::find(&dir, number).transpose());
+        let mut processes = found.collect::<io::Result<Vec<Process>>>()?;
+        processes.sort_by_key(Process::number);
+        if let Some(id) = place::route(&dir).filter(|_| !processes.is_empty()) {
+            // Whom they hand on from here on waits for the router.
+            let hold = place::listen(&dir)?;
+            return Ok(Some(Self::of(id, dir, router.cloned(), hold, processes)));
         }
-        Ok(found)
+        processes.into_iter().for_each(Process::end);
+        place::clear(&dir)?;
+        Ok(None)
     }
 
     fn of(id: RouteId, dir: PathBuf, router: Option<Router>, hold: UnixListener, processes: Vec<Process>) -> Self {
         let (socket, rests_until, refused) = (None, None, RefusedBecause::default());
-        Self { id, dir, router, socket, hold: Some(hold), processes, rests_until, refused }
+        let (silent, untold) = (0, Vec::new());
+        Self { id, dir, router, socket, hold: Some(hold), processes, rests_until, refused, silent, untold }
     }
 
     pub(super) const fn id(&self) -> &RouteId {
@@ -119,7 +138,8 @@ impl Post {
             return socket == listening.number;
         }
         let Ok(inode) = place::inode(listening) else { return false };
-        let is_same = self.processes.iter().all(|one| one.listens_on(inode));
+        // One that has ended listens on nothing, and says nothing about the others.
+        let is_same = self.processes.iter_mut().all(|one| one.has_ended() || one.listens_on(inode));
         if is_same {
             self.socket = Some(listening.number);
         }
@@ -138,7 +158,8 @@ impl Post {
             Ok(source) => source,
             Err(error) => {
                 // Another source would be another configuration, and so another process.
-                self.hold();
+                let found = self.hold();
+                self.remember(found);
                 return Err(format!("there is no way to the container at {}: {error}", front.target.address));
             }
         };
@@ -149,7 +170,8 @@ impl Post {
         let fits = self.serving().is_some_and(|one| one.configuration() == config(one.number()));
         if !fits && let Err(why) = self.replace(config, listening) {
             // The one that serves keeps other rules.
-            self.withdraw();
+            let found = self.withdraw();
+            self.remember(found);
             return Err(why);
         }
         let Some(serving) = self.serving() else { return Err("it has ended".to_owned()) };
@@ -159,8 +181,14 @@ impl Post {
                 Ok(())
             }
             Ok(Led::NoPlace) => {
-                self.hold();
+                let found = self.hold();
+                self.remember(found);
                 Err("every place for a container has clients of an earlier one".to_owned())
+            }
+            Ok(Led::NotNoted(why)) => {
+                let found = self.hold();
+                self.remember(found);
+                Err(format!("where it leads cannot be noted in {}: {why}", self.dir.display()))
             }
             Err(why) => {
                 self.abandon();
@@ -179,7 +207,8 @@ impl Post {
         let socket: OwnedFd = listening.as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
         let number = self.processes.iter().map(Process::number).max().unwrap_or(0) + 1;
         let new = Process::start(&program, &self.dir, number, config(number), &socket)?;
-        self.withdraw();
+        let found = self.withdraw();
+        self.remember(found);
         self.socket = Some(listening.number);
         self.processes.push(new);
         Ok(())
@@ -210,6 +239,13 @@ impl Post {
                 self.abandon();
                 Found::Trouble(format!("the haproxy of route `{id}` was ended: {why}"))
             }
+        }
+    }
+
+    /// Keeps for the next look what has to be told.
+    fn remember(&mut self, found: Found) {
+        if let Found::Trouble(what) = found {
+            self.untold.push(what);
         }
     }
 
@@ -257,35 +293,51 @@ impl Post {
         }
         ended.extend(self.processes.extract_if(.., |one| one.is_overdue()));
         self.bury(ended);
+        self.remember(found);
         let id = self.id.clone();
         match self.serving().map(|serving| serving.drift()) {
-            None | Some(Ok(None)) => found,
-            Some(Ok(Some(what))) => Found::Trouble(format!("the haproxy of route `{id}` strays: {what}")),
+            None | Some(Ok(None)) => self.silent = 0,
+            Some(Ok(Some(what))) => {
+                self.silent = 0;
+                self.untold.push(format!("the haproxy of route `{id}` strays: {what}"));
+            }
+            // Where it leads is what it was told last. Whom it does not accept meanwhile the router does.
+            Some(Err(_)) if self.silent < SILENT => self.silent += 1,
             Some(Err(why)) => {
+                self.silent = 0;
                 self.abandon();
-                Found::Trouble(format!("the haproxy of route `{id}` was ended: {why}"))
+                self.untold.push(format!("the haproxy of route `{id}` was ended: {why}"));
             }
         }
+        let untold = std::mem::take(&mut self.untold);
+        if untold.is_empty() { Found::Nothing } else { Found::Trouble(untold.join("; ")) }
     }
 
-    /// The connections that they have, with each container.
-    pub(super) fn flows(&mut self) -> Result<Vec<Flow>, String> {
-        let (id, mut all) = (self.id.clone(), Vec::new());
+    /// The connections that they have, with each container, as far as they tell.
+    pub(super) fn flows(&mut self) -> Flows {
+        let (id, mut all) = (self.id.clone(), Flows::default());
         for process in self.alive() {
-            let carried = process.carried()?.into_iter();
-            all.extend(carried.map(|(container, count)| Flow {
-                id: id.clone(),
-                container,
-                connections: count.connections,
-                moved: Some(Moved { from_clients: count.from_clients, to_clients: count.to_clients }),
-            }));
+            match process.carried() {
+                Ok(carried) => all.known.extend(carried.into_iter().map(|(container, count)| Flow {
+                    id: id.clone(),
+                    container,
+                    connections: count.connections,
+                    moved: Some(Moved { from_clients: count.from_clients, to_clients: count.to_clients }),
+                })),
+                Err(why) => {
+                    let why = format!("the haproxy of route `{id}`: {why}");
+                    all.missing.push(AcceleratorError::Failed { backend: Backend::Haproxy, action: COUNT, why });
+                }
+            }
         }
-        Ok(all)
+        all
     }
 
     /// Ends the connections with the container, and returns their number.
     pub(super) fn end_with(&mut self, container: &ContainerId) -> Result<usize, String> {
-        self.alive().map(|one| one.end_with(container)).sum()
+        // Of each that answers, also where another one does not.
+        let all: Vec<_> = self.alive().map(|one| one.end_with(container)).collect();
+        all.into_iter().sum()
     }
 
     /// Those that can be asked. One that has ended has no connection, and one that leaves only such as the router has as well.

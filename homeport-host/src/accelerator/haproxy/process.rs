@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use homeport_router::{ContainerId, RefusedBecause, Target};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::admin::Admin;
@@ -46,12 +47,14 @@ pub(super) enum Phase {
 }
 
 /// Whether new clients are led to a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Led {
     /// They are.
     There,
     /// Every slot of its kind has clients of an earlier one.
     NoPlace,
+    /// It cannot be noted whose connections are in a slot, and nothing has changed; why not.
+    NotNoted(String),
 }
 
 /// A haproxy that runs.
@@ -133,12 +136,26 @@ impl Process {
     }
 
     /// Finds one again that another daemon started; `None` where it has ended, of which nothing is left then.
-    pub(super) fn find(dir: &Path, number: u32) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Whether it runs is not known: it has to be taken for one that does, and nothing of it is touched.
+    pub(super) fn find(dir: &Path, number: u32) -> io::Result<Option<Self>> {
         let admin = Admin::at(dir.join(admin_socket(number)));
-        let found = admin.process().and_then(|pid| Ok((pid, pidfd_open(pid, PidfdFlags::empty())?)));
-        let Ok((pid, pidfd)) = found else {
-            remove(dir, number);
-            return None;
+        let pid = match admin.process() {
+            Ok(pid) => pid,
+            Err(error) if is_nobody(&error) => {
+                remove(dir, number);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            Err(Errno::SRCH) => {
+                remove(dir, number);
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
         };
         let configuration = fs::read_to_string(path(dir, number, Kind::Configuration)).unwrap_or_default();
         let lodging = fs::read(path(dir, number, Kind::Note)).ok();
@@ -146,7 +163,7 @@ impl Process {
         let fading = fs::metadata(path(dir, number, Kind::Fading)).and_then(|facts| facts.modified());
         let phase = fading.map_or(Phase::Serving, Phase::Fading);
         let (dir, since, refused) = (dir.to_owned(), Instant::now(), RefusedBecause::default());
-        Some(Self { dir, number, admin, pid, pidfd, child: None, configuration, lodging, phase, since, refused })
+        Ok(Some(Self { dir, number, admin, pid, pidfd, child: None, configuration, lodging, phase, since, refused }))
     }
 
     pub(super) const fn number(&self) -> u32 {
@@ -183,10 +200,16 @@ impl Process {
         let after = self.lodging.leading_to(slot, target, &counts);
         let (ip, port) = (target.address.ip(), target.address.port());
         let mut commands = Vec::new();
-        if self.lodging.lodgers.get(&slot) != after.lodgers.get(&slot) {
+        // Whoever noted who has which slot may have died before it said so.
+        let is_found_again = self.child.is_none();
+        if is_found_again || self.lodging.lodgers.get(&slot) != after.lodgers.get(&slot) {
             commands.push(format!("set server {BACKEND}/{slot} addr {ip} port {port}"));
         }
         commands.push(format!("set server {BACKEND}/{slot} state ready"));
+        // First noted: whoever finds it again has to know whose connections are in a slot.
+        if let Err(error) = note(&self.dir, self.number, &after) {
+            return Ok(Led::NotNoted(error.to_string()));
+        }
         self.bring_to(after, commands)?;
         Ok(Led::There)
     }
@@ -196,12 +219,13 @@ impl Process {
     /// # Errors
     /// It does not obey.
     pub(super) fn hold(&mut self) -> Result<(), String> {
-        self.bring_to(self.lodging.leading_nowhere(), Vec::new())
+        let after = self.lodging.leading_nowhere();
+        // Who has which slot stays: whoever finds it again by an earlier note has it hold all the same.
+        note(&self.dir, self.number, &after).ok();
+        self.bring_to(after, Vec::new())
     }
 
     fn bring_to(&mut self, after: Lodging, mut commands: Vec<String>) -> Result<(), String> {
-        // First noted: whoever finds it again has to know whose connections are in a slot.
-        note(&self.dir, self.number, &after).map_err(|error| error.to_string())?;
         let left: Vec<Slot> = after.lodgers.keys().copied().filter(|slot| Some(*slot) != after.current).collect();
         commands.extend(left.iter().map(|slot| format!("set server {BACKEND}/{slot} state maint")));
         commands.push(show_servers());
@@ -303,8 +327,9 @@ impl Process {
     /// hands it on to the router.
     pub(super) fn fade(&mut self) -> Result<(), String> {
         self.hold()?;
-        self.ask(&["set maxconn global 1".to_owned()])?;
+        // First noted: whoever finds one again that takes in one client at a time must not take it for one that serves.
         File::create(path(&self.dir, self.number, Kind::Fading)).map_err(|error| error.to_string())?;
+        self.ask(&["set maxconn global 1".to_owned()])?;
         self.phase = Phase::Fading(SystemTime::now());
         let end = Instant::now() + SHORT_CLIENTS;
         while matches!(self.leave_when_empty(), Phase::Fading(_)) && Instant::now() < end {

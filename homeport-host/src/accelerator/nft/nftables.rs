@@ -10,7 +10,7 @@ use super::lead::{Lead, Owner};
 use super::state::State;
 use super::table::TableName;
 use super::{flows, offer};
-use crate::accelerator::{Accelerator, AcceleratorError, Drift, Flow, Front, Offer};
+use crate::accelerator::{Accelerator, AcceleratorError, Drift, Flows, Front, Offer};
 
 /// The kernel's address translation, for one HomePort.
 #[derive(Debug)]
@@ -68,8 +68,8 @@ impl Accelerator for Nftables {
         self.lock().observe(&self.table).map_err(failed("look at its table"))
     }
 
-    fn flows(&self) -> Result<Vec<Flow>, AcceleratorError> {
-        flows::count(self.lock().known()).map_err(failed("count connections"))
+    fn flows(&self) -> Flows {
+        flows::count(self.lock().known()).map_err(failed("count connections")).into()
     }
 
     fn end_flows(&self, id: &RouteId, container: &ContainerId) -> Result<usize, AcceleratorError> {
