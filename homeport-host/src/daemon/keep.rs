@@ -303,6 +303,10 @@ impl Keeper {
         let prefix = "route ";
         let failing: BTreeSet<String> = failed.iter().map(|(id, _)| format!("{prefix}{id}")).collect();
         self.said.retain(|about, _| !about.starts_with(prefix) || failing.contains(about));
+        if !failed.is_empty() {
+            // Whoever has the address may leave it at any moment.
+            self.soon();
+        }
         for (id, error) in failed {
             self.say_once(&format!("{prefix}{id}"), format!("route `{id}` does not work: {error}"));
         }

@@ -320,3 +320,20 @@ fn clients_of_a_drainer_are_ended_with_their_container_and_no_others() {
     assert_reset(old);
     assert_stays(&new);
 }
+
+#[test]
+fn an_address_that_somebody_else_had_is_bound_soon_after_it_is_free() {
+    let mut stage = Stage::new();
+    stage.write(|writer| {
+        writer.remove_retiring(&stage.retiring.id).unwrap();
+    });
+    stage.runtime.block_on(stage.router.release(&id()));
+    let other = TcpListener::bind(stage.address).unwrap();
+    stage.keeper.round().unwrap();
+    assert!(stage.router.status().is_empty());
+    assert!(stage.keeper.next_round <= Instant::now() + SOON, "it is tried again before the next look at everything");
+    drop(other);
+    stage.keeper.round().unwrap();
+    assert_eq!(stage.router.status()[0].id, id());
+    assert!(stage.keeper.next_round > Instant::now() + SOON);
+}
