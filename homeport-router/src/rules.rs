@@ -116,7 +116,7 @@ impl fmt::Display for RouteRules {
             number.map_or(Ok(()), |number| write!(f, ", {number} {what}"))?;
         }
         if self.source == SourceAddress::Client {
-            f.write_str(", seen with their own addresses")?;
+            f.write_str(", other machines seen with their own addresses")?;
         }
         match self.log {
             AccessLog::On => f.write_str(", logged"),
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(json, wanted);
         assert_eq!(serde_json::from_str::<RouteRules>(&json).unwrap(), rules);
         let said = "10.0.0.0/8, but ::/0, 40 at once, 4 from one source at once, 10 new ones a second, 600 s idle at most, \
-                    30 s kept waiting at most, seen with their own addresses, logged";
+                    30 s kept waiting at most, other machines seen with their own addresses, logged";
         assert_eq!((rules.to_string().as_str(), RouteRules::default().to_string().as_str()), (said, "everybody"));
         assert!(serde_json::from_str::<RouteRules>(r#"{"connections":0}"#).is_err());
         assert!(serde_json::from_str::<RouteRules>(r#"{"conections":1}"#).is_err());

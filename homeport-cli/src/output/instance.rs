@@ -197,7 +197,8 @@ impl InstanceReport {
         }
         for endpoint in closed(view) {
             page.line(format_args!(
-                "    no daemon holds the address of `{endpoint}`; to open it again: homeport start {}",
+                "    nobody holds the address of `{endpoint}`: a daemon that runs tries again every 5 s, and its log says who has it; \
+                 where none runs: homeport start {}",
                 view.name
             ));
         }

@@ -290,7 +290,7 @@ fn an_instance_whose_address_is_closed_says_so_and_what_opens_it() {
         ..view()
     };
     let told = both(&StatusReport::one(view("running", AddressState::Closed), &public()));
-    let opens = "    no daemon holds the address of `ssh`; to open it again: homeport start alice\n";
+    let opens = "    nobody holds the address of `ssh`: a daemon that runs tries again every 5 s, and its log says who has it; where none runs: homeport start alice\n";
     assert!(told.contains(opens) && told.contains("\"ssh\": \"closed\""), "{told}");
     let list = |view| render(Format::Text, &ListReport { instances: vec![view] }).unwrap();
     let told = list(view("running", AddressState::Closed));

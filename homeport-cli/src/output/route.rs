@@ -58,7 +58,9 @@ impl Render for RouteDetails {
             page.line(format_args!("`{}/{}` on {}", route.instance, route.endpoint, route.address));
             match &route.live {
                 Some(live) => details(live, page),
-                None => page.line(format_args!("  {NOT_HELD}: `homeport daemon status` says whether that runs")),
+                None => page.line(format_args!(
+                    "  {NOT_HELD}: `homeport daemon status` says whether that runs; its log says who has the address"
+                )),
             }
         }
     }
@@ -79,11 +81,15 @@ fn details(live: &RouteStatus, page: &mut Page) {
         page.line(format_args!("  waiting until a place is free: {}", live.waiting));
     }
     page.line(format_args!(
-        "  since the address was bound: {} accepted, {} refused, {} failed (container not reached)",
+        "  since the daemon began: {} accepted, {} refused, {} failed (container not reached)",
         live.accepted, live.refused, live.failed
     ));
-    if live.carried.as_ref().is_some_and(|carried| !carried.by.is_builtin()) {
-        page.line("    clients that go past HomePort are in none of these numbers");
+    match live.carried.as_ref().map(|carried| carried.by) {
+        None | Some(Backend::Builtin) => {}
+        Some(Backend::Nftables) => page.line("    clients that go past HomePort are in none of these numbers"),
+        Some(Backend::Haproxy) => {
+            page.line("    clients that go past HomePort are in none of these numbers, but for those that the haproxy refused");
+        }
     }
     let why = live.refused_because;
     let refused = [
@@ -246,7 +252,7 @@ mod tests {
             1 with container 0c1d22
             2 with container 4fa6e0
           waiting until a place is free: 1
-          since the address was bound: 1200 accepted, 3 refused, 1 failed (container not reached)
+          since the daemon began: 1200 accepted, 3 refused, 1 failed (container not reached)
             2 refused because it was full
             1 refused because they may not come
             5 ended because nothing went over them
@@ -254,7 +260,7 @@ mod tests {
           last error: a client was reset: 172.18.0.2:2222 in container 4fa6e0 was not reached in 10 s
 
         `alice/ssh` on *:2222
-          not held by the daemon: `homeport daemon status` says whether that runs
+          not held by the daemon: `homeport daemon status` says whether that runs; its log says who has the address
         ");
     }
 

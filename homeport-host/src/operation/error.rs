@@ -182,7 +182,8 @@ impl Advice for OperationError {
             Self::Stuck { .. } => Some("mend what is named, and repeat the command: it tries again".to_owned()),
             Self::NotRunning { name } => Some(format!("start it: `homeport start {name}`")),
             Self::Silent { name, .. } => Some(format!(
-                "`homeport logs {name}` tells what the port says; `homeport restart {name}` gives it a new container"
+                "`homeport route show {name}` tells whether the daemon holds it; where it does, `homeport logs {name}` tells what the \
+                 port says, and `homeport restart {name}` gives it a new container"
             )),
             Self::StoredManifest { source, .. } => source.help(),
             Self::Approval(error) => error.help(),

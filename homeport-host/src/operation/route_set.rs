@@ -214,12 +214,15 @@ mod tests {
         let usual = wished(rules.clone(), &RouteSetRequest { backend: RuleWish::Usual, ..request.clone() });
         assert_eq!((usual.backend, usual.per_source), (Backend::Builtin, None));
         let endpoint = "ssh".parse().unwrap();
-        assert!(said(&endpoint, &rules).ends_with("seen with their own addresses, logged; carried by nftables"));
+        assert!(
+            said(&endpoint, &rules)
+                .ends_with("other machines seen with their own addresses, logged; carried by nftables")
+        );
         assert_eq!(said(&endpoint, &RouteRules::default()), "`ssh` lets in: everybody");
         assert_eq!(
             rules.to_string(),
             "everybody, but 192.0.2.0/24, 9 at once, 5 new ones a second, 600 s idle at most, \
-                      seen with their own addresses, logged"
+                      other machines seen with their own addresses, logged"
         );
     }
 }

@@ -102,7 +102,7 @@ async fn who_comes_while_the_haproxy_is_dead_is_served_by_the_router() {
     sleep(Duration::from_secs(1)).await;
     let after = stage.router.status()[0].accepted;
     assert!(after > before + 50, "the router served {}", after - before);
-    assert!(matches!(stage.look(), Drift::Found(what) if what.contains("has ended")));
+    assert!(matches!(stage.look(), Drift::Found(what) if what.contains("has ended: signal: 9")));
     sleep(Duration::from_millis(300)).await;
     assert!(stage.router.status()[0].accepted > after, "one that died soon is not started again at once");
     let told = load.end().await;

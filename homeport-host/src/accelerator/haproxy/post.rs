@@ -283,7 +283,7 @@ impl Post {
         }
         let mut found = Found::Nothing;
         let mut ended: Vec<Process> = self.processes.extract_if(.., Process::has_ended).collect();
-        if let Some(served) = ended.iter().find(|one| one.phase() == Phase::Serving) {
+        if let Some(served) = ended.iter_mut().find(|one| one.phase() == Phase::Serving) {
             self.accept(Accepts::Everybody);
             self.rests_until = (served.age() < SHORT_LIFE).then(|| Instant::now() + SHORT_LIFE);
             found = Found::Trouble(format!("the haproxy of route `{}` has ended: {}", self.id, served.last_words()));

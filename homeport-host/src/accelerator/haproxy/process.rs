@@ -369,11 +369,14 @@ impl Process {
         has_ended
     }
 
-    /// What it said last.
-    pub(super) fn last_words(&self) -> String {
+    /// How one has ended, where this process started it, and what it said last.
+    pub(super) fn last_words(&mut self) -> String {
+        // It has ended, so this does not wait.
+        let how = self.child.as_mut().and_then(|child| child.wait().ok());
+        let how = how.map(|how| format!("{how}; it said last: ")).unwrap_or_default();
         let said = fs::read_to_string(path(&self.dir, self.number, Kind::Log)).unwrap_or_default();
         let last: Vec<&str> = said.lines().rev().take(3).collect();
-        words(&last.into_iter().rev().collect::<Vec<_>>().join("\n"))
+        how + &words(&last.into_iter().rev().collect::<Vec<_>>().join("\n"))
     }
 
     /// Ends it, and every connection that it has; nothing of it is left when this returns.
