@@ -57,7 +57,7 @@ impl Queue {
     }
 }
 
-/// Whether somebody waits in the socket's queue now.
+/// Whether somebody waits in the socket's queue now; of a connection, whether a read would not wait.
 pub(crate) fn is_waited_at(socket: &impl AsFd) -> bool {
     let mut sets = [PollFd::new(socket, PollFlags::IN)];
     poll(&mut sets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)

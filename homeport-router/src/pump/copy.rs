@@ -9,7 +9,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::sink::Sink;
-use super::urgent::is_at_urgent;
+use super::urgent::has_more;
 use crate::traffic::Meter;
 
 /// The size from which larger reads no longer save time; with 8 KiB a bulk transfer takes almost three times the CPU.
@@ -92,7 +92,7 @@ fn read(from: &TcpStream, buffer: &mut [u8], which: Read) -> io::Result<usize> {
         let count = rustix::io::retry_on_intr(|| rustix::io::read(from, &mut *buffer))?;
         read = Some(count);
         let is_short = count > 0 && count < buffer.len();
-        let has_emptied = is_short && (which == Read::First || !is_at_urgent(from));
+        let has_emptied = is_short && (which == Read::First || !has_more(from));
         if has_emptied { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
     });
     read.map_or(asked, Ok)

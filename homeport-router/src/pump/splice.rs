@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 
 use super::run::{Run, is_large};
 use super::sink::Sink;
-use super::urgent::is_at_urgent;
+use super::urgent::has_more;
 use crate::pipe::{Pipe, Pipes, is_beyond_pipes};
 use crate::traffic::Meter;
 use crate::turn::Turn;
@@ -37,7 +37,7 @@ pub(super) async fn splice(from: &TcpStream, to: &mut Sink<'_>, moved: Meter<'_>
         let most = turn.get_or_insert_with(|| pipes.transfers.begin()).left();
         let filled = from.try_io(Interest::READABLE, || match pipe.fill(from, most) {
             // Not that the socket is empty: nothing tells once more of what it has.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && is_at_urgent(from) => Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && has_more(from) => Ok(0),
             filled => filled,
         });
         match filled {

@@ -53,3 +53,27 @@ async fn what_comes_after_an_urgent_byte_is_not_left_behind() {
         timeout(PATIENCE, moving).await.unwrap().unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_reset_behind_the_last_data_is_not_taken_for_its_end() {
+    for _ in 0..20 {
+        let (traffic, passed, pipes) = (Traffic::default(), Passed::default(), Pipes::new(2));
+        let meter = Meter { own: &passed.from_client, route: &traffic.from_clients };
+        let ((from, mut sender), (to, receiver)) = (pair(), pair());
+        receiver.set_nonblocking(true).unwrap();
+        let mut receiver = TcpStream::from_std(receiver).unwrap();
+        let mut moving = pin!(carry(&from, Sink::prompt(&to), meter, &pipes));
+        sender.write_all(b"first").unwrap();
+        let mut got = [0; 5];
+        tokio::select! {
+            ended = &mut moving => panic!("{ended:?}"),
+            read = receiver.read_exact(&mut got) => assert_eq!(read.unwrap(), 5),
+        }
+        // Both are there before anything is read.
+        sender.write_all(b"more").unwrap();
+        SockRef::from(&sender).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(sender);
+        let end = timeout(PATIENCE, moving).await.unwrap().unwrap_err();
+        assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
+    }
+}
