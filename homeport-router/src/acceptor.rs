@@ -144,6 +144,10 @@ impl Acceptor {
                 Duty::Accept => None,
                 Duty::Stop => return connections.shutdown().await,
             };
+            let is_held = end.is_some();
+            if connections.is_empty() && !is_held {
+                return;
+            }
             let expired = async {
                 match end {
                     Some(end) => {
@@ -165,7 +169,8 @@ impl Acceptor {
                         break;
                     }
                     _ = beat.tick() => route.beat.notify_waiters(),
-                    ended = connections.join_next() => if ended.is_none() {
+                    // The end of a hold is seen to also where only a proxy hands on who waits for it.
+                    Some(_) = connections.join_next() => if connections.is_empty() && !is_held {
                         return;
                     },
                 }

@@ -75,24 +75,38 @@ impl Post {
     }
 
     /// Every one that another daemon left below this directory, with what runs of it. Where nothing does, it is cleared away.
-    /// Those that could not be found again, though they may run, are the errors.
+    /// What could not be found again, though it may run, is an error; nothing of it is touched.
     pub(super) fn find_all(all: &Path, router: Option<&Router>) -> io::Result<Vec<io::Result<Self>>> {
-        Ok(place::all(all)?.into_iter().filter_map(|dir| Self::find(dir, router).transpose()).collect())
+        let (mut found, mut all_found) = (place::all(all)?, Vec::new());
+        found.sort();
+        for dir in found {
+            Self::find(dir, router, &mut all_found).unwrap_or_else(|error| all_found.push(Err(error)));
+        }
+        Ok(all_found)
     }
 
-    fn find(dir: PathBuf, router: Option<&Router>) -> io::Result<Option<Self>> {
-        let numbers = place::numbers(&dir)?.into_iter();
-        let found = numbers.filter_map(|number| Process::find(&dir, number).transpose());
-        let mut processes = found.collect::<io::Result<Vec<Process>>>()?;
+    fn find(dir: PathBuf, router: Option<&Router>, all: &mut Vec<io::Result<Self>>) -> io::Result<()> {
+        let (mut processes, mut are_known) = (Vec::new(), true);
+        for number in place::numbers(&dir)? {
+            match Process::find(&dir, number) {
+                Ok(found) => processes.extend(found),
+                // What is wrong with one keeps no other of the route from being held.
+                Err(error) => {
+                    are_known = false;
+                    all.push(Err(error));
+                }
+            }
+        }
         processes.sort_by_key(Process::number);
         if let Some(id) = place::route(&dir).filter(|_| !processes.is_empty()) {
             // Whom they hand on from here on waits for the router.
             let hold = place::listen(&dir)?;
-            return Ok(Some(Self::of(id, dir, router.cloned(), hold, processes)));
+            all.push(Ok(Self::of(id, dir, router.cloned(), hold, processes)));
+        } else if are_known {
+            processes.into_iter().for_each(Process::end);
+            place::clear(&dir)?;
         }
-        processes.into_iter().for_each(Process::end);
-        place::clear(&dir)?;
-        Ok(None)
+        Ok(())
     }
 
     fn of(id: RouteId, dir: PathBuf, router: Option<Router>, hold: UnixListener, processes: Vec<Process>) -> Self {
@@ -210,6 +224,7 @@ impl Post {
         let found = self.withdraw();
         self.remember(found);
         self.socket = Some(listening.number);
+        self.silent = 0;
         self.processes.push(new);
         Ok(())
     }
@@ -279,7 +294,7 @@ impl Post {
     /// Sees to those that have ended or have nothing left to do, and whether the one that serves does as it was told.
     pub(super) fn look(&mut self) -> Found {
         if let Err(error) = self.join() {
-            return Found::Trouble(format!("the router cannot take in whom a haproxy hands on: {error}"));
+            self.untold.push(format!("the router cannot take in whom a haproxy hands on: {error}"));
         }
         let mut found = Found::Nothing;
         let mut ended: Vec<Process> = self.processes.extract_if(.., Process::has_ended).collect();

@@ -35,6 +35,9 @@ const DIES: Duration = Duration::from_secs(5);
 /// How long connections are carried by one that accepts nobody any more.
 const LONGEST: Duration = Duration::from_hours(24);
 
+/// Has it accept nobody while it has a connection.
+const ONE_CLIENT: &str = "set maxconn global 1";
+
 /// Whether new clients come to one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -138,7 +141,7 @@ impl Process {
     /// Finds one again that another daemon started; `None` where it has ended, of which nothing is left then.
     ///
     /// # Errors
-    /// Whether it runs is not known: it has to be taken for one that does, and nothing of it is touched.
+    /// Whether it runs is not known, and nothing of it is touched.
     pub(super) fn find(dir: &Path, number: u32) -> io::Result<Option<Self>> {
         let admin = Admin::at(dir.join(admin_socket(number)));
         let pid = match admin.process() {
@@ -163,7 +166,12 @@ impl Process {
         let fading = fs::metadata(path(dir, number, Kind::Fading)).and_then(|facts| facts.modified());
         let phase = fading.map_or(Phase::Serving, Phase::Fading);
         let (dir, since, refused) = (dir.to_owned(), Instant::now(), RefusedBecause::default());
-        Ok(Some(Self { dir, number, admin, pid, pidfd, child: None, configuration, lodging, phase, since, refused }))
+        let found = Self { dir, number, admin, pid, pidfd, child: None, configuration, lodging, phase, since, refused };
+        if matches!(phase, Phase::Fading(_)) {
+            // Whoever noted that it fades may have died before it said so.
+            found.ask(&[ONE_CLIENT.to_owned()]).ok();
+        }
+        Ok(Some(found))
     }
 
     pub(super) const fn number(&self) -> u32 {
@@ -329,7 +337,7 @@ impl Process {
         self.hold()?;
         // First noted: whoever finds one again that takes in one client at a time must not take it for one that serves.
         File::create(path(&self.dir, self.number, Kind::Fading)).map_err(|error| error.to_string())?;
-        self.ask(&["set maxconn global 1".to_owned()])?;
+        self.ask(&[ONE_CLIENT.to_owned()])?;
         self.phase = Phase::Fading(SystemTime::now());
         let end = Instant::now() + SHORT_CLIENTS;
         while matches!(self.leave_when_empty(), Phase::Fading(_)) && Instant::now() < end {
