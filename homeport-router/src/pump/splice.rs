@@ -35,12 +35,7 @@ pub(super) async fn splice(from: &TcpStream, to: &mut Sink<'_>, moved: Meter<'_>
         poll_fn(|cx| from.poll_read_ready(cx)).await?;
         let Some(mut pipe) = pipes.take() else { return Ok(Run::without_pipe()) };
         let most = turn.get_or_insert_with(|| pipes.transfers.begin()).left();
-        let filled = from.try_io(Interest::READABLE, || match pipe.fill(from, most) {
-            // Not that the socket is empty: nothing tells once more of what it has.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && has_more(from) => Ok(0),
-            filled => filled,
-        });
-        match filled {
+        match from.try_io(Interest::READABLE, || fill(&mut pipe, from, most)) {
             Ok(0) => {
                 pipes.give_back(pipe);
                 return Ok(Run::default());
@@ -66,6 +61,18 @@ pub(super) async fn splice(from: &TcpStream, to: &mut Sink<'_>, moved: Meter<'_>
             }
         }
     }
+}
+
+/// Fills the pipe. 0 is for copying to find out: the end of the data, or an urgent byte, of whose rest nothing would tell once more.
+fn fill(pipe: &mut Pipe, from: &TcpStream, most: usize) -> io::Result<usize> {
+    // What has come between the first and the look is moved as well; what is behind an urgent byte is not.
+    for _ in 0..2 {
+        match pipe.fill(from, most) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && has_more(from) => {}
+            filled => return filled,
+        }
+    }
+    Ok(0)
 }
 
 /// Moves all that the pipe holds into the socket, however long that takes. The turn ends where that has to be waited for.
