@@ -59,7 +59,10 @@ fn an_idle_init_is_small_in_memory() {
     let write = |name: &str, document: serde_json::Value| {
         fs::write(dir.path().join(name), serde_json::to_vec(&document).unwrap()).unwrap();
     };
-    fs::copy(program, dir.path().join("port/init")).unwrap();
+    // By another process: while a descriptor of ours could write to it, another test's child could have it too, and the
+    // kernel would not execute the program.
+    let copied = Command::new("cp").arg(program).arg(dir.path().join("port/init")).status().unwrap();
+    assert!(copied.success(), "{copied}");
     let service = json!({"command": ["/port/sleep", "1000"], "uid": 1000, "gid": 1000});
     write("port/services.json", json!({"services": {"main": service}}));
     let manifest = json!({"protocol": "1.0", "port": {"id": "test", "version": "1.0.0", "title": "T"},

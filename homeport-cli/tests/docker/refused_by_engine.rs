@@ -45,9 +45,11 @@ fn there_is_no_permission_on_the_engines_socket() {
 #[test]
 fn homeport_is_not_run_as_root() {
     let world = World::new();
-    // The program stands where another user can run it.
+    // The program stands where another user can run it. Another process copies it: while a descriptor of ours could
+    // write to it, another test's child could have it too, and the kernel would not execute the program.
     let program = std::path::PathBuf::from(format!("{}-homeport", world.dir().display()));
-    std::fs::copy(env!("CARGO_BIN_EXE_homeport"), &program).unwrap();
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_homeport")).arg(&program).status().unwrap();
+    assert!(copied.success(), "{copied}");
     let mut command = Command::new("setpriv");
     command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
     command.arg(&program).arg("--root").arg(world.root()).args(["deploy", shell()]);

@@ -31,7 +31,7 @@ fn world(notes: &[Note<'_>]) -> World {
         manifest["volumes"]["other"] = json!({"path": "/other", "format": 1, "uid": 0, "gid": 0, "mode": "0755"});
         manifest["config"]["needed"] = json!({"type": "string", "required": true});
     });
-    fs::copy(example(), world.path("port/init")).unwrap();
+    world.init(&example());
     fs::remove_file(world.path("run/config.json")).unwrap();
     world.expect_volume(|expected| expected["format"] = json!(1));
     for (name, text) in notes {

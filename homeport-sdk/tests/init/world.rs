@@ -56,10 +56,10 @@ impl World {
         for name in ["root", "run", "port", "tmp", "data", "run/secrets"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
-        fs::copy(env!("CARGO_BIN_EXE_homeport-init"), dir.path().join("port/init")).unwrap();
         let env = [("HOMEPORT_PROTOCOL", "1.0"), ("HOMEPORT_INSTANCE", "test"), ("TZ", "UTC")];
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let world = Self { dir, env, place: Place::First };
+        world.init(Path::new(env!("CARGO_BIN_EXE_homeport-init")));
         let names: Vec<String> = services.as_object().unwrap().keys().cloned().collect();
         let declared: serde_json::Map<String, Value> =
             names.into_iter().map(|name| (name, json!({"critical": true}))).collect();
@@ -68,6 +68,15 @@ impl World {
         world.write("run/config.json", &json!({}));
         world.expect_volume(|_| {});
         world
+    }
+
+    /// Makes a copy of this program the world's init.
+    ///
+    /// Another process writes it: a descriptor of ours that is open for writing would be in whatever another test
+    /// starts at that moment, until that is executed, and the kernel executes nothing that somebody can write to.
+    pub(crate) fn init(&self, program: &Path) {
+        let copied = Command::new("cp").arg(program).arg(self.path("port/init")).status().unwrap();
+        assert!(copied.success(), "cannot copy `{}`: {copied}", program.display());
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
