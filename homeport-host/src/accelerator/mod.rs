@@ -26,6 +26,7 @@ pub use nft::Nftables;
 pub use obstacle::Obstacle;
 
 use std::fmt::Debug;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use homeport_router::{Backend, ContainerId, RefusedBecause, RouteId, Router};
@@ -47,6 +48,11 @@ pub trait Accelerator: Debug + Send + Sync {
     /// Takes up what an earlier daemon left, so that nothing of it leads anywhere any more, and its connections are known as far
     /// as their containers are. Called once, before anything else is.
     fn begin(&self) -> Result<(), AcceleratorError>;
+
+    /// Duplicates of the public sockets that what an earlier daemon left listens on still; none where it listens on none itself.
+    fn sockets(&self) -> Vec<(RouteId, OwnedFd)> {
+        Vec::new()
+    }
 
     /// Makes everything as it has to be for exactly these, whatever it is now. The same again changes nothing for any client.
     fn apply(&self, wanted: &[Front]) -> Result<(), AcceleratorError>;

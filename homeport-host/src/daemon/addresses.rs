@@ -59,12 +59,13 @@ impl Addresses {
         &self.router
     }
 
-    /// Takes up what a holder has of these, and lets the rest go. What it has for another address is not taken: the kernel says
-    /// where a socket listens, and the ledger where it should.
+    /// Takes up what a holder has of these, and lets the rest go; where there was none, what leads clients past the router has the
+    /// sockets still. What either has for another address is not taken: the kernel says where a socket listens, and the ledger
+    /// where it should.
     pub(super) fn take_up(&self, wanted: &[(RouteId, ListenAddress)]) {
         self.fronts.begin();
-        let Some(holder) = &self.holder else { return };
-        for offer in holder.offers() {
+        let offers = self.holder.as_ref().map(|holder| holder.offers()).unwrap_or_default();
+        for offer in offers {
             if !wanted.iter().any(|(id, address)| *id == offer.id && *address == offer.address) {
                 say(&format!("route `{}` is no more at `{}`: its socket is closed", offer.id, offer.address));
                 continue;
@@ -73,7 +74,18 @@ impl Addresses {
                 say(&format!("route `{}` is bound anew: {error}", offer.id));
             }
         }
-        holder.taken(&self.router.listening());
+        let bound = self.router.listening();
+        for (id, socket) in self.fronts.sockets() {
+            let wanted = wanted.iter().find(|(wanted, _)| *wanted == id);
+            let Some((_, address)) = wanted.filter(|_| !bound.iter().any(|socket| socket.id == id)) else { continue };
+            match self.router.adopt(&id, *address, socket) {
+                Ok(_) => say(&format!("route `{id}` has its socket back from what leads clients past the daemon")),
+                Err(error) => say(&format!("route `{id}` is bound anew: {error}")),
+            }
+        }
+        if let Some(holder) = &self.holder {
+            holder.taken(&self.router.listening());
+        }
         self.tell_holder();
     }
 

@@ -5,6 +5,7 @@ mod steps;
 mod told;
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,12 @@ impl Fronts {
                 say(&error.to_string());
             }
         }
+    }
+
+    /// The public sockets that what an earlier daemon left listens on still.
+    pub(super) fn sockets(&self) -> Vec<(RouteId, OwnedFd)> {
+        let _state = self.lock();
+        self.accelerators.iter().flat_map(Accelerator::sockets).collect()
     }
 
     /// Leads past the router what has to be led so, as routes are now, and nothing else. When this returns, no connection begins

@@ -1,6 +1,6 @@
 //! A haproxy outlives the daemon that started it, and the next one goes on with it.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
 use homeport_host::accelerator::{Accelerator as _, Drift, Haproxy};
@@ -11,18 +11,18 @@ use tokio::time::sleep;
 use crate::load::Load;
 use crate::stage::{Container, PATIENCE, Stage, ask, limits, router};
 
-/// The next daemon, which has the public socket from a holder.
-fn next(stage: &mut Stage, socket: std::os::fd::OwnedFd) -> Stage {
+/// The next daemon, which has the public socket from a holder, or from the haproxy.
+fn next(stage: &mut Stage, socket: impl FnOnce(&Haproxy) -> OwnedFd) -> Stage {
     let next = router(Limits { left_waiting: PATIENCE, ..limits() });
     let haproxy = std::sync::Arc::new(Haproxy::new(&stage.layout));
     haproxy.stand_before(&next);
     block_in_place(|| haproxy.begin()).unwrap();
-    next.adopt(&stage.id, stage.listen, socket).unwrap();
+    next.adopt(&stage.id, stage.listen, socket(&haproxy)).unwrap();
     next.set_rules(&stage.id, RouteRules { backend: Backend::Haproxy, ..RouteRules::default() }).unwrap();
     stage.succeeded_by(next, haproxy)
 }
 
-fn duplicate(stage: &Stage) -> std::os::fd::OwnedFd {
+fn duplicate(stage: &Stage) -> OwnedFd {
     stage.router.listening()[0].as_fd().try_clone_to_owned().unwrap()
 }
 
@@ -37,7 +37,7 @@ async fn the_next_daemon_goes_on_with_what_there_is() {
     // Nobody but the haproxy is there, as after a crash.
     sleep(Duration::from_millis(500)).await;
     let adopted = tokio::time::Instant::now();
-    let second = next(&mut stage, socket);
+    let second = next(&mut stage, |_| socket);
     drop(stage);
     // Nothing is known of the container yet: clients wait, and who is connected stays.
     second.flows_when(&[("a", 10)]).await;
@@ -59,6 +59,30 @@ async fn the_next_daemon_goes_on_with_what_there_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nobody_kept_the_socket_the_haproxy_gives_it_back() {
+    let container = Container::start("a");
+    let mut stage = Stage::leading_to(&container);
+    let load = Load::by_the_haproxy(&stage, "a").await;
+    let before = stage.processes();
+    stage.router.stop_accepting().await;
+    let id = stage.id.clone();
+    let second = next(&mut stage, |haproxy| {
+        let [(of, socket)] = <[_; 1]>::try_from(haproxy.sockets()).unwrap();
+        assert_eq!(of, id);
+        socket
+    });
+    drop(stage);
+    second.point(&container);
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!((second.look(), second.processes()), (Drift::None, before));
+    let told = load.end().await;
+    told.assert_all_served();
+    assert_eq!(told.broken, 0);
+    block_in_place(|| second.haproxy.give_up()).unwrap();
+    assert_eq!(second.haproxy.sockets().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_with_another_socket_than_the_route_is_ended() {
     let container = Container::start("a");
     let mut stage = Stage::leading_to(&container);
@@ -66,7 +90,7 @@ async fn one_with_another_socket_than_the_route_is_ended() {
     // Nobody has kept the socket: the address is bound anew, as soon as it is free.
     stage.router.shut_down().await;
     let again = std::net::TcpListener::bind(stage.address).unwrap();
-    let second = next(&mut stage, again.into());
+    let second = next(&mut stage, |_| again.into());
     drop(stage);
     assert_eq!(second.look(), Drift::None);
     assert_eq!(second.processes().len(), 0);

@@ -1,6 +1,7 @@
 //! Owns the haproxies of all routes, as the daemon has them: which routes have one, and what is asked of each.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -148,6 +149,11 @@ impl Accelerator for Haproxy {
             }
         }
         done
+    }
+
+    fn sockets(&self) -> Vec<(RouteId, OwnedFd)> {
+        let state = self.lock();
+        state.posts.iter().filter_map(|(id, post)| Some((id.clone(), post.public_socket()?))).collect()
     }
 
     fn apply(&self, wanted: &[Front]) -> Result<(), AcceleratorError> {

@@ -135,6 +135,15 @@ impl Post {
         self.processes.iter_mut().find(|one| one.phase() == Phase::Serving)
     }
 
+    /// A duplicate of the public socket that these have, from the one that serves where one does; `None` where none has it, or gives
+    /// it.
+    pub(super) fn public_socket(&self) -> Option<OwnedFd> {
+        let has_it = |one: &&Process| !matches!(one.phase(), Phase::Leaving(_));
+        let mut all: Vec<&Process> = self.processes.iter().filter(has_it).collect();
+        all.sort_by_key(|one| one.phase() != Phase::Serving);
+        all.into_iter().find_map(|one| one.public_socket().ok())
+    }
+
     /// Gives the router its way in, where it does not have it yet and has the route.
     pub(super) fn join(&mut self) -> io::Result<()> {
         let (Some(hold), Some(router)) = (&self.hold, &self.router) else { return Ok(()) };

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 use homeport_router::{ContainerId, RefusedBecause, Target};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::net::sockopt::socket_acceptconn;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open, pidfd_send_signal};
 
 use super::admin::Admin;
 use super::answers::{counts, pending, refused, servers};
@@ -34,6 +35,9 @@ const SHORT_CLIENTS: Duration = Duration::from_millis(50);
 const DIES: Duration = Duration::from_secs(5);
 /// How long connections are carried by one that accepts nobody any more.
 const LONGEST: Duration = Duration::from_hours(24);
+
+/// The descriptor by which each has the public socket.
+const PUBLIC_SOCKET: i32 = 0;
 
 /// Has it accept nobody while it has a connection.
 const ONE_CLIENT: &str = "set maxconn global 1";
@@ -193,8 +197,18 @@ impl Process {
 
     /// Whether its public socket is the one with this number of the kernel's.
     pub(super) fn listens_on(&self, inode: u64) -> bool {
-        let link = fs::read_link(format!("/proc/{}/fd/0", self.pid.as_raw_nonzero()));
+        let link = fs::read_link(format!("/proc/{}/fd/{PUBLIC_SOCKET}", self.pid.as_raw_nonzero()));
         link.is_ok_and(|link| link.as_os_str() == format!("socket:[{inode}]").as_str())
+    }
+
+    /// A duplicate of its public socket.
+    ///
+    /// # Errors
+    /// It has ended, or let the socket go.
+    pub(super) fn public_socket(&self) -> io::Result<OwnedFd> {
+        let socket = pidfd_getfd(&self.pidfd, PUBLIC_SOCKET, PidfdGetfdFlags::empty())?;
+        // Where it is not one that listens any more, it is of no use.
+        if socket_acceptconn(&socket)? { Ok(socket) } else { Err(ErrorKind::NotConnected.into()) }
     }
 
     /// Leads new clients to this container, if there is a place for it. When they are, no connection begins with an earlier one any
