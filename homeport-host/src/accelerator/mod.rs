@@ -17,6 +17,7 @@ mod front;
 mod haproxy;
 mod nft;
 mod obstacle;
+mod total;
 
 pub use decide::{Offer, Offers, Way, decide};
 pub use error::AcceleratorError;
@@ -24,12 +25,13 @@ pub use front::{Asked, Drift, Flow, Flows, Front};
 pub use haproxy::Haproxy;
 pub use nft::Nftables;
 pub use obstacle::Obstacle;
+pub use total::Total;
 
 use std::fmt::Debug;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use homeport_router::{Backend, ContainerId, RefusedBecause, RouteId, Router};
+use homeport_router::{Backend, ContainerId, RouteId, Router};
 
 use crate::layout::Layout;
 
@@ -76,8 +78,9 @@ pub trait Accelerator: Debug + Send + Sync {
     /// The connections that it carries, of each route with each container.
     fn flows(&self) -> Flows;
 
-    /// Whom it refused by the rules of a route, by why; none where all whom it does not let in come to the router.
-    fn refused(&self) -> Vec<(RouteId, RefusedBecause)> {
+    /// What it has counted of each route since the daemon began, as it was told by the last [`flows`](Self::flows); nothing of
+    /// what it does not count.
+    fn totals(&self) -> Vec<(RouteId, Total)> {
         Vec::new()
     }
 

@@ -187,8 +187,8 @@ impl Fronts {
     pub(super) fn told_if_counted(&self, routes: Vec<RouteStatus>) -> Result<Vec<RouteStatus>, Vec<RouteStatus>> {
         let state = self.lock();
         let flows = self.flows();
-        let refused: Vec<_> = self.accelerators.iter().flat_map(Accelerator::refused).collect();
-        let told = told::with_refused(told::with_carried(routes, &state, &flows.known), &refused);
+        let totals: Vec<_> = self.accelerators.iter().flat_map(Accelerator::totals).collect();
+        let told = told::with_totals(told::with_carried(routes, &state, &flows.known), &totals);
         if flows.missing.is_empty() { Ok(told) } else { Err(told) }
     }
 

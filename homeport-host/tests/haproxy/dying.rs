@@ -145,8 +145,10 @@ async fn one_that_hangs_for_a_moment_keeps_its_connections() {
     assert_eq!((flows.known.len(), flows.missing.len()), (0, 1), "{flows:?}");
     assert_eq!(ask(stage.address, None).await.unwrap(), "a");
     signal(&stage, Signal::CONT, 'S').await;
-    stage.flows_when(&[("a", 1)]).await;
+    // Until it is looked at again nobody waits for it.
+    assert_eq!(block_in_place(|| stage.haproxy.flows()).missing.len(), 1);
     assert_eq!(block_in_place(|| stage.look()), Drift::None);
+    stage.flows_when(&[("a", 1)]).await;
     stays.write_all(b"x").await.unwrap();
     let mut answer = [0; 2];
     timeout(PATIENCE, stays.read_exact(&mut answer)).await.unwrap().unwrap();

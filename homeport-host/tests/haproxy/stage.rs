@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
-use homeport_host::accelerator::{Accelerator as _, Drift, Front, Haproxy};
+use homeport_host::accelerator::{Accelerator as _, Drift, Front, Haproxy, Total};
 use homeport_host::layout::Layout;
 use homeport_router::{
     Announcement, Backend, DescriptorLimit, Limits, ListenAddress, ListenHost, RefusedBecause, RouteId, RouteRules,
@@ -115,8 +115,14 @@ impl Stage {
         self.set_rules(RouteRules { backend: Backend::Haproxy, ..rules });
     }
 
+    /// What the haproxies of the route have counted by now.
+    pub(crate) fn total(&self) -> Total {
+        block_in_place(|| self.haproxy.flows());
+        self.haproxy.totals().into_iter().map(|(_, total)| total).next().unwrap()
+    }
+
     pub(crate) fn refused(&self) -> RefusedBecause {
-        block_in_place(|| self.haproxy.refused()).into_iter().map(|(_, because)| because).next().unwrap()
+        self.total().refused
     }
 
     /// The same place with another daemon in it; this one gives nothing up.

@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use homeport_core::unit::PortNumber;
-use homeport_host::accelerator::{Accelerator as _, Drift};
-use homeport_router::{Backend, ListenAddress, ListenHost, RefusedBecause, RouteRules};
+use homeport_host::accelerator::{Accelerator as _, Drift, Haproxy, Total};
+use homeport_router::{Backend, ListenAddress, ListenHost, Moved, RefusedBecause, RouteRules};
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 
@@ -200,4 +200,33 @@ async fn three_times_as_many_may_wait_as_can_be_connected_and_all_are_served() {
         assert_eq!(client.await.unwrap().unwrap(), "a");
     }
     assert_eq!((stage.refused(), stage.router.status()[0].refused), (RefusedBecause::default(), 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_carried_is_counted_also_when_it_has_ended_and_by_one_that_is_gone() {
+    let container = Container::start("a");
+    let mut stage = Stage::leading_to(&container);
+    let serve = async |stage: &Stage, number: u64| {
+        for _ in 0..number {
+            assert_eq!(ask(stage.address, None).await.unwrap(), "a");
+        }
+    };
+    serve(&stage, 5).await;
+    // Each client says `ping` and hears `aping`.
+    let counted = |number: u64| Total {
+        accepted: number,
+        moved: Moved { from_clients: 4 * number, to_clients: 5 * number },
+        ..Total::default()
+    };
+    assert_eq!((stage.total(), stage.flows()), (counted(5), vec![]));
+    // Another process serves from then on.
+    stage.rule(RouteRules { connections: NonZeroU32::new(50), ..RouteRules::default() });
+    stage.processes_when(1).await;
+    serve(&stage, 3).await;
+    assert_eq!(stage.total(), counted(8));
+    // The next daemon counts from its own beginning.
+    let again = Haproxy::new(&stage.layout);
+    again.stand_before(&stage.router);
+    block_in_place(|| again.begin()).unwrap();
+    assert_eq!(again.totals(), [(stage.id.clone(), Total::default())]);
 }

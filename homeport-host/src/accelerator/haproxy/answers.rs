@@ -49,13 +49,21 @@ pub(super) fn servers(text: &str) -> Option<BTreeMap<String, Server>> {
     Some(found)
 }
 
-/// What is counted of each slot, from `show stat`; `None` where that is no such answer.
-pub(super) fn counts(text: &str) -> Option<BTreeMap<Slot, Count>> {
+/// What is counted of each slot, from `show stat`, and of whom was refused, from `show table` right after it; `None` where that is
+/// no such answer.
+pub(super) fn told(text: &str) -> Option<(BTreeMap<Slot, Count>, RefusedBecause)> {
+    // Each says first what it is.
+    let (counted, table) = text.split_once("# table: ")?;
+    Some((counts(counted)?, refused(table)))
+}
+
+fn counts(text: &str) -> Option<BTreeMap<Slot, Count>> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let names: Vec<&str> = lines.next()?.strip_prefix("# ")?.split(',').collect();
     let column = |name: &str| names.iter().position(|found| *found == name);
     let (backend, name) = (column("pxname")?, column("svname")?);
-    let (current, from_clients, to_clients) = (column("scur")?, column("bin")?, column("bout")?);
+    let (current, all) = (column("scur")?, column("stot")?);
+    let (from_clients, to_clients) = (column("bin")?, column("bout")?);
     let mut found = BTreeMap::new();
     for line in lines {
         let fields: Vec<&str> = line.split(',').collect();
@@ -64,6 +72,7 @@ pub(super) fn counts(text: &str) -> Option<BTreeMap<Slot, Count>> {
             let number = |column: usize| fields.get(column)?.parse::<u64>().ok();
             let count = Count {
                 connections: usize::try_from(number(current)?).ok()?,
+                accepted: number(all)?,
                 from_clients: number(from_clients)?,
                 to_clients: number(to_clients)?,
             };
@@ -88,8 +97,8 @@ pub(super) fn pending(text: &str, slots: &[Slot]) -> Vec<String> {
     own.filter_map(|line| line.split_once(':')).map(|(session, _)| session.to_owned()).collect()
 }
 
-/// How many clients were refused, by why, from `show table`; none where nobody has come yet.
-pub(super) fn refused(text: &str) -> RefusedBecause {
+/// None where nobody has come yet.
+fn refused(text: &str) -> RefusedBecause {
     let fields = text.split_whitespace().filter_map(|field| field.strip_prefix("gpc")?.split_once('='));
     let counters: BTreeMap<&str, u64> =
         fields.filter_map(|(number, count)| Some((number, count.parse().ok()?))).collect();

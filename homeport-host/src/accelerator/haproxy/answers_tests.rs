@@ -18,7 +18,7 @@ const SERVERS: &str = "\
 const STAT: &str = "\
 # pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,
 f,FRONTEND,,,3,3,1000,4,2,56,0,0,0,,,,,OPEN,
-r,n1,0,0,1,1,,1,12,34,,0,,0,0,0,0,DRAIN,
+r,n1,0,0,1,1,,5,12,34,,0,,0,0,0,0,DRAIN,
 r,b2,0,0,7,9,,1,18446744073709551615,0,,0,,0,0,0,0,MAINT,
 r,hold,0,0,0,1,,1,2,56,,0,,0,0,0,0,no check,
 r,BACKEND,0,0,3,3,100,4,2,56,0,0,,0,0,0,0,UP,
@@ -58,8 +58,8 @@ fn servers_are_read_by_the_names_of_columns() {
 #[test]
 fn only_slots_are_counted_and_a_line_that_lacks_a_number_is_no_answer() {
     let found: Vec<_> = counts(STAT).unwrap().into_iter().collect();
-    let first = Count { connections: 1, from_clients: 12, to_clients: 34 };
-    let second = Count { connections: 7, from_clients: u64::MAX, to_clients: 0 };
+    let first = Count { connections: 1, accepted: 5, from_clients: 12, to_clients: 34 };
+    let second = Count { connections: 7, accepted: 1, from_clients: u64::MAX, to_clients: 0 };
     assert_eq!(found, [(slot("n1"), first), (slot("b2"), second)]);
     assert_eq!(counts("Unknown command\n"), None);
     assert_eq!(counts(&STAT.replace("r,n1,0,0,1,", "r,n1,0,0,,")), None);
@@ -80,13 +80,18 @@ fn who_was_refused_is_read_from_the_counters_and_who_came_in_is_not() {
     let wanted = RefusedBecause { not_allowed: 1, source_full: 2, too_fast: 17, ..RefusedBecause::default() };
     assert_eq!(refused(text), wanted);
     assert_eq!(refused("# table: door, type: integer, size:16, used:0\n"), RefusedBecause::default());
+    let (counts, refused) = told(&format!("{STAT}{text}\n")).unwrap();
+    assert_eq!((counts.len(), refused), (2, wanted));
+    for half in [STAT, text, ""] {
+        assert_eq!(told(half), None, "{half}");
+    }
 }
 
 proptest! {
     #[test]
     fn no_answer_makes_the_reading_fail(text in "[a-z0-9_,:# =\\[\\]\\n-]{0,200}") {
         let all = [slot("n1")];
-        drop((servers(&text), counts(&text), pending(&text, &all), refused(&text)));
+        drop((servers(&text), counts(&text), pending(&text, &all), told(&text)));
         for real in [SERVERS, STAT, SESSIONS] {
             let cut = format!("{}{text}", &real[..real.len() / 2]);
             drop((servers(&cut), counts(&cut), pending(&cut, &all)));

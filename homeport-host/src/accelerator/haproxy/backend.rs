@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use homeport_core::manifest::Transport;
-use homeport_router::{AccessLog, Backend, ContainerId, RefusedBecause, RouteId, RouteRules, Router, SourceAddress};
+use homeport_router::{AccessLog, Backend, ContainerId, RouteId, RouteRules, Router, SourceAddress};
 
 use super::post::{Found, Post, is_wanted};
 use super::program::{OLDEST, Program, Version};
-use crate::accelerator::{Accelerator, AcceleratorError, Asked, Drift, Flows, Front, Obstacle, Offer};
+use crate::accelerator::{Accelerator, AcceleratorError, Asked, Drift, Flows, Front, Obstacle, Offer, Total};
 use crate::layout::Layout;
 
 /// The haproxies of one HomePort.
@@ -209,8 +209,8 @@ impl Accelerator for Haproxy {
         self.lock().posts.values_mut().map(Post::flows).fold(Flows::default(), Flows::and)
     }
 
-    fn refused(&self) -> Vec<(RouteId, RefusedBecause)> {
-        self.lock().posts.iter_mut().map(|(id, post)| (id.clone(), post.refused())).collect()
+    fn totals(&self) -> Vec<(RouteId, Total)> {
+        self.lock().posts.iter().map(|(id, post)| (id.clone(), post.total())).collect()
     }
 
     fn end_flows(&self, id: &RouteId, container: &ContainerId) -> Result<usize, AcceleratorError> {

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use homeport_router::{
-    Accepts, Backend, Change, ContainerId, Listening, Moved, RefusedBecause, RouteId, RouteState, RouteStatus, Router,
-    SocketNumber,
+    Accepts, Backend, Change, ContainerId, Listening, Moved, RouteId, RouteState, RouteStatus, Router, SocketNumber,
 };
 
 use super::config::Config;
@@ -17,7 +16,7 @@ use super::place;
 use super::process::{Led, Phase, Process};
 use super::program::Program;
 use super::source::Source;
-use crate::accelerator::{AcceleratorError, Flow, Flows, Front};
+use crate::accelerator::{AcceleratorError, Flow, Flows, Front, Total};
 
 /// One that does not answer at so many looks in a row hangs; until then the machine may be busy, and nobody had to tell it anything.
 const SILENT: u32 = 10;
@@ -42,8 +41,8 @@ pub(super) struct Post {
     processes: Vec<Process>,
     /// Not before then is one started again.
     rests_until: Option<Instant>,
-    /// Whom those refused that have ended.
-    refused: RefusedBecause,
+    /// What those counted that have ended.
+    ended: Total,
     /// At how many looks in a row the one that serves has not answered.
     silent: u32,
     /// What happened that nobody was told yet.
@@ -110,9 +109,9 @@ impl Post {
     }
 
     fn of(id: RouteId, dir: PathBuf, router: Option<Router>, hold: UnixListener, processes: Vec<Process>) -> Self {
-        let (socket, rests_until, refused) = (None, None, RefusedBecause::default());
+        let (socket, rests_until, ended) = (None, None, Total::default());
         let (silent, untold) = (0, Vec::new());
-        Self { id, dir, router, socket, hold: Some(hold), processes, rests_until, refused, silent, untold }
+        Self { id, dir, router, socket, hold: Some(hold), processes, rests_until, ended, silent, untold }
     }
 
     pub(super) const fn id(&self) -> &RouteId {
@@ -280,17 +279,17 @@ impl Post {
         self.bury(own);
     }
 
-    /// Ends these, and remembers whom they refused.
+    /// Ends these, and remembers what they had counted.
     fn bury(&mut self, processes: Vec<Process>) {
-        for mut process in processes {
-            self.refused = sum(self.refused, process.refused());
+        for process in processes {
+            self.ended = self.ended.and(process.total());
             process.end();
         }
     }
 
-    /// Whom those in front of the route have refused, by why.
-    pub(super) fn refused(&mut self) -> RefusedBecause {
-        self.processes.iter_mut().map(Process::refused).fold(self.refused, sum)
+    /// What those in front of the route had counted when they were last asked for their connections.
+    pub(super) fn total(&self) -> Total {
+        self.processes.iter().map(Process::total).fold(self.ended, Total::and)
     }
 
     /// Ends all, with their connections, and leaves nothing behind.
@@ -340,8 +339,15 @@ impl Post {
     /// The connections that they have, with each container, as far as they tell.
     pub(super) fn flows(&mut self) -> Flows {
         let (id, mut all) = (self.id.clone(), Flows::default());
+        // One that did not answer when it was last looked at is not waited for again: whoever asks has the lock of all.
+        let is_silent = self.silent > 0;
         for process in self.alive() {
-            match process.carried() {
+            let carried = if is_silent && process.phase() == Phase::Serving {
+                Err("it has not answered for some time".to_owned())
+            } else {
+                process.carried()
+            };
+            match carried {
                 Ok(carried) => all.known.extend(carried.into_iter().map(|(container, count)| Flow {
                     id: id.clone(),
                     container,
@@ -365,19 +371,9 @@ impl Post {
     }
 
     /// Those that can be asked. One that has ended has no connection, and one that leaves only such as the router has as well.
-    fn alive(&mut self) -> impl Iterator<Item = &Process> {
+    fn alive(&mut self) -> impl Iterator<Item = &mut Process> {
         let can_be_asked = |one: &mut Process| !matches!(one.phase(), Phase::Leaving(_)) && !one.has_ended();
-        self.processes.iter_mut().filter_map(move |one| can_be_asked(one).then_some(&*one))
-    }
-}
-
-fn sum(one: RefusedBecause, other: RefusedBecause) -> RefusedBecause {
-    RefusedBecause {
-        closed: one.closed + other.closed,
-        full: one.full + other.full,
-        source_full: one.source_full + other.source_full,
-        too_fast: one.too_fast + other.too_fast,
-        not_allowed: one.not_allowed + other.not_allowed,
+        self.processes.iter_mut().filter_map(move |one| can_be_asked(one).then_some(one))
     }
 }
 

@@ -9,18 +9,19 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant, SystemTime};
 
-use homeport_router::{ContainerId, RefusedBecause, Target};
+use homeport_router::{ContainerId, Target};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_acceptconn;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open, pidfd_send_signal};
 
 use super::admin::Admin;
-use super::answers::{counts, pending, refused, servers};
+use super::answers::{pending, servers, told};
 use super::config::{BACKEND, DOOR, ROUTER, admin_socket};
 use super::place::{Kind, file_name, note, path, remove};
 use super::program::{Program, words};
 use super::slot::{Count, Lodger, Lodging, Slot};
+use crate::accelerator::Total;
 
 /// How long one may take until it answers.
 const START: Duration = Duration::from_secs(10);
@@ -78,7 +79,10 @@ pub(super) struct Process {
     lodging: Lodging,
     phase: Phase,
     since: Instant,
-    refused: RefusedBecause,
+    /// What it had counted when it was last asked.
+    counted: Total,
+    /// What it had counted before this daemon knew it.
+    before: Total,
 }
 
 impl Process {
@@ -138,8 +142,9 @@ impl Process {
             Err(error) => return Err(end_child(child, error.to_string())),
         };
         let (lodging, phase, since) = (Lodging::default(), Phase::Serving, Instant::now());
-        let (dir, child, refused) = (dir.to_owned(), Some(child), RefusedBecause::default());
-        Ok(Self { dir, number, admin, pid, pidfd, child, configuration, lodging, phase, since, refused })
+        let (dir, child, counted) = (dir.to_owned(), Some(child), Total::default());
+        let before = counted;
+        Ok(Self { dir, number, admin, pid, pidfd, child, configuration, lodging, phase, since, counted, before })
     }
 
     /// Finds one again that another daemon started; `None` where it has ended, of which nothing is left then.
@@ -169,12 +174,17 @@ impl Process {
         let lodging = lodging.and_then(|note| serde_json::from_slice(&note).ok()).unwrap_or_default();
         let fading = fs::metadata(path(dir, number, Kind::Fading)).and_then(|facts| facts.modified());
         let phase = fading.map_or(Phase::Serving, Phase::Fading);
-        let (dir, since, refused) = (dir.to_owned(), Instant::now(), RefusedBecause::default());
-        let found = Self { dir, number, admin, pid, pidfd, child: None, configuration, lodging, phase, since, refused };
+        let (dir, child, since) = (dir.to_owned(), None, Instant::now());
+        let (counted, before) = (Total::default(), Total::default());
+        let mut found =
+            Self { dir, number, admin, pid, pidfd, child, configuration, lodging, phase, since, counted, before };
         if matches!(phase, Phase::Fading(_)) {
             // Whoever noted that it fades may have died before it said so.
             found.ask(&[ONE_CLIENT.to_owned()]).ok();
         }
+        // Of one that does not answer now, all that it has counted is taken to be of this daemon's time.
+        found.counts().ok();
+        found.before = found.counted;
         Ok(Some(found))
     }
 
@@ -299,29 +309,29 @@ impl Process {
         })
     }
 
-    /// Whom it has refused since it began, by why; what it said last where it says nothing any more. Whom one refuses between
-    /// being told to leave and hearing so is counted by nobody.
-    pub(super) fn refused(&mut self) -> RefusedBecause {
-        let can_be_asked = !matches!(self.phase, Phase::Leaving(_));
-        if let Some(Ok(said)) = can_be_asked.then(|| self.ask(&[format!("show table {DOOR}")])) {
-            self.refused = refused(&said);
-        }
-        self.refused
+    /// What it had counted of this daemon's time when it was last asked for its connections. What comes between that and its end
+    /// is counted by nobody.
+    pub(super) fn total(&self) -> Total {
+        self.counted.since(self.before)
     }
 
-    fn counts(&self) -> Result<BTreeMap<Slot, Count>, String> {
-        let said = self.ask(&[format!("show stat {BACKEND} 4 -1")])?;
-        counts(&said).ok_or_else(|| format!("it tells no counts: {}", words(&said)))
+    fn counts(&mut self) -> Result<BTreeMap<Slot, Count>, String> {
+        let said = self.ask(&[format!("show stat {BACKEND} 4 -1"), format!("show table {DOOR}")])?;
+        let (counts, refused) = told(&said).ok_or_else(|| format!("it tells no counts: {}", words(&said)))?;
+        let own = Total { refused, ..Total::default() };
+        self.counted = counts.values().map(Count::total).fold(own, Total::and);
+        Ok(counts)
     }
 
     /// Whose clients it has, container by container, with what they have moved.
-    pub(super) fn carried(&self) -> Result<Vec<(ContainerId, Count)>, String> {
+    pub(super) fn carried(&mut self) -> Result<Vec<(ContainerId, Count)>, String> {
         let counts = self.counts()?;
         let of = |(slot, lodger): (&Slot, &Lodger)| {
             let count = counts.get(slot).copied().unwrap_or_default();
             let since = |now: u64, before: u64| now.saturating_sub(before);
             let moved = Count {
                 connections: count.connections,
+                accepted: count.accepted,
                 from_clients: since(count.from_clients, lodger.before.from_clients),
                 to_clients: since(count.to_clients, lodger.before.to_clients),
             };
@@ -331,7 +341,7 @@ impl Process {
     }
 
     /// Ends the connections with the container, and returns their number.
-    pub(super) fn end_with(&self, container: &ContainerId) -> Result<usize, String> {
+    pub(super) fn end_with(&mut self, container: &ContainerId) -> Result<usize, String> {
         let counts = self.counts()?;
         let own = self.lodging.lodgers.iter().filter(|(_, lodger)| lodger.target.container == *container);
         let busy: Vec<(Slot, usize)> = own
@@ -364,7 +374,6 @@ impl Process {
     /// router it carries to the end.
     pub(super) fn leave_when_empty(&mut self) -> Phase {
         let Phase::Fading(since) = self.phase else { return self.phase };
-        self.refused();
         let is_empty = self.counts().is_ok_and(|counts| counts.values().all(|count| count.connections == 0));
         if is_empty && pidfd_send_signal(&self.pidfd, Signal::USR1).is_ok() {
             self.phase = Phase::Leaving(since);

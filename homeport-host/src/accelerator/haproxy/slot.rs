@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use homeport_router::{Announcement, Target};
+use homeport_router::{Announcement, Moved, Target};
 use serde::{Deserialize, Serialize};
+
+use crate::accelerator::Total;
 
 /// How many slots there are of each kind.
 pub(super) const OF_EACH: u8 = 4;
@@ -101,10 +103,21 @@ impl Ord for Slot {
 pub(super) struct Count {
     /// Connections that are there now, those that are being made among them.
     pub(super) connections: usize,
-    /// Bytes to containers since the haproxy began.
+    /// Connections since the haproxy began.
+    #[serde(default)]
+    pub(super) accepted: u64,
+    /// Bytes to containers since then.
     pub(super) from_clients: u64,
     /// Bytes from containers.
     pub(super) to_clients: u64,
+}
+
+impl Count {
+    /// The same, as a part of what is counted of a route.
+    pub(super) fn total(&self) -> Total {
+        let moved = Moved { from_clients: self.from_clients, to_clients: self.to_clients };
+        Total { accepted: self.accepted, moved, ..Total::default() }
+    }
 }
 
 /// Who has a slot.
@@ -181,7 +194,7 @@ mod tests {
     fn a_container_that_is_led_to_again_has_its_slot_and_a_busy_one_is_left_alone() {
         let (a, b) = (target(1, Announcement::None), target(2, Announcement::None));
         let [first, second] = [0, 1].map(|at| Slot::all().nth(at).unwrap());
-        let busy = Count { connections: 1, from_clients: 5, to_clients: 7 };
+        let busy = Count { connections: 1, accepted: 3, from_clients: 5, to_clients: 7 };
         let counts = BTreeMap::from([(first, busy)]);
         let lodging = Lodging::default();
         assert_eq!(lodging.slot_for(&a, &BTreeMap::new()), Some(first));

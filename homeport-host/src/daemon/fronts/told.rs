@@ -5,7 +5,7 @@ use homeport_router::{
 };
 
 use super::State;
-use crate::accelerator::{Flow, Obstacle, Way, decide};
+use crate::accelerator::{Flow, Obstacle, Total, Way, decide};
 
 /// These routes, as they were told by the router, with the connections that go past it, what carries their new clients, and why
 /// that is not what is wished for.
@@ -13,18 +13,17 @@ pub(super) fn with_carried(routes: Vec<RouteStatus>, state: &State, flows: &[Flo
     routes.into_iter().map(|status| one(status, state, flows)).collect()
 }
 
-/// These routes, with those who were refused before they came to the router.
-pub(super) fn with_refused(mut routes: Vec<RouteStatus>, refused: &[(RouteId, RefusedBecause)]) -> Vec<RouteStatus> {
+/// These routes, with what was counted of clients that never came to the router.
+pub(super) fn with_totals(mut routes: Vec<RouteStatus>, totals: &[(RouteId, Total)]) -> Vec<RouteStatus> {
     for status in &mut routes {
-        for (_, more) in refused.iter().filter(|(id, _)| *id == status.id) {
-            let RefusedBecause { closed, full, source_full, too_fast, not_allowed } = *more;
-            status.refused += closed + full + source_full + too_fast + not_allowed;
-            let because = &mut status.refused_because;
-            because.closed += closed;
-            because.full += full;
-            because.source_full += source_full;
-            because.too_fast += too_fast;
-            because.not_allowed += not_allowed;
+        for (_, more) in totals.iter().filter(|(id, _)| *id == status.id) {
+            let moved = Moved { from_clients: status.bytes_from_clients, to_clients: status.bytes_to_clients };
+            let own = Total { accepted: status.accepted, moved, refused: status.refused_because };
+            let Total { accepted, moved, refused } = own.and(*more);
+            let RefusedBecause { closed, full, source_full, too_fast, not_allowed } = refused;
+            status.refused = closed + full + source_full + too_fast + not_allowed;
+            (status.accepted, status.refused_because) = (accepted, refused);
+            (status.bytes_from_clients, status.bytes_to_clients) = (moved.from_clients, moved.to_clients);
         }
     }
     routes
@@ -115,15 +114,20 @@ mod tests {
     }
 
     #[test]
-    fn who_was_refused_in_front_of_the_router_is_counted_with_those_that_it_refused() {
+    fn who_never_came_to_the_router_is_counted_with_those_who_did() {
         let mut own = status(Backend::Haproxy);
+        (own.accepted, own.bytes_from_clients, own.bytes_to_clients) = (5, 100, 1_000);
         own.refused = 2;
         own.refused_because.full = 2;
-        let more = RefusedBecause { full: 1, not_allowed: 4, ..RefusedBecause::default() };
+        let refused = RefusedBecause { full: 1, not_allowed: 4, ..RefusedBecause::default() };
+        let more = Total { accepted: 7, moved: Moved { from_clients: 20, to_clients: 300 }, refused };
         let other = RouteId { instance: "bob".parse().unwrap(), ..own.id.clone() };
-        let told = with_refused(vec![own.clone()], &[(own.id.clone(), more), (other, more)]);
+        let told = with_totals(vec![own.clone()], &[(own.id.clone(), more), (other, more)]);
         let because = RefusedBecause { full: 3, not_allowed: 4, ..RefusedBecause::default() };
         assert_eq!((told[0].refused, told[0].refused_because), (7, because));
+        assert_eq!((told[0].accepted, told[0].bytes_from_clients, told[0].bytes_to_clients), (12, 120, 1_300));
+        let unchanged = with_totals(vec![own.clone()], &[]);
+        assert_eq!(unchanged, [own]);
     }
 
     #[test]
