@@ -290,6 +290,7 @@ impl Route {
         };
         // Before those who are open are counted: who gets a seat between the two counts in both, and never in none.
         let waiting = self.seats.waiting();
+        let last_error = self.traffic.last_error();
         let datagrams = (self.address.transport() == Transport::Udp).then(|| self.traffic.datagrams.told());
         let (open, limit, rules) = {
             let entrance = self.seats.entrance();
@@ -312,7 +313,8 @@ impl Route {
             bytes_from_clients: self.traffic.from_clients.get(),
             bytes_to_clients: self.traffic.to_clients.get(),
             datagrams,
-            last_error: self.traffic.last_error(),
+            last_error_seconds_ago: last_error.as_ref().map(|(ago, _)| ago.as_secs()),
+            last_error: last_error.map(|(_, text)| text),
             carried: None,
         })
     }

@@ -98,6 +98,9 @@ pub struct RouteStatus {
     pub datagrams: Option<Datagrams>,
     /// The last thing that went wrong; stays when it is past.
     pub last_error: Option<String>,
+    /// How long ago that was, when this was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_seconds_ago: Option<u64>,
     /// What carries its clients, where another backend than the router is wished for or has connections of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried: Option<Carried>,
@@ -129,6 +132,7 @@ impl RouteStatus {
             bytes_to_clients: 0,
             datagrams: (address.transport() == Transport::Udp).then(Datagrams::default),
             last_error: None,
+            last_error_seconds_ago: None,
             carried: None,
         }
     }
@@ -163,6 +167,7 @@ mod tests {
             bytes_to_clients: u64::MAX,
             datagrams: None,
             last_error: None,
+            last_error_seconds_ago: None,
             carried: None,
         };
         let json = serde_json::to_value(&status).unwrap();

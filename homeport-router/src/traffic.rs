@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::rules::RefusedBecause;
 use crate::status::Datagrams;
@@ -112,15 +113,17 @@ pub(crate) struct Traffic {
     pub(crate) from_clients: Counter,
     pub(crate) to_clients: Counter,
     pub(crate) datagrams: CountedDatagrams,
-    last_error: Mutex<Option<String>>,
+    last_error: Mutex<Option<(Instant, String)>>,
 }
 
 impl Traffic {
     pub(crate) fn went_wrong(&self, text: String) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), text));
     }
 
-    pub(crate) fn last_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What went wrong last, and how long ago.
+    pub(crate) fn last_error(&self) -> Option<(Duration, String)> {
+        let last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map(|(at, text)| (at.elapsed(), text.clone()))
     }
 }

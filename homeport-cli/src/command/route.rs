@@ -62,7 +62,9 @@ pub(super) fn top(context: &Context, args: &TopArgs) -> Result<Exit, Failure> {
         std::thread::sleep(every);
         let (after, now) = (routes(&host)?, Instant::now());
         let between = now.duration_since(since);
-        let report = RatesReport { seconds: between.as_secs_f64(), routes: rates(&before, &after, between) };
+        let not_held = after.iter().filter(|route| route.live.is_none()).cloned().collect();
+        let routes = rates(&before, &after, between);
+        let report = RatesReport { seconds: between.as_secs_f64(), routes, not_held };
         let text = match context.format() {
             Format::Text => render(Format::Text, &report),
             Format::Json => serde_json::to_string(&report).map(|line| line + "\n").map_err(io::Error::from),

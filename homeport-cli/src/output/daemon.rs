@@ -1,9 +1,12 @@
 //! Owns how the daemon is shown. Never asks it.
 
+use std::time::Duration;
+
 use homeport_host::daemon::{DaemonStatus, Draining, Restarted};
-use homeport_host::routes::{RouteState, RouteStatus};
+use homeport_host::routes::{RouteState, RouteStatus, Unbound};
 
 use super::Render;
+use super::amount::span;
 use super::page::Page;
 use super::table::Table;
 
@@ -30,6 +33,7 @@ impl DaemonReport {
                     status.pid, status.since, status.version
                 ));
                 drainers(page, &status.draining);
+                unbound(page, &status.unbound);
             }
         }
     }
@@ -54,7 +58,7 @@ impl Render for DaemonReport {
         table.write(page, "");
         for route in &status.routes {
             if let Some(error) = &route.last_error {
-                page.line(format_args!("{}: last error: {error}", route.id));
+                page.line(format_args!("{}: {}: {error}", route.id, last_error(route)));
             }
         }
     }
@@ -72,6 +76,19 @@ fn drainers(page: &mut Page, draining: &[Draining]) {
             one.pid, one.since, one.until
         ));
     }
+}
+
+/// One line about each address that clients should be able to come to and cannot.
+fn unbound(page: &mut Page, unbound: &[Unbound]) {
+    for Unbound { id, address, why } in unbound {
+        page.line(format_args!("`{id}` is not open at {address}: {why}; it is tried again every 5 s"));
+    }
+}
+
+/// What stands before the last thing that went wrong with a route: it stays when it is past, so when it was belongs to it.
+pub(super) fn last_error(route: &RouteStatus) -> String {
+    let ago = route.last_error_seconds_ago.map(|seconds| format!(", {} ago", span(Duration::from_secs(seconds))));
+    format!("last error{}", ago.unwrap_or_default())
 }
 
 /// What happens to a route's clients, in a few words.
@@ -100,6 +117,12 @@ impl<'a> DaemonRestarted<'a> {
             Restarted::TakenOver(status) => Self::Restarted(status),
         }
     }
+
+    /// Whether every address is open that should be.
+    pub(crate) fn has_all(&self) -> bool {
+        let (Self::Started(status) | Self::Restarted(status)) = self;
+        status.unbound.is_empty()
+    }
 }
 
 impl Render for DaemonRestarted<'_> {
@@ -107,10 +130,12 @@ impl Render for DaemonRestarted<'_> {
         match self {
             Self::Started(status) => {
                 page.line(format_args!("the daemon did not run; it runs as process {}", status.pid));
+                unbound(page, &status.unbound);
             }
             Self::Restarted(status) => {
                 page.line(format_args!("the daemon was restarted, and runs as process {}", status.pid));
                 drainers(page, &status.draining);
+                unbound(page, &status.unbound);
             }
         }
     }

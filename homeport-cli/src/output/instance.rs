@@ -196,9 +196,10 @@ impl InstanceReport {
             None => {}
         }
         for endpoint in closed(view) {
+            let why = view.why_closed.get(endpoint).map_or("the daemon does not hold its address", String::as_str);
+            page.line(format_args!("    `{endpoint}` is closed: {why}"));
             page.line(format_args!(
-                "    nobody holds the address of `{endpoint}`: a daemon that runs tries again every 5 s, and its log says who has it; \
-                 where none runs: homeport start {}",
+                "      a daemon that runs tries again every 5 s; where none runs: homeport start {}",
                 view.name
             ));
         }

@@ -1,7 +1,7 @@
 //! Owns the counters of public addresses in the text format that Prometheus and its kin read. Never asks the daemon.
 
 use homeport_host::operation::RouteView;
-use homeport_host::routes::{Datagrams, RefusedBecause, RouteState, RouteStatus};
+use homeport_host::routes::{Backend, Datagrams, RefusedBecause, RouteState, RouteStatus};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -90,6 +90,15 @@ impl MetricsReport {
             }
         }
         registry.register("state", "Whether the address is in the state, 1 or 0", states);
+        let carried = Family::<MoreLabels, Gauge>::default();
+        for (labels, live) in self.held() {
+            let by = live.carried.as_ref().map_or(Backend::Builtin, |carried| carried.by);
+            for backend in Backend::ALL {
+                let more = [("backend", backend.as_str())];
+                carried.get_or_create(&(labels.clone(), more)).set(i64::from(backend == by));
+            }
+        }
+        registry.register("carried_by", "Whether this carries new clients, 1 or 0", carried);
         let mut counter = |name: &str, help: &str, unit: Option<Unit>, value: fn(&RouteStatus) -> u64| {
             let family = Family::<Labels, Counter>::default();
             for (labels, live) in self.held() {
@@ -100,7 +109,9 @@ impl MetricsReport {
                 None => registry.register(name, help, family),
             }
         };
-        counter("accepted", "Clients that were accepted", None, |live| live.accepted);
+        counter("accepted", "Clients that were accepted; none of those that nftables carries", None, |live| {
+            live.accepted
+        });
         let refused = Family::<MoreLabels, Counter>::default();
         for (labels, live) in self.held() {
             for (why, number) in reasons(&live.refused_because) {
@@ -115,8 +126,12 @@ impl MetricsReport {
         }
         counter("failed", "Clients that were reset because the container was not reached", None, |live| live.failed);
         counter("idle", "Connections that were ended because nothing went over them", None, |live| live.idle);
-        counter("received", "What came from clients", Some(Unit::Bytes), |live| live.bytes_from_clients);
-        counter("sent", "What went to clients", Some(Unit::Bytes), |live| live.bytes_to_clients);
+        counter("received", "What came from clients; nothing of what nftables carries", Some(Unit::Bytes), |live| {
+            live.bytes_from_clients
+        });
+        counter("sent", "What went to clients; nothing of what nftables carries", Some(Unit::Bytes), |live| {
+            live.bytes_to_clients
+        });
         registry.register("refused", "Clients that were reset before they reached a container, by why", refused);
         registry.register("datagrams", "Datagrams, over UDP, by what became of them", datagrams);
         registry
@@ -141,6 +156,8 @@ fn saturated(count: usize) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use homeport_host::routes::{Carried, RouteRules};
+
     use super::super::{Format, render};
     use super::*;
 
@@ -153,13 +170,16 @@ mod tests {
             instance: instance.parse().unwrap(),
             endpoint: "ssh".parse().unwrap(),
             address: "*:2222".parse().unwrap(),
+            rules: RouteRules::default(),
             live,
+            why_closed: None,
         };
         let live: RouteStatus = serde_json::from_str(text).unwrap();
         let datagrams = Some(Datagrams { from_clients: 70, unreachable: 2, ..Datagrams::default() });
+        let carried = Some(Carried { by: Backend::Haproxy, obstacles: Vec::new(), connections: 0, moved: None });
         let names = RouteView {
             address: "*:53/udp".parse().unwrap(),
-            ..view("names", Some(RouteStatus { datagrams, ..live.clone() }))
+            ..view("names", Some(RouteStatus { datagrams, carried, ..live.clone() }))
         };
         let report = MetricsReport { routes: vec![view("alice", Some(live)), view("bob", None), names] };
         let text = render(Format::Text, &report).unwrap();
@@ -182,6 +202,15 @@ mod tests {
             assert!(text.lines().any(|line| line == wanted), "{wanted}\n{text}");
         }
         let of_names = r#"instance="names",endpoint="ssh",address="*:53/udp""#;
+        for (labels, backend, value) in [
+            (labels("alice").as_str(), "builtin", 1),
+            (labels("alice").as_str(), "nftables", 0),
+            (of_names, "haproxy", 1),
+            (of_names, "builtin", 0),
+        ] {
+            let wanted = format!("homeport_route_carried_by{{{labels},backend=\"{backend}\"}} {value}");
+            assert!(text.lines().any(|line| line == wanted), "{wanted}\n{text}");
+        }
         for (fate, value) in [("received", 70), ("sent", 0), ("unreachable", 2)] {
             let wanted = format!("homeport_route_datagrams_total{{{of_names},fate=\"{fate}\"}} {value}");
             assert!(text.lines().any(|line| line == wanted), "{wanted}\n{text}");

@@ -8,7 +8,7 @@ use homeport_core::entrypoint::{Condition, ServiceState, ServiceStatus, Status};
 use homeport_core::fault::Fault;
 use homeport_core::manifest;
 use homeport_core::unit::Seconds;
-use homeport_host::daemon::{DaemonStatus, Draining};
+use homeport_host::daemon::{DaemonStatus, Draining, Restarted};
 use homeport_host::image::PortImage;
 use homeport_host::ledger::ScheduleState;
 use homeport_host::operation::{
@@ -16,7 +16,7 @@ use homeport_host::operation::{
     RetiringView, RouteView, Running, ScheduleView, UnfinishedView, ValueOrigin, VolumeView,
 };
 use homeport_host::plan::{Kind, Plan, Step};
-use homeport_host::routes::RouteStatus;
+use homeport_host::routes::{RouteRules, RouteStatus, Unbound};
 
 use super::*;
 
@@ -85,6 +85,7 @@ fn view() -> InstanceView {
         created: "2026-01-02T03:04:05.000Z".parse().unwrap(),
         routes: BTreeMap::from([("ssh".parse().unwrap(), "127.0.0.1:2222".parse().unwrap())]),
         addresses: BTreeMap::from([("ssh".parse().unwrap(), AddressState::Open)]),
+        why_closed: BTreeMap::new(),
         protocols: BTreeMap::from([("ssh".parse().unwrap(), "ssh".to_owned())]),
         volumes: vec![VolumeView {
             name: "home".parse().unwrap(),
@@ -98,6 +99,13 @@ fn view() -> InstanceView {
         unfinished: None,
         status: Some(status()),
     }
+}
+
+/// One that it cannot have.
+fn unbound() -> Unbound {
+    let id = serde_json::json!({"instance": "bob", "endpoint": "web"});
+    let why = "`*:80` cannot be listened on: `nc` (process 7) holds it";
+    serde_json::from_value(serde_json::json!({"id": id, "address": "*:80", "why": why})).unwrap()
 }
 
 /// A route as the daemon tells it on its control socket.
@@ -287,10 +295,12 @@ fn an_instance_whose_address_is_closed_says_so_and_what_opens_it() {
         desired: desired.to_owned(),
         state: "ready, but `ssh` is closed".to_owned(),
         addresses: BTreeMap::from([("ssh".parse().unwrap(), address)]),
+        why_closed: BTreeMap::from([("ssh".parse().unwrap(), "process 7 (`nc`) holds it".to_owned())]),
         ..view()
     };
     let told = both(&StatusReport::one(view("running", AddressState::Closed), &public()));
-    let opens = "    nobody holds the address of `ssh`: a daemon that runs tries again every 5 s, and its log says who has it; where none runs: homeport start alice\n";
+    let opens = "    `ssh` is closed: process 7 (`nc`) holds it
+      a daemon that runs tries again every 5 s; where none runs: homeport start alice\n";
     assert!(told.contains(opens) && told.contains("\"ssh\": \"closed\""), "{told}");
     let list = |view| render(Format::Text, &ListReport { instances: vec![view] }).unwrap();
     let told = list(view("running", AddressState::Closed));
@@ -404,14 +414,36 @@ fn the_status_of_one_instance() {
     "#);
 }
 
-#[test]
-fn the_daemon() {
-    let status = DaemonStatus {
+fn daemon_status() -> DaemonStatus {
+    DaemonStatus {
         pid: 4711,
         version: "0.1.0".to_owned(),
         ledger: 2,
         since: "2026-01-02T03:04:05.000Z".parse().unwrap(),
         routes: vec![route_status()],
+        unbound: vec![],
+        draining: vec![],
+    }
+}
+
+#[test]
+fn an_address_that_the_daemon_cannot_have_is_told_of_it_and_of_its_restart() {
+    let status = DaemonStatus { unbound: vec![unbound()], ..daemon_status() };
+    let told = "`bob/web` is not open at *:80: `*:80` cannot be listened on: `nc` (process 7) holds it; \
+                it is tried again every 5 s\n";
+    for restarted in [Restarted::Started(Box::new(status.clone())), Restarted::TakenOver(Box::new(status.clone()))] {
+        let report = DaemonRestarted::of(&restarted);
+        assert!(render(Format::Text, &report).unwrap().ends_with(told) && !report.has_all());
+        let json: serde_json::Value = serde_json::from_str(&render(Format::Json, &report).unwrap()).unwrap();
+        assert_eq!(json["unbound"][0]["address"], "*:80");
+    }
+    assert!(render(Format::Text, &DaemonReport::new(Some(status))).unwrap().contains(told));
+    assert!(DaemonRestarted::of(&Restarted::Started(Box::new(daemon_status()))).has_all());
+}
+
+#[test]
+fn the_daemon() {
+    let status = DaemonStatus {
         draining: vec![Draining {
             pid: 42,
             version: "0.1.0".to_owned(),
@@ -419,6 +451,7 @@ fn the_daemon() {
             until: "2026-01-03T03:04:04.000Z".parse().unwrap(),
             routes: vec![],
         }],
+        ..daemon_status()
     };
     let told = both(&DaemonReport::new(Some(status))) + &both(&DaemonStopped::Stopped);
     insta::assert_snapshot!(told, @r#"
@@ -468,6 +501,7 @@ fn the_daemon() {
           "last_error": "no answer"
         }
       ],
+      "unbound": [],
       "draining": [
         {
           "pid": 42,
@@ -487,10 +521,12 @@ fn the_daemon() {
 
 #[test]
 fn the_routes() {
-    let route = |live| RouteView {
+    let route = |live: Option<RouteStatus>| RouteView {
         instance: "alice".parse().unwrap(),
         endpoint: "ssh".parse().unwrap(),
         address: "*:2222".parse().unwrap(),
+        rules: RouteRules::default(),
+        why_closed: live.is_none().then(|| "process 7 (`nc`) holds it".to_owned()),
         live,
     };
     let report = RoutesReport { routes: vec![route(Some(route_status())), route(None)] };
@@ -498,6 +534,7 @@ fn the_routes() {
     INSTANCE  ENDPOINT  ADDRESS  STATE                   OPEN
     alice     ssh       *:2222   leads to 172.17.0.2:22  1
     alice     ssh       *:2222   not held by the daemon  -
+    `alice/ssh` is not held by the daemon: process 7 (`nc`) holds it
     "#);
     let report = RoutesReport { routes: vec![route(None)] };
     insta::assert_snapshot!(render(Format::Json, &report).unwrap(), @r#"
@@ -507,7 +544,9 @@ fn the_routes() {
           "instance": "alice",
           "endpoint": "ssh",
           "address": "*:2222",
-          "live": null
+          "rules": {},
+          "live": null,
+          "why_closed": "process 7 (`nc`) holds it"
         }
       ]
     }

@@ -4,7 +4,7 @@
 use homeport_core::name::InstanceName;
 use homeport_core::unit::Bytes;
 use homeport_host::operation::{InForce, LifecycleOutcome, RouteRate, RouteSet, RouteView};
-use homeport_host::routes::{Backend, Carried, Datagrams, RouteState, RouteStatus};
+use homeport_host::routes::{Backend, Carried, Datagrams, RouteRules, RouteState, RouteStatus};
 
 use super::page::Page;
 use super::table::Table;
@@ -34,10 +34,20 @@ impl Render for RoutesReport {
             ]);
         }
         table.write(page, "");
+        not_held(&self.routes, page);
+    }
+}
+
+/// Those that the daemon does not hold, and why.
+fn not_held(routes: &[RouteView], page: &mut Page) {
+    for route in routes.iter().filter(|route| route.live.is_none()) {
+        let why = route.why_closed.as_deref().unwrap_or(UNKNOWN);
+        page.line(format_args!("`{}/{}` is {NOT_HELD}: {why}", route.instance, route.endpoint));
     }
 }
 
 const NOT_HELD: &str = "not held by the daemon";
+const UNKNOWN: &str = "it has not tried yet, or an operation has it in its hands";
 
 /// Some routes, with everything that is known of each.
 #[derive(Debug, serde::Serialize)]
@@ -56,12 +66,13 @@ impl Render for RouteDetails {
                 page.gap();
             }
             page.line(format_args!("`{}/{}` on {}", route.instance, route.endpoint, route.address));
-            match &route.live {
-                Some(live) => details(live, page),
-                None => page.line(format_args!(
-                    "  {NOT_HELD}: `homeport daemon status` says whether that runs; its log says who has the address"
-                )),
+            if let Some(live) = &route.live {
+                details(live, page);
+                continue;
             }
+            page.line(format_args!("  {NOT_HELD}: {}", route.why_closed.as_deref().unwrap_or(UNKNOWN)));
+            page.line(format_args!("  is to let in: {}", route.rules));
+            page.line(format_args!("  is to be carried by: {}", route.rules.backend));
         }
     }
 }
@@ -74,6 +85,7 @@ fn details(live: &RouteStatus, page: &mut Page) {
     page.line(format_args!("  lets in: {}", live.rules));
     carried(live.rules.backend, live.carried.as_ref(), page);
     page.line(format_args!("  open: {}, of {} at most", live.open, live.limit));
+    fewer(&live.rules, live.limit, page);
     for one in &live.live {
         page.line(format_args!("    {} with container {}", one.connections, one.container));
     }
@@ -84,12 +96,8 @@ fn details(live: &RouteStatus, page: &mut Page) {
         "  since the daemon began: {} accepted, {} refused, {} failed (container not reached)",
         live.accepted, live.refused, live.failed
     ));
-    match live.carried.as_ref().map(|carried| carried.by) {
-        None | Some(Backend::Builtin) => {}
-        Some(Backend::Nftables) => page.line("    clients that go past HomePort are in none of these numbers"),
-        Some(Backend::Haproxy) => {
-            page.line("    clients that go past HomePort are in none of these numbers, but for those that the haproxy refused");
-        }
+    if live.carried.as_ref().is_some_and(|carried| carried.by == Backend::Nftables) {
+        page.line("    clients that nftables carries are in none of these numbers");
     }
     let why = live.refused_because;
     let refused = [
@@ -111,7 +119,17 @@ fn details(live: &RouteStatus, page: &mut Page) {
         datagrams(counted, page);
     }
     if let Some(error) = &live.last_error {
-        page.line(format_args!("  last error: {error}"));
+        page.line(format_args!("  {}: {error}", daemon::last_error(live)));
+    }
+}
+
+/// That fewer may be open than the rules say.
+fn fewer(rules: &RouteRules, limit: usize, page: &mut Page) {
+    let wished = rules.connections.map_or(0, |wished| usize::try_from(wished.get()).unwrap_or(usize::MAX));
+    if wished > limit {
+        page.line(format_args!(
+            "    {wished} are wished for; the daemon's limit of open files allows no more than {limit} on one address"
+        ));
     }
 }
 
@@ -126,6 +144,9 @@ fn carried(wished: Backend, carried: Option<&Carried>, page: &mut Page) {
     let Some(carried) = carried else { return };
     for obstacle in &carried.obstacles {
         page.line(format_args!("    since {obstacle}"));
+    }
+    if by != wished && carried.obstacles.is_empty() {
+        page.line("    since it leads to no container now: whoever waits, or is turned away, is with HomePort itself");
     }
     if carried.connections > 0 {
         let moved = carried.moved.map_or_else(
@@ -160,6 +181,9 @@ impl Render for RouteSet {
     fn text(&self, page: &mut Page) {
         let unchanged = if self.outcome == LifecycleOutcome::Unchanged { ", as before" } else { "" };
         page.line(format_args!("`{}/{}` lets in: {}{unchanged}", self.instance, self.endpoint, self.rules));
+        if let Some(limit) = self.limit {
+            fewer(&self.rules, limit, page);
+        }
         match (&self.carried, self.in_force) {
             (_, InForce::Later) => {
                 page.line("  the daemon holds no such address now; it goes by this as soon as it does");
@@ -183,30 +207,40 @@ pub(crate) struct RatesReport {
     /// The time that the rates are the average of.
     pub(crate) seconds: f64,
     pub(crate) routes: Vec<RouteRate>,
+    /// Those over which nothing can go.
+    pub(crate) not_held: Vec<RouteView>,
 }
 
 impl Render for RatesReport {
     fn text(&self, page: &mut Page) {
         if self.routes.is_empty() {
             page.line("the daemon holds no public address");
+            not_held(&self.not_held, page);
             return;
         }
         let mut table =
-            Table::new(&["INSTANCE", "ENDPOINT", "ADDRESS", "OPEN", "WAIT", "NEW/S", "RESET/S", "IN/S", "OUT/S"]);
+            Table::new(&["INSTANCE", "ENDPOINT", "ADDRESS", "BY", "OPEN", "WAIT", "NEW/S", "RESET/S", "IN/S", "OUT/S"]);
         for route in &self.routes {
+            // Where all go past whoever counts, nothing is not what goes over it.
+            let counted = |text: String| if route.carried_by == Backend::Nftables { "?".to_owned() } else { text };
             table.row([
                 route.instance.to_string(),
                 route.endpoint.to_string(),
                 route.address.to_string(),
+                route.carried_by.to_string(),
                 route.connected.to_string(),
                 route.waiting.to_string(),
-                format!("{:.1}", route.accepted),
+                counted(format!("{:.1}", route.accepted)),
                 format!("{:.1}", route.reset),
-                bytes(route.bytes_from_clients),
-                bytes(route.bytes_to_clients),
+                counted(bytes(route.bytes_from_clients)),
+                counted(bytes(route.bytes_to_clients)),
             ]);
         }
         table.write(page, "");
+        if self.routes.iter().any(|route| route.carried_by == Backend::Nftables) {
+            page.line("`?`: what nftables carries is counted by nobody but for the connections that are open");
+        }
+        not_held(&self.not_held, page);
     }
 }
 
@@ -234,7 +268,9 @@ mod tests {
 
     fn view(live: Option<RouteStatus>) -> RouteView {
         let (instance, endpoint) = ("alice".parse().unwrap(), "ssh".parse().unwrap());
-        RouteView { instance, endpoint, address: "*:2222".parse().unwrap(), live }
+        let rules = live.as_ref().map(|live| live.rules.clone()).unwrap_or_default();
+        let why_closed = live.is_none().then(|| "`*:2222` cannot be listened on: process 7 (`nc`) holds it".to_owned());
+        RouteView { instance, endpoint, address: "*:2222".parse().unwrap(), rules, live, why_closed }
     }
 
     #[test]
@@ -260,7 +296,9 @@ mod tests {
           last error: a client was reset: 172.18.0.2:2222 in container 4fa6e0 was not reached in 10 s
 
         `alice/ssh` on *:2222
-          not held by the daemon: `homeport daemon status` says whether that runs; its log says who has the address
+          not held by the daemon: `*:2222` cannot be listened on: process 7 (`nc`) holds it
+          is to let in: everybody
+          is to be carried by: builtin
         ");
     }
 
@@ -310,6 +348,7 @@ mod tests {
             instance: "alice".parse().unwrap(),
             endpoint: "ssh".parse().unwrap(),
             address: "*:2222".parse().unwrap(),
+            carried_by: Backend::Haproxy,
             connected: 12,
             waiting: 1,
             accepted: 2.25,
@@ -317,10 +356,14 @@ mod tests {
             bytes_from_clients: 1_500.9,
             bytes_to_clients: 2_000_000.0,
         };
-        let report = RatesReport { seconds: 2.0, routes: vec![rate] };
+        let uncounted = RouteRate { endpoint: "web".parse().unwrap(), carried_by: Backend::Nftables, ..rate.clone() };
+        let report = RatesReport { seconds: 2.0, routes: vec![rate, uncounted], not_held: vec![view(None)] };
         insta::assert_snapshot!(render(Format::Text, &report).unwrap(), @r"
-        INSTANCE  ENDPOINT  ADDRESS  OPEN  WAIT  NEW/S  RESET/S  IN/S    OUT/S
-        alice     ssh       *:2222   12    1     2.2    0.0      1.5 kB  2.0 MB
+        INSTANCE  ENDPOINT  ADDRESS  BY        OPEN  WAIT  NEW/S  RESET/S  IN/S    OUT/S
+        alice     ssh       *:2222   haproxy   12    1     2.2    0.0      1.5 kB  2.0 MB
+        alice     web       *:2222   nftables  12    1     ?      0.0      ?       ?
+        `?`: what nftables carries is counted by nobody but for the connections that are open
+        `alice/ssh` is not held by the daemon: `*:2222` cannot be listened on: process 7 (`nc`) holds it
         ");
         let json: serde_json::Value = serde_json::from_str(&render(Format::Json, &report).unwrap()).unwrap();
         assert_eq!((json["seconds"].as_f64(), json["routes"][0]["accepted"].as_f64()), (Some(2.0), Some(2.25)));

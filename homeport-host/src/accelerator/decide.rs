@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use homeport_router::{Backend, RouteState, RouteStatus};
+use homeport_router::{Announcement, Backend, RouteState, RouteStatus};
 
 use super::front::{Asked, Front};
 use super::obstacle::Obstacle;
@@ -22,7 +22,8 @@ pub type Offers = BTreeMap<Backend, Offer>;
 /// How a route's new clients get to its container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Way {
-    /// Through the router. Where another backend is wished for and the route leads somewhere, something is in the way.
+    /// Through the router, with what is in the way where another backend is wished for. Where nothing is, the route leads nowhere
+    /// now.
     Router(Vec<Obstacle>),
     /// Past it.
     Past(Backend, Front),
@@ -31,12 +32,17 @@ pub enum Way {
 /// How the new clients of a route get to its container now. Only a route that leads somewhere is led past the router: with that
 /// clients wait, or are turned away.
 pub fn decide(status: &RouteStatus, offers: &Offers) -> Way {
-    let RouteState::Running { target, .. } = &status.state else { return Way::Router(Vec::new()) };
-    let (rules, announcement) = (&status.rules, target.announcement);
+    let target = match &status.state {
+        RouteState::Running { target, .. } => Some(target),
+        RouteState::Held | RouteState::Closed => None,
+    };
+    // How a container that is not there yet is told who its clients are is seen when it comes.
+    let announcement = target.map_or(Announcement::None, |target| target.announcement);
+    let rules = &status.rules;
     let obstacles = obstacles(&Asked { rules, address: Some(status.address), announcement }, offers);
-    if rules.backend.is_builtin() || !obstacles.is_empty() {
+    let Some(target) = target.filter(|_| !rules.backend.is_builtin() && obstacles.is_empty()) else {
         return Way::Router(obstacles);
-    }
+    };
     let (id, address, target) = (status.id.clone(), status.address, target.clone());
     let transport = address.transport();
     Way::Past(rules.backend, Front { id, transport, address, target, rules: rules.clone() })
@@ -55,7 +61,7 @@ pub(super) fn obstacles(asked: &Asked<'_>, offers: &Offers) -> Vec<Obstacle> {
 #[cfg(test)]
 mod tests {
     use homeport_core::manifest::Transport;
-    use homeport_router::{Announcement, Generation, RouteRules, Target};
+    use homeport_router::{Generation, RouteRules, Target};
     use proptest::prelude::*;
 
     use super::*;
@@ -134,9 +140,10 @@ mod tests {
                 Way::Past(by, _) => prop_assert!(can && by == backend && by == Backend::Nftables),
                 Way::Router(why) => {
                     prop_assert!(!(can && backend == Backend::Nftables));
-                    // A wish that is not granted says why, and nothing else does.
-                    let leads = matches!(status.state, RouteState::Running { .. });
-                    prop_assert_eq!(why.is_empty(), backend.is_builtin() || !leads);
+                    // A wish that something is in the way of says what, wherever the route leads, and nothing else does.
+                    let is_announced = status.state == running(Announcement::ProxyV1);
+                    let is_free = !lacks && connections.is_none() && !is_announced && backend == Backend::Nftables;
+                    prop_assert_eq!(why.is_empty(), backend.is_builtin() || is_free);
                 }
             }
         }

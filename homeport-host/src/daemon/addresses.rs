@@ -2,7 +2,7 @@
 //! the sockets, and the drainers that carry on connections from before. What is done to a route is done to all of them here.
 //! Never decides where a route leads.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use homeport_core::fault::Advice;
 use homeport_core::manifest::Transport;
@@ -22,6 +22,7 @@ use super::way_back::KeptWayBack;
 use crate::accelerator::{AcceleratorError, Accelerators};
 use crate::engine::{ContainerId, Engine};
 use crate::layout::Layout;
+use crate::routes::Unbound;
 
 /// The public addresses of one HomePort. Clones are the same.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub(super) struct Addresses {
     drainers: Arc<Drainers>,
     holder: Option<Arc<Link>>,
     way_back: Arc<KeptWayBack>,
+    /// What should be bound and could not be, when that was last tried.
+    unbound: Arc<Mutex<Vec<Unbound>>>,
 }
 
 impl Addresses {
@@ -38,7 +41,7 @@ impl Addresses {
     pub(super) fn new(router: Router, layout: &Layout) -> Self {
         let way_back = Arc::new(KeptWayBack::new(layout));
         let (fronts, drainers) = (Fronts::default(), Arc::new(Drainers::new(layout)));
-        Self { router, fronts, drainers, holder: None, way_back }
+        Self { router, fronts, drainers, holder: None, way_back, unbound: Arc::default() }
     }
 
     /// The same, with a holder.
@@ -52,6 +55,18 @@ impl Addresses {
         accelerators.iter().for_each(|one| one.stand_before(&self.router));
         self.fronts = Fronts::new(accelerators);
         self
+    }
+
+    /// These are all that should be bound and could not be.
+    pub(super) fn set_unbound(&self, unbound: Vec<Unbound>) {
+        *self.unbound.lock().unwrap_or_else(PoisonError::into_inner) = unbound;
+    }
+
+    /// What should be bound and is not, as it was when that was last tried.
+    pub(super) fn unbound(&self) -> Vec<Unbound> {
+        let bound = self.router.listening();
+        let known = self.unbound.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter(|one| !bound.iter().any(|socket| socket.id == one.id)).cloned().collect()
     }
 
     /// The router alone, as who carries its connections on needs it.
@@ -156,6 +171,7 @@ impl Addresses {
     /// [`Router::release`]; everybody else has let it go too when this completes.
     pub(super) async fn release(&self, id: &RouteId) {
         self.router.release(id).await;
+        self.unbound.lock().unwrap_or_else(PoisonError::into_inner).retain(|one| one.id != *id);
         let (own, id) = (self.clone(), id.clone());
         let told = tokio::task::spawn_blocking(move || {
             own.follow().unwrap_or(());

@@ -146,6 +146,7 @@ impl Daemon {
                     ledger: NEWEST_SCHEMA,
                     since: self.since.clone(),
                     routes,
+                    unbound: self.addresses.unbound(),
                     draining,
                 }))
             }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
-use homeport_router::{ListenHost, RouteId, RouteRules, RouteStatus};
+use homeport_router::{ListenHost, RouteId, RouteRules};
 
 use super::claim;
 use super::control::{Answer, DaemonStatus, LINE_LIMIT, Request};
@@ -19,7 +19,7 @@ use crate::accelerator::Accelerators;
 use crate::engine::ContainerId;
 use crate::layout::Layout;
 use crate::plan::ListenHostText;
-use crate::routes::{Routes, RoutesError};
+use crate::routes::{Account, Routes, RoutesError};
 
 /// How long the daemon may take for an answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -229,8 +229,8 @@ impl Routes for DaemonClient {
         self.done_if_running(&Request::Release { id: id.clone() })
     }
 
-    fn status(&self) -> Result<Vec<RouteStatus>, RoutesError> {
-        Ok(self.daemon_status()?.map(|status| status.routes).unwrap_or_default())
+    fn account(&self) -> Result<Option<Account>, RoutesError> {
+        Ok(self.daemon_status()?.map(|status| Account { routes: status.routes, unbound: status.unbound }))
     }
 }
 

@@ -10,6 +10,7 @@ use super::drain::Draining;
 use crate::engine::ContainerId;
 use crate::ledger::NEWEST_SCHEMA;
 use crate::plan::ListenHostText;
+use crate::routes::Unbound;
 
 /// The most bytes of one line.
 pub(super) const LINE_LIMIT: usize = 1 << 20;
@@ -113,6 +114,9 @@ pub struct DaemonStatus {
     pub since: crate::ledger::Time,
     /// Every route, with the connections that drainers have of it.
     pub routes: Vec<RouteStatus>,
+    /// Those that it should have and has not; it tries again every few seconds.
+    #[serde(default)]
+    pub unbound: Vec<Unbound>,
     /// Daemons from before that carry on the connections they had.
     #[serde(default)]
     pub draining: Vec<Draining>,

@@ -19,6 +19,7 @@ use crate::engine::{ContainerId, ContainerRef, ContainerState};
 use crate::host::{Host, now};
 use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerError};
 use crate::oplock::{OperationLock, Wait};
+use crate::routes::Unbound;
 
 /// How often everything is looked at, in case an event was missed.
 const ROUND: Duration = Duration::from_secs(30);
@@ -301,14 +302,14 @@ impl Keeper {
         // With the lock held nothing changes any more, so this is of now.
         let failed = mend::mend(&self.host, &self.addresses, mend::plan(ledger, &self.addresses.bound())?);
         let prefix = "route ";
-        let failing: BTreeSet<String> = failed.iter().map(|(id, _)| format!("{prefix}{id}")).collect();
+        let failing: BTreeSet<String> = failed.iter().map(|one| format!("{prefix}{}", one.id)).collect();
         self.said.retain(|about, _| !about.starts_with(prefix) || failing.contains(about));
         if !failed.is_empty() {
             // Whoever has the address may leave it at any moment.
             self.soon();
         }
-        for (id, error) in failed {
-            self.say_once(&format!("{prefix}{id}"), format!("route `{id}` does not work: {error}"));
+        for Unbound { id, why, .. } in failed {
+            self.say_once(&format!("{prefix}{id}"), format!("route `{id}` does not work: {why}"));
         }
         Ok(())
     }

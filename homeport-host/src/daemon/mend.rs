@@ -17,6 +17,7 @@ use crate::engine::{ContainerId, ContainerRef, Labels};
 use crate::host::Host;
 use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerError, RouteRecord};
 use crate::plan::Kind;
+use crate::routes::Unbound;
 use crate::run::records;
 
 /// Something about a route that is not as the ledger has it.
@@ -95,15 +96,16 @@ fn leads_to(state: Option<&RouteState>, container: &ContainerId) -> bool {
     matches!(state, Some(RouteState::Running { target, .. }) if target.container.as_str() == container.as_str())
 }
 
-/// Does these, each for itself: one that fails does not keep the others from it. Returns what could not be bound, and why.
-/// A container that does not run is no failure: it is started again by the supervisor, and its clients wait for it.
-pub(super) fn mend(host: &Host, addresses: &Addresses, plan: Vec<Mend>) -> Vec<(RouteId, String)> {
+/// Does all of these, each for itself: one that fails does not keep the others from it. Returns what could not be bound, and why;
+/// that is what the daemon says of it from then on. A container that does not run is no failure: it is started again by the
+/// supervisor, and its clients wait for it.
+pub(super) fn mend(host: &Host, addresses: &Addresses, plan: Vec<Mend>) -> Vec<Unbound> {
     let mut failed = Vec::new();
     for mend in plan {
         match mend {
             Mend::Reserve(id, address) => {
                 if let Err(error) = addresses.reserve(&id, address) {
-                    failed.push((id, crate::run::with_causes(&error)));
+                    failed.push(Unbound { id, address, why: crate::run::with_causes(&error) });
                 }
             }
             Mend::Close(id) => drop(addresses.close(&id)),
@@ -117,6 +119,7 @@ pub(super) fn mend(host: &Host, addresses: &Addresses, plan: Vec<Mend>) -> Vec<(
             }
         }
     }
+    addresses.set_unbound(failed.clone());
     failed
 }
 

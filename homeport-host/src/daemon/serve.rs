@@ -30,7 +30,7 @@ use super::threads::Watch;
 use crate::host::{Host, now};
 use crate::ledger::{Ledger, LedgerWriter};
 use crate::oplock::{OperationLock, Wait};
-use crate::routes::RoutesError;
+use crate::routes::{RoutesError, Unbound};
 use crate::run::with_causes;
 
 /// How many may wait to be answered.
@@ -143,8 +143,8 @@ fn take_up(daemon: &Daemon) -> Result<(), DaemonError> {
         Mend::Close(_) | Mend::SetRules(..) | Mend::Point(..) => None,
     });
     daemon.addresses.take_up(&wanted.collect::<Vec<_>>());
-    for (id, error) in mend::mend(&daemon.host, &daemon.addresses, plan) {
-        say(&format!("route `{id}` does not work: {error}"));
+    for Unbound { id, why, .. } in mend::mend(&daemon.host, &daemon.addresses, plan) {
+        say(&format!("route `{id}` does not work: {why}"));
     }
     daemon.addresses.begin_way_back();
     Ok(())

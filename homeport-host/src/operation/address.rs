@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use homeport_core::name::{EndpointName, InstanceName};
-use homeport_router::{RouteState, RouteStatus};
+use homeport_core::name::EndpointName;
+use homeport_router::{RouteId, RouteState, RouteStatus};
+
+use crate::routes::Account;
 
 /// What a client of a public address meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -24,22 +26,39 @@ pub enum AddressState {
 /// What the daemon says of routes.
 #[derive(Debug)]
 pub(super) enum Said {
-    /// These are all that there are; none where no daemon runs.
-    Routes(Vec<RouteStatus>),
+    /// This; `None` where no daemon runs.
+    Routes(Option<Account>),
     /// Nothing: it does not answer.
     Nothing,
 }
 
 impl Said {
-    /// What a client of this endpoint meets.
-    pub(super) fn of(&self, instance: &InstanceName, endpoint: &EndpointName) -> AddressState {
-        let Self::Routes(routes) = self else { return AddressState::Unknown };
-        let found = routes.iter().find(|route| route.id.instance == *instance && route.id.endpoint == *endpoint);
-        match found.map(|route| &route.state) {
-            Some(RouteState::Running { .. }) => AddressState::Open,
-            Some(RouteState::Held) => AddressState::Waits,
-            Some(RouteState::Closed) => AddressState::TurnedAway,
-            None => AddressState::Closed,
+    /// What the daemon says of this route; `None` where it does not hold it.
+    pub(super) fn status(&self, id: &RouteId) -> Option<&RouteStatus> {
+        match self {
+            Self::Routes(account) => account.as_ref()?.of(id),
+            Self::Nothing => None,
+        }
+    }
+
+    /// What a client of this route meets.
+    pub(super) fn of(&self, id: &RouteId) -> AddressState {
+        match (self, self.status(id).map(|route| &route.state)) {
+            (Self::Nothing, _) => AddressState::Unknown,
+            (_, Some(RouteState::Running { .. })) => AddressState::Open,
+            (_, Some(RouteState::Held)) => AddressState::Waits,
+            (_, Some(RouteState::Closed)) => AddressState::TurnedAway,
+            (_, None) => AddressState::Closed,
+        }
+    }
+
+    /// Why nothing listens for this route, where that is known.
+    pub(super) fn why_closed(&self, id: &RouteId) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::Routes(None) => Some("the daemon does not run".to_owned()),
+            Self::Routes(Some(account)) if account.of(id).is_some() => None,
+            Self::Routes(Some(account)) => account.why_unbound(id).map(str::to_owned),
         }
     }
 }
@@ -61,24 +80,35 @@ pub(super) fn reached(state: String, addresses: &BTreeMap<EndpointName, AddressS
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use homeport_router::ListenAddress;
 
-    fn route(endpoint: &str, state: RouteState) -> RouteStatus {
-        let id = homeport_router::RouteId { instance: "alice".parse().unwrap(), endpoint: endpoint.parse().unwrap() };
-        RouteStatus::unused(id, "*:2222".parse().unwrap(), state, 10)
+    use super::*;
+    use crate::routes::Unbound;
+
+    fn id(instance: &str, endpoint: &str) -> RouteId {
+        RouteId { instance: instance.parse().unwrap(), endpoint: endpoint.parse().unwrap() }
     }
 
     #[test]
     fn an_address_is_what_the_daemon_says_and_closed_where_it_has_none() {
-        let said = Said::Routes(vec![route("ssh", RouteState::Held), route("web", RouteState::Closed)]);
-        let of = |said: &Said, instance: &str, endpoint: &str| {
-            said.of(&instance.parse().unwrap(), &endpoint.parse().unwrap())
-        };
-        assert_eq!(of(&said, "alice", "ssh"), AddressState::Waits);
-        assert_eq!(of(&said, "alice", "web"), AddressState::TurnedAway);
-        assert_eq!(of(&said, "bob", "ssh"), AddressState::Closed, "of another instance");
-        assert_eq!(of(&Said::Routes(Vec::new()), "alice", "ssh"), AddressState::Closed, "no daemon runs");
-        assert_eq!(of(&Said::Nothing, "alice", "ssh"), AddressState::Unknown);
+        let address: ListenAddress = "*:2222".parse().unwrap();
+        let route = |endpoint, state| RouteStatus::unused(id("alice", endpoint), address, state, 10);
+        let why = "`*:2222` cannot be listened on: process 7 (`nc`) holds it".to_owned();
+        let said = Said::Routes(Some(Account {
+            routes: vec![route("ssh", RouteState::Held), route("web", RouteState::Closed)],
+            unbound: vec![Unbound { id: id("alice", "mail"), address, why: why.clone() }],
+        }));
+        let no_daemon = (AddressState::Closed, Some("the daemon does not run".to_owned()));
+        for (said, id, wanted, because) in [
+            (&said, id("alice", "ssh"), AddressState::Waits, None),
+            (&said, id("alice", "web"), AddressState::TurnedAway, None),
+            (&said, id("alice", "mail"), AddressState::Closed, Some(why)),
+            (&said, id("bob", "ssh"), AddressState::Closed, None),
+            (&Said::Routes(None), id("alice", "ssh"), no_daemon.0, no_daemon.1),
+            (&Said::Nothing, id("alice", "ssh"), AddressState::Unknown, None),
+        ] {
+            assert_eq!((said.of(&id), said.why_closed(&id)), (wanted, because), "{id}");
+        }
     }
 
     #[test]

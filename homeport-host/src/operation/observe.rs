@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use homeport_core::digest::Digest;
-use homeport_core::entrypoint::Status;
+use homeport_core::entrypoint::{Condition, Status};
 use homeport_core::name::{EndpointName, InstanceName, PortId, VolumeName};
-use homeport_router::{ListenAddress, RouteStatus};
+use homeport_router::{ListenAddress, RouteId, RouteRules, RouteStatus};
 
 use super::address::{AddressState, Said, reached};
 use super::enter::known;
@@ -48,6 +48,9 @@ pub struct InstanceView {
     pub routes: BTreeMap<EndpointName, ListenAddress>,
     /// What a client of each of them meets.
     pub addresses: BTreeMap<EndpointName, AddressState>,
+    /// Why nothing listens at those that are closed, where that is known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub why_closed: BTreeMap<EndpointName, String>,
     /// The protocol of each endpoint; empty where the stored manifest cannot be read any more.
     pub protocols: BTreeMap<EndpointName, String>,
     /// Where its data is.
@@ -127,8 +130,13 @@ pub struct RouteView {
     pub endpoint: EndpointName,
     /// The public address.
     pub address: ListenAddress,
+    /// Whom it is to let in, and what is to carry them, as it was set.
+    pub rules: RouteRules,
     /// What the daemon says of it; `None` where it does not run or does not hold it.
     pub live: Option<RouteStatus>,
+    /// Why it does not hold it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why_closed: Option<String>,
 }
 
 /// Every instance, by name. Without an engine their state is not known, and said to be so; nor without a daemon that answers
@@ -155,12 +163,16 @@ pub fn status(host: &Host, name: &InstanceName) -> Result<InstanceView, Operatio
 
 /// Every route, with what the daemon says of it.
 pub fn routes(host: &Host) -> Result<Vec<RouteView>, OperationError> {
-    let live = host.routes.status()?;
+    let account = host.routes.account()?;
     let ledger = Ledger::open(&host.layout)?;
+    let mut rules = ledger.route_rules()?;
+    let said = Said::Routes(account);
     let routes = ledger.all_routes()?.into_iter().filter_map(|record| {
         let address = records::listen_address(&record)?;
-        let live = live.iter().find(|live| live.id.instance == record.instance && live.id.endpoint == record.endpoint);
-        Some(RouteView { instance: record.instance, endpoint: record.endpoint, address, live: live.cloned() })
+        let id = RouteId { instance: record.instance, endpoint: record.endpoint };
+        let (live, why_closed) = (said.status(&id).cloned(), said.why_closed(&id));
+        let rules = rules.remove(&id).unwrap_or_default();
+        Some(RouteView { instance: id.instance, endpoint: id.endpoint, address, rules, live, why_closed })
     });
     Ok(routes.collect())
 }
@@ -237,14 +249,16 @@ struct Seen {
 
 /// What the daemon says of routes. One that does not answer keeps nobody from looking at everything else.
 fn said(host: &Host) -> Said {
-    host.routes.status().map_or(Said::Nothing, Said::Routes)
+    host.routes.account().map_or(Said::Nothing, Said::Routes)
 }
 
 fn view(host: &Host, ledger: &Ledger, record: InstanceRecord, seen: &Seen) -> Result<InstanceView, OperationError> {
     let found = record.container.as_ref().and_then(|id| seen.containers.get(id));
     let routes = ledger.routes(&record.name)?;
-    let endpoints = routes.iter().map(|route| &route.endpoint);
-    let addresses = endpoints.map(|endpoint| (endpoint.clone(), seen.routes.of(&record.name, endpoint))).collect();
+    let ids = routes.iter().map(|route| RouteId { instance: record.name.clone(), endpoint: route.endpoint.clone() });
+    let ids: Vec<RouteId> = ids.collect();
+    let addresses = ids.iter().map(|id| (id.endpoint.clone(), seen.routes.of(id))).collect();
+    let why_closed = ids.iter().filter_map(|id| Some((id.endpoint.clone(), seen.routes.why_closed(id)?))).collect();
     let status = RunDir::new(host.layout.instance_run_dir(&record.name, record.slot)).status();
     let state = match (record.desired, found) {
         (Desired::Stopped, None) => STOPPED.to_owned(),
@@ -256,8 +270,10 @@ fn view(host: &Host, ledger: &Ledger, record: InstanceRecord, seen: &Seen) -> Re
         }
         (_, Some(found)) => found.clone(),
     };
-    // What a port said when it ended is no news of one that is to be stopped and is.
-    let status = status.filter(|_| state != STOPPED);
+    // What a port said when it ended is no news of one that is to be stopped and is; nor that it was ready, of one that has ended.
+    let is_over =
+        |status: &Status| found.is_some_and(|found| found.starts_with("ended")) && status.condition == Condition::Ready;
+    let status = status.filter(|status| state != STOPPED && !is_over(status));
     let unfinished = unfinished(ledger, &record)?;
     let state = unfinished.as_ref().map_or(state, UnfinishedView::state);
     let protocols = recorded_image(&record)
@@ -277,6 +293,7 @@ fn view(host: &Host, ledger: &Ledger, record: InstanceRecord, seen: &Seen) -> Re
             .filter_map(|route| Some((route.endpoint.clone(), records::listen_address(route)?)))
             .collect(),
         addresses,
+        why_closed,
         protocols: protocols.unwrap_or_default(),
         volumes: volumes
             .map(|volume| VolumeView {

@@ -47,6 +47,9 @@ pub struct RouteSet {
     /// What carries clients now, where another backend is wished for or has connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carried: Option<Carried>,
+    /// How many may be connected at once; `None` where the daemon does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
 }
 
 /// Changes what is allowed on one endpoint's public address. Clients that are connected stay. It is kept with the instance,
@@ -102,9 +105,11 @@ pub fn route_set(host: &Host, request: &RouteSetRequest) -> Result<RouteSet, Ope
             Err(error) => return Err(error.into()),
         };
         // It is in force, or it is not; a daemon that ends just now tells no more of it.
-        let live = host.routes.status().unwrap_or_default().into_iter().find(|status| status.id == id);
-        let carried = live.and_then(|status| status.carried);
-        Ok(RouteSet { outcome, instance: instance.clone(), endpoint: endpoint.clone(), rules, in_force, carried })
+        let account = host.routes.account().ok().flatten().unwrap_or_default();
+        let live = account.of(&id);
+        let (carried, limit) = (live.and_then(|status| status.carried.clone()), live.map(|status| status.limit));
+        let (instance, endpoint) = (instance.clone(), endpoint.clone());
+        Ok(RouteSet { outcome, instance, endpoint, rules, in_force, carried, limit })
     })
 }
 

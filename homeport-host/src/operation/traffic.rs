@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use homeport_core::name::{EndpointName, InstanceName};
-use homeport_router::{ListenAddress, RouteStatus};
+use homeport_router::{Backend, ListenAddress, RouteStatus};
 
 use super::observe::RouteView;
 
-/// What went over one public address in a second, on the average of the time between two looks.
+/// What went over one public address in a second, on the average of the time between two looks. What nftables carries is in
+/// none of the rates: nobody counts it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct RouteRate {
     /// The instance.
@@ -20,6 +21,8 @@ pub struct RouteRate {
     pub connected: usize,
     /// Clients that wait for a container.
     pub waiting: usize,
+    /// What carries them.
+    pub carried_by: Backend,
     /// New clients a second.
     pub accepted: f64,
     /// Clients a second that were reset, because the address is closed or full, or the container cannot be reached.
@@ -45,7 +48,9 @@ pub fn rates(before: &[RouteView], after: &[RouteView], between: Duration) -> Ve
                 per_second(now.checked_sub(then).unwrap_or(now), between)
             };
             let connected = now.live.iter().map(|live| live.connections).sum();
+            let carried_by = now.carried.as_ref().map_or(Backend::Builtin, |carried| carried.by);
             Some(RouteRate {
+                carried_by,
                 instance: view.instance.clone(),
                 endpoint: view.endpoint.clone(),
                 address: view.address,
@@ -67,7 +72,7 @@ fn per_second(count: u64, between: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use homeport_router::{LiveConnections, RouteId, RouteState};
+    use homeport_router::{LiveConnections, RouteId, RouteRules, RouteState};
 
     use super::*;
 
@@ -77,7 +82,7 @@ mod tests {
         let id = RouteId { instance: instance.clone(), endpoint: endpoint.clone() };
         let mut live = RouteStatus::unused(id, address, RouteState::Held, 512);
         change(&mut live);
-        RouteView { instance, endpoint, address, live: Some(live) }
+        RouteView { instance, endpoint, address, rules: RouteRules::default(), live: Some(live), why_closed: None }
     }
 
     #[test]

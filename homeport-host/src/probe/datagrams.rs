@@ -27,8 +27,8 @@ pub(super) fn try_once(
     endpoint: &Endpoint,
 ) -> Result<(), ProbeError> {
     let failed = |source| ProbeError::Connect { address: local_address(listen), source };
-    let status = host.routes.status().map_err(|error| failed(io::Error::other(error)))?;
-    let state = status.into_iter().find(|status| status.id == *id).map(|status| status.state);
+    let account = host.routes.account().map_err(|error| failed(io::Error::other(error)))?.unwrap_or_default();
+    let state = account.of(id).map(|status| status.state.clone());
     let Some(RouteState::Running { target, .. }) = state else { return Err(ProbeError::NotLed { listen }) };
     let container = target.container.as_str().parse().map(ContainerRef::Id);
     let container = container.map_err(|error| failed(io::Error::other(error)))?;

@@ -1,19 +1,21 @@
 //! The public addresses as operations see them: a trait that the daemon keeps for real and a simulation keeps for tests.
 //! Never carries a byte of a client's connection.
 
+mod account;
 mod error;
 mod sim;
 
+pub use account::{Account, Unbound};
 pub use error::RoutesError;
 pub use homeport_router::{
-    AccessLog, Backend, Carried, Datagrams, ListenAddress, ListenHost, Moved, RefusedBecause, RouteState, RouteStatus,
-    SourceAddress,
+    AccessLog, Backend, BackendError, Carried, Datagrams, ListenAddress, ListenHost, Moved, RefusedBecause, RouteRules,
+    RouteState, RouteStatus, SourceAddress,
 };
 pub use sim::{SimClient, SimClientId, SimLead, SimRoutes};
 
 use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
-use homeport_router::{RouteId, RouteRules};
+use homeport_router::RouteId;
 
 use crate::engine::ContainerId;
 
@@ -61,6 +63,6 @@ pub trait Routes: Send + Sync + std::fmt::Debug {
     /// ledger has.
     fn release(&self, id: &RouteId) -> Result<(), RoutesError>;
 
-    /// Every route as it is now.
-    fn status(&self) -> Result<Vec<RouteStatus>, RoutesError>;
+    /// Every route as it is now; `None` where the daemon does not run.
+    fn account(&self) -> Result<Option<Account>, RoutesError>;
 }

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use homeport_core::fault::Advice as _;
 use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
-use homeport_router::{Limits, ListenAddress, ListenHost, NoSuchRoute, RouteId, RouteRules, RouteStatus, Target};
+use homeport_router::{Limits, ListenAddress, ListenHost, NoSuchRoute, RouteId, RouteRules, Target};
 
 pub use table::{SimClient, SimClientId, SimLead};
 
 use self::table::Table;
-use super::{Routes, RoutesError};
+use super::{Account, Routes, RoutesError};
 use crate::daemon::mend::{self, Mend};
 use crate::engine::{ContainerId, SimEngine};
 use crate::layout::Layout;
@@ -243,7 +243,8 @@ impl Routes for SimRoutes {
         Ok(())
     }
 
-    fn status(&self) -> Result<Vec<RouteStatus>, RoutesError> {
-        Ok(self.state().table.status())
+    fn account(&self) -> Result<Option<Account>, RoutesError> {
+        let state = self.state();
+        Ok((state.daemon == Daemon::Runs).then(|| Account { routes: state.table.status(), unbound: Vec::new() }))
     }
 }

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
-use homeport_router::{ListenHost, RouteRules, RouteStatus};
+use homeport_router::{ListenHost, RouteRules};
 
 use super::*;
 use crate::engine::ContainerId;
-use crate::routes::RoutesError;
+use crate::routes::{Account, RoutesError};
 
 const EVERY: Duration = Duration::from_millis(5);
 
@@ -69,7 +69,7 @@ impl Routes for Counting {
         unreachable!("not asked for")
     }
 
-    fn status(&self) -> Result<Vec<RouteStatus>, RoutesError> {
+    fn account(&self) -> Result<Option<Account>, RoutesError> {
         unreachable!("not asked for")
     }
 }

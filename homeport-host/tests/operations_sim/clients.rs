@@ -338,8 +338,8 @@ fn clients_of_an_endpoint_that_goes_stay_with_the_version_that_has_it() {
     assert_eq!(stage.routes.client(late), SimClient::Reset, "nobody new comes to the version that retires");
     let late = stage.routes.connect(&route("ssh"));
     assert_eq!(stage.routes.client(late), SimClient::With(container(&stage)));
-    let status = stage.routes.status().unwrap();
-    let of_web = status.iter().find(|status| status.id == route("web")).unwrap();
+    let account = stage.routes.account().unwrap().unwrap();
+    let of_web = account.of(&route("web")).unwrap();
     assert_eq!((of_web.state.clone(), of_web.open), (RouteState::Closed, 1));
     // The address goes with the container.
     stage.does(|host| operation::retire(host, &alice(), std::slice::from_ref(&second)));
