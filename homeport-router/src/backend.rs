@@ -22,7 +22,7 @@ pub enum Backend {
 
 /// A text that names no backend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no backend: wanted `builtin`, `nftables` or `haproxy`")]
+#[error("`{0}` is no backend: wanted `nftables`, `haproxy` or `builtin`")]
 pub struct BackendError(pub String);
 
 impl Advice for BackendError {

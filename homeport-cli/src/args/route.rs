@@ -8,7 +8,7 @@ use homeport_host::request::RuleWish;
 use homeport_host::routes::{AccessLog, Backend, SourceAddress};
 use ipnet::IpNet;
 
-use super::value::{parse_log, parse_networks, parse_number, parse_source};
+use super::value::{parse_backend, parse_log, parse_networks, parse_number, parse_source};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RouteAction {
@@ -77,6 +77,6 @@ pub(crate) struct RouteSetArgs {
     #[arg(long, value_name = "WHETHER", group = "rule", value_parser = parse_log)]
     pub(crate) log: Option<AccessLog>,
     /// Have `builtin`, `nftables` or `haproxy` carry clients
-    #[arg(long, value_name = "BACKEND", group = "rule")]
+    #[arg(long, value_name = "BACKEND", group = "rule", value_parser = parse_backend)]
     pub(crate) backend: Option<Backend>,
 }

@@ -228,7 +228,10 @@ fn a_version_is_named_by_its_beginning_or_as_an_image_and_a_change_is_planned_or
         ("route set alice ssh", "required arguments were not provided"),
         ("route set alice ssh --per-source 0", "wanted a number from 1, or `usual`"),
         ("route set alice ssh --allow 10.0.0.0/33", "`10.0.0.0/33` is no network: wanted `192.0.2.0/24`"),
-        ("route set alice ssh --backend nft", "`nft` is no backend: wanted `builtin`, `nftables` or `haproxy`"),
+        (
+            "route set alice ssh --backend nft",
+            "`nft` is no backend: wanted `nftables`, `haproxy` or `builtin`, which is `usual`",
+        ),
         ("route top -n 0", "0 is not in 1.."),
         ("rollback alice --approve yes", "invalid value"),
         ("history", "<NAME>"),

@@ -1,7 +1,7 @@
 //! Owns reading the values of options that have two parts. Never looks anything up: whether a key or a volume exists is
 //! the host's question.
 
-use std::num::NonZeroU32;
+use std::num::{IntErrorKind, NonZeroU32, ParseIntError};
 use std::path::PathBuf;
 
 use homeport_core::config::{Given, Source};
@@ -9,7 +9,7 @@ use homeport_core::name::{EndpointName, VolumeName};
 use homeport_core::unit::{Gid, Uid};
 use homeport_host::engine::ContainerUser;
 use homeport_host::request::{RouteWish, RuleWish};
-use homeport_host::routes::{AccessLog, SourceAddress};
+use homeport_host::routes::{AccessLog, Backend, BackendError, SourceAddress};
 use ipnet::IpNet;
 
 /// Where the value of a key is read from.
@@ -78,7 +78,10 @@ pub(crate) fn parse_user(text: &str) -> Result<ContainerUser, String> {
 pub(crate) fn parse_number(text: &str) -> Result<RuleWish<NonZeroU32>, String> {
     match text {
         "usual" => Ok(RuleWish::Usual),
-        _ => text.parse().map(RuleWish::Is).map_err(|_| "wanted a number from 1, or `usual`".to_owned()),
+        _ => text.parse().map(RuleWish::Is).map_err(|error: ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow => format!("wanted at most {}, or `usual`", u32::MAX),
+            _ => "wanted a number from 1, or `usual`".to_owned(),
+        }),
     }
 }
 
@@ -87,7 +90,7 @@ pub(crate) fn parse_source(text: &str) -> Result<SourceAddress, String> {
     match text {
         "client" => Ok(SourceAddress::Client),
         "own" | "usual" => Ok(SourceAddress::Own),
-        _ => Err("wanted `client` or `own`".to_owned()),
+        _ => Err("wanted `client` or `own`, which is `usual`".to_owned()),
     }
 }
 
@@ -96,11 +99,19 @@ pub(crate) fn parse_log(text: &str) -> Result<AccessLog, String> {
     match text {
         "on" => Ok(AccessLog::On),
         "off" | "usual" => Ok(AccessLog::Off),
-        _ => Err("wanted `on` or `off`".to_owned()),
+        _ => Err("wanted `on` or `off`, which is `usual`".to_owned()),
     }
 }
 
-/// Reads `NETWORK,NETWORK`, where a bare address is the network of it alone, or `usual`.
+/// Reads what carries clients.
+pub(crate) fn parse_backend(text: &str) -> Result<Backend, String> {
+    match text {
+        "usual" => Ok(Backend::Builtin),
+        _ => text.parse().map_err(|error: BackendError| format!("{error}, which is `usual`")),
+    }
+}
+
+/// Reads `NETWORK,NETWORK`, where a bare address is the network of it alone, or `usual`. One that is named twice is one.
 pub(crate) fn parse_networks(text: &str) -> Result<RuleWish<Vec<IpNet>>, String> {
     if text == "usual" {
         return Ok(RuleWish::Usual);
@@ -112,7 +123,14 @@ pub(crate) fn parse_networks(text: &str) -> Result<RuleWish<Vec<IpNet>>, String>
             || format!("`{text}` is no network: wanted `192.0.2.0/24`, `2001:db8::/32`, an address, or `usual`");
         network.map(|network| network.trunc()).map_err(|_| wrong())
     };
-    text.split(',').map(network).collect::<Result<_, _>>().map(RuleWish::Is)
+    let mut networks = Vec::new();
+    for network in text.split(',').map(network) {
+        let network = network?;
+        if !networks.contains(&network) {
+            networks.push(network);
+        }
+    }
+    Ok(RuleWish::Is(networks))
 }
 
 #[cfg(test)]
@@ -146,6 +164,31 @@ mod tests {
         assert!(parse_route("ssh=127.0.0.1:random").is_ok());
         assert!(parse_route("ssh=localhost:1").unwrap_err().contains("public address"));
         assert!(parse_route("SSH=1").unwrap_err().contains("endpoint name"));
+    }
+
+    #[test]
+    fn every_rule_has_a_usual_value_and_says_what_else_there_is() {
+        assert_eq!(
+            (parse_number("usual"), parse_number("7")),
+            (Ok(RuleWish::Usual), Ok(RuleWish::Is(NonZeroU32::new(7).unwrap())))
+        );
+        assert_eq!(parse_number("4294967296").unwrap_err(), "wanted at most 4294967295, or `usual`");
+        for bad in ["0", "", "-1", "x", "1.5"] {
+            assert_eq!(parse_number(bad).unwrap_err(), "wanted a number from 1, or `usual`", "{bad}");
+        }
+        assert_eq!((parse_backend("usual"), parse_backend("haproxy")), (Ok(Backend::Builtin), Ok(Backend::Haproxy)));
+        assert_eq!((parse_source("usual"), parse_log("usual")), (Ok(SourceAddress::Own), Ok(AccessLog::Off)));
+        for said in [parse_backend("nginx").unwrap_err(), parse_source("x").unwrap_err(), parse_log("x").unwrap_err()] {
+            assert!(said.contains("`usual`"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_network_that_is_named_twice_is_one() {
+        let wanted = ["192.0.2.0/24", "198.51.100.7/32"].map(|text| text.parse().unwrap()).to_vec();
+        assert_eq!(parse_networks("192.0.2.0/24,198.51.100.7,192.0.2.9/24"), Ok(RuleWish::Is(wanted)));
+        assert_eq!(parse_networks("usual"), Ok(RuleWish::Usual));
+        assert!(parse_networks("192.0.2.0/24,").is_err());
     }
 
     #[test]
