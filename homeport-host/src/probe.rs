@@ -44,6 +44,14 @@ pub enum ProbeError {
         /// What would have been right.
         wanted: &'static str,
     },
+    /// The daemon does not hold the address: whoever answers there is somebody else.
+    #[error("`{listen}` is not open: {why}")]
+    NotHeld {
+        /// The address.
+        listen: ListenAddress,
+        /// Why not, in the daemon's words.
+        why: String,
+    },
     /// The daemon does not lead an address for datagrams to a container that runs.
     #[error("`{listen}` leads to no container")]
     NotLed {

@@ -16,10 +16,12 @@ use crate::engine::ContainerId;
 use crate::host::{Host, Probing};
 use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId};
 use crate::plan::{self, Kind};
-use crate::probe::probe;
+use crate::probe::{ProbeError, probe};
 use crate::run::{RunError, Session, records};
 use crate::rundir::RunDir;
 
+/// Why an address is not held of which the daemon does not say why.
+const UNTRIED: &str = "the daemon has not come to it yet; repeat the command in a few seconds";
 /// How long an address may take that worked before; a daemon that has just been started takes its routes up meanwhile.
 const STILL_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -168,15 +170,23 @@ pub(super) fn bring_back_in(
 /// Nothing that does not work is reported as working: the sockets' holder runs, and every public address answers.
 pub(super) fn still_answers(host: &Host, ledger: &Ledger, name: &InstanceName) -> Result<(), OperationError> {
     host.routes.ensure()?;
+    let account = host.routes.account()?.unwrap_or_default();
     let image = recorded_image(&known(ledger, name)?)?;
     for route in ledger.routes(name)?.into_iter().filter(|_| host.probing == Probing::Real) {
         let declared = image.manifest.endpoints.get(&route.endpoint);
         if let (Some(address), Some(declared)) = (records::listen_address(&route), declared) {
             let id = RouteId { instance: name.clone(), endpoint: route.endpoint.clone() };
-            probe(host, &id, address, declared, STILL_LIMIT).map_err(|source| OperationError::Silent {
-                name: name.clone(),
-                endpoint: route.endpoint,
-                source,
+            let answered = match account.of(&id) {
+                Some(_) => probe(host, &id, address, declared, STILL_LIMIT),
+                // Whoever has it instead may well answer.
+                None => Err(ProbeError::NotHeld {
+                    listen: address,
+                    why: account.why_unbound(&id).unwrap_or(UNTRIED).to_owned(),
+                }),
+            };
+            answered.map_err(|source| {
+                let (name, endpoint) = (name.clone(), route.endpoint);
+                OperationError::Silent { name, endpoint, source }
             })?;
         }
     }
