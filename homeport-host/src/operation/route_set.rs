@@ -65,7 +65,7 @@ pub fn route_set(host: &Host, request: &RouteSetRequest) -> Result<RouteSet, Ope
     locked(host, &format!("route set {instance}"), |writer, _| {
         let record = known(writer, instance)?;
         let manifest = recorded_image(&record)?.manifest;
-        let what = format!("rules for `{endpoint}` of `{instance}`");
+        let what = format!("changing the rules for `{endpoint}` of `{instance}`");
         if let Some(fault) = no_such_endpoint(&manifest, endpoint) {
             let fault = fault.remedy(format!("`homeport route show {instance}` shows all that have a public address"));
             return Err(OperationError::Refused { what, faults: vec![fault] });
