@@ -10,6 +10,7 @@ use homeport_core::unit::PortNumber;
 use homeport_router::{ListenAddress, ListenHost, RouteId};
 
 use crate::host::Host;
+use crate::routes::RoutesError;
 
 mod datagrams;
 
@@ -44,13 +45,14 @@ pub enum ProbeError {
         /// What would have been right.
         wanted: &'static str,
     },
-    /// The daemon does not hold the address: whoever answers there is somebody else.
-    #[error("`{listen}` is not open: {why}")]
+    /// The daemon does not hold the address, and could not open it: whoever answers there is somebody else.
+    #[error("`{listen}` is not open")]
     NotHeld {
         /// The address.
         listen: ListenAddress,
-        /// Why not, in the daemon's words.
-        why: String,
+        /// Why not.
+        #[source]
+        source: Box<RoutesError>,
     },
     /// The daemon does not lead an address for datagrams to a container that runs.
     #[error("`{listen}` leads to no container")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homeport_host::daemon::{DaemonStatus, Draining, Restarted};
-use homeport_host::routes::{RouteState, RouteStatus, Unbound};
+use homeport_host::routes::{RouteState, RouteStatus, Unbound, Wish};
 
 use super::Render;
 use super::amount::span;
@@ -78,10 +78,14 @@ fn drainers(page: &mut Page, draining: &[Draining]) {
     }
 }
 
-/// One line about each address that clients should be able to come to and cannot.
+/// One line about each address that the daemon should have and has not.
 fn unbound(page: &mut Page, unbound: &[Unbound]) {
-    for Unbound { id, address, why } in unbound {
-        page.line(format_args!("`{id}` is not open at {address}: {why}; it is tried again every 5 s"));
+    for Unbound { id, address, wish, why } in unbound {
+        let what = match wish {
+            Wish::Open => "is not open",
+            Wish::Reserved => "is stopped, and nothing keeps its address",
+        };
+        page.line(format_args!("`{id}` {what} at {address}: {why}; it is tried again every 5 s"));
     }
 }
 
@@ -121,7 +125,7 @@ impl<'a> DaemonRestarted<'a> {
     /// Whether every address is open that should be.
     pub(crate) fn has_all(&self) -> bool {
         let (Self::Started(status) | Self::Restarted(status)) = self;
-        status.unbound.is_empty()
+        status.unbound.iter().all(|one| one.wish == Wish::Reserved)
     }
 }
 

@@ -16,7 +16,7 @@ use homeport_host::operation::{
     RetiringView, RouteView, Running, ScheduleView, UnfinishedView, ValueOrigin, VolumeView,
 };
 use homeport_host::plan::{Kind, Plan, Step};
-use homeport_host::routes::{RouteRules, RouteStatus, Unbound};
+use homeport_host::routes::{RouteRules, RouteStatus, Unbound, Wish};
 
 use super::*;
 
@@ -438,7 +438,12 @@ fn an_address_that_the_daemon_cannot_have_is_told_of_it_and_of_its_restart() {
         assert_eq!(json["unbound"][0]["address"], "*:80");
     }
     assert!(render(Format::Text, &DaemonReport::new(Some(status))).unwrap().contains(told));
-    assert!(DaemonRestarted::of(&Restarted::Started(Box::new(daemon_status()))).has_all());
+    let of_stopped = Unbound { wish: Wish::Reserved, ..unbound() };
+    let status = DaemonStatus { unbound: vec![of_stopped], ..daemon_status() };
+    let restarted = Restarted::TakenOver(Box::new(status));
+    let report = DaemonRestarted::of(&restarted);
+    let told = "`bob/web` is stopped, and nothing keeps its address at *:80: ";
+    assert!(render(Format::Text, &report).unwrap().contains(told) && report.has_all());
 }
 
 #[test]

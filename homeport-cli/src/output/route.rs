@@ -47,7 +47,7 @@ fn not_held(routes: &[RouteView], page: &mut Page) {
 }
 
 const NOT_HELD: &str = "not held by the daemon";
-const UNKNOWN: &str = "it has not tried yet, or an operation has it in its hands";
+const UNKNOWN: &str = "it does not say why; its log may";
 
 /// Some routes, with everything that is known of each.
 #[derive(Debug, serde::Serialize)]
@@ -221,8 +221,7 @@ impl Render for RatesReport {
         let mut table =
             Table::new(&["INSTANCE", "ENDPOINT", "ADDRESS", "BY", "OPEN", "WAIT", "NEW/S", "RESET/S", "IN/S", "OUT/S"]);
         for route in &self.routes {
-            // Where all go past whoever counts, nothing is not what goes over it.
-            let counted = |text: String| if route.carried_by == Backend::Nftables { "?".to_owned() } else { text };
+            let unknown = || "?".to_owned();
             table.row([
                 route.instance.to_string(),
                 route.endpoint.to_string(),
@@ -230,14 +229,14 @@ impl Render for RatesReport {
                 route.carried_by.to_string(),
                 route.connected.to_string(),
                 route.waiting.to_string(),
-                counted(format!("{:.1}", route.accepted)),
+                route.accepted.map_or_else(unknown, |rate| format!("{rate:.1}")),
                 format!("{:.1}", route.reset),
-                counted(bytes(route.bytes_from_clients)),
-                counted(bytes(route.bytes_to_clients)),
+                route.bytes_from_clients.map_or_else(unknown, bytes),
+                route.bytes_to_clients.map_or_else(unknown, bytes),
             ]);
         }
         table.write(page, "");
-        if self.routes.iter().any(|route| route.carried_by == Backend::Nftables) {
+        if self.routes.iter().any(|route| route.accepted.is_none()) {
             page.line("`?`: what nftables carries is counted by nobody but for the connections that are open");
         }
         not_held(&self.not_held, page);
@@ -351,12 +350,15 @@ mod tests {
             carried_by: Backend::Haproxy,
             connected: 12,
             waiting: 1,
-            accepted: 2.25,
+            accepted: Some(2.25),
             reset: 0.0,
-            bytes_from_clients: 1_500.9,
-            bytes_to_clients: 2_000_000.0,
+            bytes_from_clients: Some(1_500.9),
+            bytes_to_clients: Some(2_000_000.0),
         };
-        let uncounted = RouteRate { endpoint: "web".parse().unwrap(), carried_by: Backend::Nftables, ..rate.clone() };
+        let (endpoint, carried_by) = ("web".parse().unwrap(), Backend::Nftables);
+        let (accepted, bytes_from_clients, bytes_to_clients) = (None, None, None);
+        let uncounted =
+            RouteRate { endpoint, carried_by, accepted, bytes_from_clients, bytes_to_clients, ..rate.clone() };
         let report = RatesReport { seconds: 2.0, routes: vec![rate, uncounted], not_held: vec![view(None)] };
         insta::assert_snapshot!(render(Format::Text, &report).unwrap(), @r"
         INSTANCE  ENDPOINT  ADDRESS  BY        OPEN  WAIT  NEW/S  RESET/S  IN/S    OUT/S

@@ -44,6 +44,15 @@ pub struct Flow {
     pub moved: Option<Moved>,
 }
 
+/// What becomes of those, when connections are counted, that did not answer when they were asked last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silent {
+    /// They are asked again, and waited for.
+    Asked,
+    /// They are passed over, and their connections are missing.
+    Passed,
+}
+
 /// The connections that go past the router, as far as they are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flows {

@@ -21,7 +21,7 @@ mod total;
 
 pub use decide::{Offer, Offers, Way, decide};
 pub use error::AcceleratorError;
-pub use front::{Asked, Drift, Flow, Flows, Front};
+pub use front::{Asked, Drift, Flow, Flows, Front, Silent};
 pub use haproxy::Haproxy;
 pub use nft::Nftables;
 pub use obstacle::Obstacle;
@@ -52,7 +52,10 @@ pub trait Accelerator: Debug + Send + Sync {
     fn begin(&self) -> Result<(), AcceleratorError>;
 
     /// Duplicates of the public sockets that what an earlier daemon left listens on still; none where it listens on none itself.
-    fn sockets(&self) -> Vec<(RouteId, OwnedFd)> {
+    ///
+    /// # Errors
+    /// Why one that listens does not give its socket.
+    fn sockets(&self) -> Vec<(RouteId, Result<OwnedFd, AcceleratorError>)> {
         Vec::new()
     }
 
@@ -76,7 +79,7 @@ pub trait Accelerator: Debug + Send + Sync {
     fn observe(&self) -> Result<Drift, AcceleratorError>;
 
     /// The connections that it carries, of each route with each container.
-    fn flows(&self) -> Flows;
+    fn flows(&self, silent: Silent) -> Flows;
 
     /// What it has counted of each route since the daemon began, as it was told by the last [`flows`](Self::flows); nothing of
     /// what it does not count.

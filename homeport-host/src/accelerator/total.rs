@@ -5,9 +5,10 @@ use homeport_router::{Moved, RefusedBecause};
 /// What became of the clients of a route that an accelerator dealt with alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Total {
-    /// Those that were led to a container.
+    /// Those that were led to a container, and did not come to the router since that could not be reached.
     pub accepted: u64,
-    /// What went over their connections, as far as it was told by now.
+    /// What went over their connections, as far as it was told by now. What somebody had sent who came to the router then may be
+    /// in it too.
     pub moved: Moved,
     /// Those that the rules kept out.
     pub refused: RefusedBecause,

@@ -62,6 +62,11 @@ impl Addresses {
         *self.unbound.lock().unwrap_or_else(PoisonError::into_inner) = unbound;
     }
 
+    /// Of those that should be bound and could not be, only these should be still.
+    pub(super) fn keep_unbound(&self, still: impl Fn(&RouteId) -> bool) {
+        self.unbound.lock().unwrap_or_else(PoisonError::into_inner).retain(|one| still(&one.id));
+    }
+
     /// What should be bound and is not, as it was when that was last tried.
     pub(super) fn unbound(&self) -> Vec<Unbound> {
         let bound = self.router.listening();
@@ -90,16 +95,23 @@ impl Addresses {
             }
         }
         let bound = self.router.listening();
+        if let Some(holder) = &self.holder {
+            holder.taken(&bound);
+        }
         for (id, socket) in self.fronts.sockets() {
             let wanted = wanted.iter().find(|(wanted, _)| *wanted == id);
             let Some((_, address)) = wanted.filter(|_| !bound.iter().any(|socket| socket.id == id)) else { continue };
+            let socket = match socket {
+                Ok(socket) => socket,
+                Err(error) => {
+                    say(&format!("route `{id}` is bound anew, once what leads its clients has ended: {error}"));
+                    continue;
+                }
+            };
             match self.router.adopt(&id, *address, socket) {
                 Ok(_) => say(&format!("route `{id}` has its socket back from what leads clients past the daemon")),
                 Err(error) => say(&format!("route `{id}` is bound anew: {error}")),
             }
-        }
-        if let Some(holder) = &self.holder {
-            holder.taken(&self.router.listening());
         }
         self.tell_holder();
     }
@@ -171,7 +183,7 @@ impl Addresses {
     /// [`Router::release`]; everybody else has let it go too when this completes.
     pub(super) async fn release(&self, id: &RouteId) {
         self.router.release(id).await;
-        self.unbound.lock().unwrap_or_else(PoisonError::into_inner).retain(|one| one.id != *id);
+        self.keep_unbound(|one| one != id);
         let (own, id) = (self.clone(), id.clone());
         let told = tokio::task::spawn_blocking(move || {
             own.follow().unwrap_or(());

@@ -2,15 +2,17 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use homeport_router::{DescriptorLimit, Limits, RouteState};
+use homeport_router::{Backend, DescriptorLimit, Limits, RouteState};
 
 use super::super::drain;
 use super::super::hold::{end_leftover, serve};
 use super::super::spawn::Launch;
 use super::*;
+use crate::accelerator::{Accelerator, Drift, Flows, Front, Offer, Silent};
 use crate::engine::sim::SimEngine;
 use crate::host::Host;
 use crate::routes::SimRoutes;
@@ -123,6 +125,111 @@ fn the_next_daemon_has_what_is_still_wanted_with_those_who_wait_and_the_rest_is_
     stage.runtime.block_on(third.give_up());
     assert!(is_refused(kept) && is_refused(elsewhere));
     assert!(!stage.layout.holder_socket().exists(), "the holder has ended as well");
+}
+
+/// What an earlier daemon left before the router, which only has these sockets.
+#[derive(Debug)]
+struct Left(Mutex<Vec<(RouteId, Result<OwnedFd, AcceleratorError>)>>);
+
+impl Accelerator for Left {
+    fn backend(&self) -> Backend {
+        Backend::Haproxy
+    }
+
+    fn offer(&self) -> Offer {
+        Offer { lacks: Vec::new(), refuses: |_| Vec::new() }
+    }
+
+    fn begin(&self) -> Result<(), AcceleratorError> {
+        Ok(())
+    }
+
+    fn sockets(&self) -> Vec<(RouteId, Result<OwnedFd, AcceleratorError>)> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+
+    fn apply(&self, _wanted: &[Front]) -> Result<(), AcceleratorError> {
+        Ok(())
+    }
+
+    fn point(&self, _front: &Front) -> Result<(), AcceleratorError> {
+        Ok(())
+    }
+
+    fn unpoint(&self, _id: &RouteId) -> Result<(), AcceleratorError> {
+        Ok(())
+    }
+
+    fn observe(&self) -> Result<Drift, AcceleratorError> {
+        Ok(Drift::None)
+    }
+
+    fn flows(&self, _silent: Silent) -> Flows {
+        Flows::default()
+    }
+
+    fn end_flows(&self, _id: &RouteId, _container: &homeport_router::ContainerId) -> Result<usize, AcceleratorError> {
+        Ok(0)
+    }
+
+    fn give_up(&self) -> Result<(), AcceleratorError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn where_no_holder_has_a_socket_what_leads_past_the_router_gives_it_back_and_only_what_is_wanted() {
+    let (stage, ip) = (Stage::new(), own_ip());
+    let first = stage.daemon();
+    first.secure().unwrap();
+    first.reserve(&id("both"), listen(ip, 1)).unwrap();
+    drop(first);
+    let socket = |port: u16| OwnedFd::from(TcpListener::bind((ip, port)).unwrap());
+    let (lost, gone, moved) = (socket(2), socket(3), socket(4));
+    let failed = AcceleratorError::Failed { backend: Backend::Haproxy, action: "play", why: "told so".to_owned() };
+    let left = vec![
+        (id("both"), Ok(socket(5))),
+        (id("lost"), Ok(lost)),
+        (id("gone"), Ok(gone)),
+        (id("moved"), Ok(moved)),
+        (id("kept"), Err(failed)),
+    ];
+    let accelerators = Accelerators::new(vec![Arc::new(Left(Mutex::new(left)))]);
+    let second = stage.daemon().with_accelerators(accelerators);
+    let wanted = [("both", 1), ("lost", 2), ("moved", 14), ("kept", 6)];
+    let wanted: Vec<_> = wanted.iter().map(|(endpoint, port)| (id(endpoint), listen(ip, *port))).collect();
+    second.take_up(&wanted);
+    let held: Vec<_> = second.bound().into_iter().map(|status| (status.id, status.address)).collect();
+    assert_eq!(held, wanted[..2]);
+    assert!(connect(listen(ip, 2)).is_ok());
+    for port in [3, 4, 5] {
+        assert_free(ip, port);
+    }
+    // From here on the holder has it.
+    drop(second);
+    let third = stage.daemon();
+    third.take_up(&wanted);
+    assert_eq!(third.bound().len(), 2);
+    stage.runtime.block_on(third.give_up());
+}
+
+#[test]
+fn what_could_not_be_bound_is_told_until_it_is_or_nobody_wants_it() {
+    let (stage, ip) = (Stage::new(), own_ip());
+    let daemon = stage.daemon();
+    daemon.secure().unwrap();
+    let of = |endpoint: &str, port| {
+        let why = "somebody has it".to_owned();
+        Unbound { id: id(endpoint), address: listen(ip, port), wish: crate::routes::Wish::Open, why }
+    };
+    daemon.set_unbound(vec![of("a", 1), of("b", 2), of("c", 3)]);
+    daemon.reserve(&id("a"), listen(ip, 1)).unwrap();
+    assert_eq!(daemon.unbound(), [of("b", 2), of("c", 3)]);
+    stage.runtime.block_on(daemon.release(&id("b")));
+    assert_eq!(daemon.unbound(), [of("c", 3)]);
+    daemon.keep_unbound(|one| *one != id("c"));
+    assert_eq!(daemon.unbound(), []);
+    stage.runtime.block_on(daemon.give_up());
 }
 
 /// That nobody has the address. A process that another test starts has every descriptor until it is another program.

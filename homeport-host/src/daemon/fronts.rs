@@ -14,7 +14,7 @@ use homeport_router::{Backend, ContainerId as RouterContainer, RouteId, RouteSta
 
 use self::steps::{Led, Step, steps, wanted};
 use super::serve::say;
-use crate::accelerator::{Accelerator, AcceleratorError, Accelerators, Drift, Flow, Flows, Front, Offers};
+use crate::accelerator::{Accelerator, AcceleratorError, Accelerators, Drift, Flow, Flows, Front, Offers, Silent};
 use crate::engine::{ContainerId, ContainerRef, Engine};
 
 /// How long nothing is tried again after it failed, and how often it is looked whether a machine has what it lacked.
@@ -68,7 +68,7 @@ impl Fronts {
     }
 
     /// The public sockets that what an earlier daemon left listens on still.
-    pub(super) fn sockets(&self) -> Vec<(RouteId, OwnedFd)> {
+    pub(super) fn sockets(&self) -> Vec<(RouteId, Result<OwnedFd, AcceleratorError>)> {
         let _state = self.lock();
         self.accelerators.iter().flat_map(Accelerator::sockets).collect()
     }
@@ -186,7 +186,7 @@ impl Fronts {
     /// Without some of what goes past the router: what has those connections does not tell them.
     pub(super) fn told_if_counted(&self, routes: Vec<RouteStatus>) -> Result<Vec<RouteStatus>, Vec<RouteStatus>> {
         let state = self.lock();
-        let flows = self.flows();
+        let flows = self.flows(Silent::Passed);
         let totals: Vec<_> = self.accelerators.iter().flat_map(Accelerator::totals).collect();
         let told = told::with_totals(told::with_carried(routes, &state, &flows.known), &totals);
         if flows.missing.is_empty() { Ok(told) } else { Err(told) }
@@ -221,7 +221,7 @@ impl Fronts {
         if state.is_over {
             return;
         }
-        for flow in self.flows().known.iter().filter(|flow| which(flow)) {
+        for flow in self.flows(Silent::Asked).known.iter().filter(|flow| which(flow)) {
             let accelerators = self.accelerators.iter();
             for error in accelerators.filter_map(|one| one.end_flows(&flow.id, &flow.container).err()) {
                 say(&format!("connections of route `{}` cannot be ended: {error}", flow.id));
@@ -229,8 +229,8 @@ impl Fronts {
         }
     }
 
-    fn flows(&self) -> Flows {
-        let flows = self.accelerators.iter().map(Accelerator::flows).fold(Flows::default(), Flows::and);
+    fn flows(&self, silent: Silent) -> Flows {
+        let flows = self.accelerators.iter().map(|one| one.flows(silent)).fold(Flows::default(), Flows::and);
         flows.missing.iter().for_each(|error| say(&error.to_string()));
         flows
     }

@@ -11,7 +11,7 @@ use homeport_core::manifest::Transport;
 use homeport_router::{Backend, ListenAddress, RouteId, RouteRules, RouteState, Target};
 
 use self::network::{CLIENT_V4, Container, HOST_V4, HOST_V6, Network, PATIENCE, Side};
-use crate::accelerator::{Accelerator as _, Accelerators, Nftables};
+use crate::accelerator::{Accelerator as _, Accelerators, Nftables, Silent};
 
 const PORT: u16 = 2222;
 
@@ -308,7 +308,7 @@ fn what_a_daemon_left_that_was_killed_leads_nowhere_for_the_next_and_its_connect
     // Those who came and went are over as soon as both sides said so.
     let end = Instant::now() + PATIENCE;
     let flows = loop {
-        let flows = next.flows().known;
+        let flows = next.flows(Silent::Asked).known;
         assert_eq!(flows.iter().map(|flow| (&flow.id, flow.container.as_str())).collect::<Vec<_>>(), [(&id(), "c2")]);
         if flows[0].connections == 1 {
             break flows;

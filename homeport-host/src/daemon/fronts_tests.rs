@@ -79,7 +79,7 @@ impl Accelerator for Play {
         Ok(self.lock().drift.take().unwrap_or(Drift::None))
     }
 
-    fn flows(&self) -> Flows {
+    fn flows(&self, _silent: Silent) -> Flows {
         let counted = self.does(Deed::Count).map(drop);
         Flows { known: self.lock().flows.clone(), ..Flows::from(counted.map(|()| Vec::new())) }
     }

@@ -291,8 +291,11 @@ impl Keeper {
 
     /// Brings the router to what the ledger has, unless an operation goes on: the next round comes soon then.
     fn mend(&mut self, ledger: &Ledger) -> Result<(), LedgerError> {
-        let is_due = |plan: &[mend::Mend]| plan.iter().any(|mend| self.can_be_done(mend));
-        if !is_due(&mend::plan(ledger, &self.addresses.bound())?) {
+        let plan = mend::plan(ledger, &self.addresses.bound())?;
+        // What is being removed is not tried any more.
+        self.addresses
+            .keep_unbound(|id| plan.iter().any(|mend| matches!(mend, mend::Mend::Reserve(of, _) if of == id)));
+        if !plan.iter().any(|mend| self.can_be_done(mend)) {
             return Ok(());
         }
         let Ok(_lock) = OperationLock::acquire(&self.host.layout, Wait::No, "daemon run", now(), |_| {}) else {

@@ -1,7 +1,7 @@
 //! Owns bringing the router to what the ledger has: addresses that are not bound, routes that lead nowhere or elsewhere.
 //! Never changes the ledger, and never touches a route that an operation has in its hands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use homeport_core::entrypoint::LABEL_MANIFEST;
@@ -17,7 +17,7 @@ use crate::engine::{ContainerId, ContainerRef, Labels};
 use crate::host::Host;
 use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerError, RouteRecord};
 use crate::plan::Kind;
-use crate::routes::Unbound;
+use crate::routes::{Unbound, Wish};
 use crate::run::records;
 
 /// Something about a route that is not as the ledger has it.
@@ -100,12 +100,15 @@ fn leads_to(state: Option<&RouteState>, container: &ContainerId) -> bool {
 /// that is what the daemon says of it from then on. A container that does not run is no failure: it is started again by the
 /// supervisor, and its clients wait for it.
 pub(super) fn mend(host: &Host, addresses: &Addresses, plan: Vec<Mend>) -> Vec<Unbound> {
+    let is_closed = |mend: &Mend| if let Mend::Close(id) = mend { Some(id.clone()) } else { None };
+    let closed: BTreeSet<RouteId> = plan.iter().filter_map(is_closed).collect();
     let mut failed = Vec::new();
     for mend in plan {
         match mend {
             Mend::Reserve(id, address) => {
                 if let Err(error) = addresses.reserve(&id, address) {
-                    failed.push(Unbound { id, address, why: crate::run::with_causes(&error) });
+                    let wish = if closed.contains(&id) { Wish::Reserved } else { Wish::Open };
+                    failed.push(Unbound { id, address, wish, why: crate::run::with_causes(&error) });
                 }
             }
             Mend::Close(id) => drop(addresses.close(&id)),

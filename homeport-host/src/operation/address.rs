@@ -83,7 +83,7 @@ mod tests {
     use homeport_router::ListenAddress;
 
     use super::*;
-    use crate::routes::Unbound;
+    use crate::routes::{Unbound, Wish};
 
     fn id(instance: &str, endpoint: &str) -> RouteId {
         RouteId { instance: instance.parse().unwrap(), endpoint: endpoint.parse().unwrap() }
@@ -96,7 +96,7 @@ mod tests {
         let why = "`*:2222` cannot be listened on: process 7 (`nc`) holds it".to_owned();
         let said = Said::Routes(Some(Account {
             routes: vec![route("ssh", RouteState::Held), route("web", RouteState::Closed)],
-            unbound: vec![Unbound { id: id("alice", "mail"), address, why: why.clone() }],
+            unbound: vec![Unbound { id: id("alice", "mail"), address, wish: Wish::Open, why: why.clone() }],
         }));
         let no_daemon = (AddressState::Closed, Some("the daemon does not run".to_owned()));
         for (said, id, wanted, because) in [

@@ -181,9 +181,7 @@ impl Advice for OperationError {
             Self::NoInstance { .. } => Some("`homeport list` lists them; `homeport deploy` makes one".to_owned()),
             Self::Stuck { .. } => Some("mend what is named, and repeat the command: it tries again".to_owned()),
             Self::NotRunning { name } => Some(format!("start it: `homeport start {name}`")),
-            Self::Silent { source: crate::probe::ProbeError::NotHeld { .. }, name, .. } => Some(format!(
-                "end what has it, and the daemon, which tries again every 5 s, opens it; `homeport route show {name}` tells"
-            )),
+            Self::Silent { source: crate::probe::ProbeError::NotHeld { source, .. }, .. } => source.help(),
             Self::Silent { name, .. } => Some(format!(
                 "`homeport route show {name}` tells whether the daemon holds it; where it does, `homeport logs {name}` tells what the \
                  port says, and `homeport restart {name}` gives it a new container"

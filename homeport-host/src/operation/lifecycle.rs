@@ -14,14 +14,12 @@ use super::survey::{Survey, Surveyor, recorded_effective, recorded_image};
 use crate::container::stop_grace;
 use crate::engine::ContainerId;
 use crate::host::{Host, Probing};
-use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId};
+use crate::ledger::{Desired, InstanceRecord, Ledger, LedgerWriter, RootId, RouteRecord};
 use crate::plan::{self, Kind};
 use crate::probe::{ProbeError, probe};
 use crate::run::{RunError, Session, records};
 use crate::rundir::RunDir;
 
-/// Why an address is not held of which the daemon does not say why.
-const UNTRIED: &str = "the daemon has not come to it yet; repeat the command in a few seconds";
 /// How long an address may take that worked before; a daemon that has just been started takes its routes up meanwhile.
 const STILL_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -171,26 +169,37 @@ pub(super) fn bring_back_in(
 pub(super) fn still_answers(host: &Host, ledger: &Ledger, name: &InstanceName) -> Result<(), OperationError> {
     host.routes.ensure()?;
     let account = host.routes.account()?.unwrap_or_default();
-    let image = recorded_image(&known(ledger, name)?)?;
+    let record = known(ledger, name)?;
+    let image = recorded_image(&record)?;
     for route in ledger.routes(name)?.into_iter().filter(|_| host.probing == Probing::Real) {
         let declared = image.manifest.endpoints.get(&route.endpoint);
         if let (Some(address), Some(declared)) = (records::listen_address(&route), declared) {
             let id = RouteId { instance: name.clone(), endpoint: route.endpoint.clone() };
-            let answered = match account.of(&id) {
-                Some(_) => probe(host, &id, address, declared, STILL_LIMIT),
-                // Whoever has it instead may well answer.
-                None => Err(ProbeError::NotHeld {
-                    listen: address,
-                    why: account.why_unbound(&id).unwrap_or(UNTRIED).to_owned(),
-                }),
-            };
-            answered.map_err(|source| {
+            // Whoever has it instead may well answer.
+            let held = if account.of(&id).is_some() { Ok(()) } else { open_again(host, &record, &route, &id, address) };
+            held.and_then(|()| probe(host, &id, address, declared, STILL_LIMIT)).map_err(|source| {
                 let (name, endpoint) = (name.clone(), route.endpoint);
                 OperationError::Silent { name, endpoint, source }
             })?;
         }
     }
     Ok(())
+}
+
+/// Opens an address that the daemon does not hold, and leads it to the container that runs.
+fn open_again(
+    host: &Host,
+    record: &InstanceRecord,
+    route: &RouteRecord,
+    id: &RouteId,
+    address: ListenAddress,
+) -> Result<(), ProbeError> {
+    let reserved = host.routes.reserve(id, address.host(), address.transport(), &[address.port()]);
+    let led = reserved.and_then(|_| match &record.container {
+        Some(container) => host.routes.point(id, container, route.target_port),
+        None => Ok(()),
+    });
+    led.map_err(|source| ProbeError::NotHeld { listen: address, source: Box::new(source) })
 }
 
 /// Looks at everything that an instance needs, and how long its container has to stop.

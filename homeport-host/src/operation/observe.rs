@@ -272,7 +272,7 @@ fn view(host: &Host, ledger: &Ledger, record: InstanceRecord, seen: &Seen) -> Re
     };
     // What a port said when it ended is no news of one that is to be stopped and is; nor that it was ready, of one that has ended.
     let is_over =
-        |status: &Status| found.is_some_and(|found| found.starts_with("ended")) && status.condition == Condition::Ready;
+        |status: &Status| found.is_none_or(|found| found.starts_with("ended")) && status.condition == Condition::Ready;
     let status = status.filter(|status| state != STOPPED && !is_over(status));
     let unfinished = unfinished(ledger, &record)?;
     let state = unfinished.as_ref().map_or(state, UnfinishedView::state);

@@ -7,8 +7,8 @@ use homeport_router::{Backend, ListenAddress, RouteStatus};
 
 use super::observe::RouteView;
 
-/// What went over one public address in a second, on the average of the time between two looks. What nftables carries is in
-/// none of the rates: nobody counts it.
+/// What went over one public address in a second, on the average of the time between two looks. Nobody counts what nftables
+/// carries.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct RouteRate {
     /// The instance.
@@ -23,14 +23,14 @@ pub struct RouteRate {
     pub waiting: usize,
     /// What carries them.
     pub carried_by: Backend,
-    /// New clients a second.
-    pub accepted: f64,
+    /// New clients a second; `None` where nobody counts them.
+    pub accepted: Option<f64>,
     /// Clients a second that were reset, because the address is closed or full, or the container cannot be reached.
     pub reset: f64,
-    /// Bytes a second that containers were given.
-    pub bytes_from_clients: f64,
-    /// Bytes a second that clients were given.
-    pub bytes_to_clients: f64,
+    /// Bytes a second that containers were given; `None` where nobody counts them.
+    pub bytes_from_clients: Option<f64>,
+    /// Bytes a second that clients were given; `None` where nobody counts them.
+    pub bytes_to_clients: Option<f64>,
 }
 
 /// What went over each public address that the daemon holds now, in the order of the later look.
@@ -49,6 +49,7 @@ pub fn rates(before: &[RouteView], after: &[RouteView], between: Duration) -> Ve
             };
             let connected = now.live.iter().map(|live| live.connections).sum();
             let carried_by = now.carried.as_ref().map_or(Backend::Builtin, |carried| carried.by);
+            let is_counted = carried_by != Backend::Nftables;
             Some(RouteRate {
                 carried_by,
                 instance: view.instance.clone(),
@@ -56,10 +57,10 @@ pub fn rates(before: &[RouteView], after: &[RouteView], between: Duration) -> Ve
                 address: view.address,
                 connected,
                 waiting: now.clients().saturating_sub(connected),
-                accepted: rate(|status| status.accepted),
+                accepted: is_counted.then(|| rate(|status| status.accepted)),
                 reset: rate(|status| status.refused.saturating_add(status.failed)),
-                bytes_from_clients: rate(|status| status.bytes_from_clients),
-                bytes_to_clients: rate(|status| status.bytes_to_clients),
+                bytes_from_clients: is_counted.then(|| rate(|status| status.bytes_from_clients)),
+                bytes_to_clients: is_counted.then(|| rate(|status| status.bytes_to_clients)),
             })
         })
         .collect()
@@ -72,7 +73,7 @@ fn per_second(count: u64, between: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use homeport_router::{LiveConnections, RouteId, RouteRules, RouteState};
+    use homeport_router::{Carried, LiveConnections, RouteId, RouteRules, RouteState};
 
     use super::*;
 
@@ -104,8 +105,17 @@ mod tests {
             .iter()
             .map(|rate| (rate.instance.as_str(), rate.accepted, rate.reset, rate.bytes_to_clients))
             .collect();
-        assert_eq!(shown, [("a", 2.0, 2.0, 2_000.0), ("b", 3.0, 0.0, 0.0), ("new", 1.0, 0.0, 0.0)]);
-        assert_eq!(rates(&before, &after, Duration::ZERO)[0].accepted.to_bits(), 0.0_f64.to_bits());
+        let wanted = [
+            ("a", Some(2.0), 2.0, Some(2_000.0)),
+            ("b", Some(3.0), 0.0, Some(0.0)),
+            ("new", Some(1.0), 0.0, Some(0.0)),
+        ];
+        assert_eq!(shown, wanted);
+        assert_eq!(rates(&before, &after, Duration::ZERO)[0].accepted, Some(0.0));
+        let carried = Carried { by: Backend::Nftables, obstacles: Vec::new(), connections: 0, moved: None };
+        let past = view("a", |status| (status.accepted, status.carried) = (9, Some(carried)));
+        let [rate] = rates(&before, &[past], Duration::from_secs(1)).try_into().unwrap();
+        assert_eq!((rate.carried_by, rate.accepted, rate.bytes_to_clients), (Backend::Nftables, None, None));
     }
 
     #[test]

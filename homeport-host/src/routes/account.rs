@@ -13,13 +13,27 @@ pub struct Account {
     pub unbound: Vec<Unbound>,
 }
 
-/// An address that clients should be able to come to and cannot.
+/// What an address should be bound for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// Clients should be able to come to it.
+    #[default]
+    Open,
+    /// Nobody else should have it while its instance is stopped.
+    Reserved,
+}
+
+/// An address that should be bound and cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unbound {
     /// The route.
     pub id: RouteId,
     /// Its address.
     pub address: ListenAddress,
+    /// What for.
+    #[serde(default)]
+    pub wish: Wish,
     /// Why it could not be bound when that was last tried: who has it, where that can be told.
     pub why: String,
 }

@@ -5,7 +5,7 @@ mod account;
 mod error;
 mod sim;
 
-pub use account::{Account, Unbound};
+pub use account::{Account, Unbound, Wish};
 pub use error::RoutesError;
 pub use homeport_router::{
     AccessLog, Backend, BackendError, Carried, Datagrams, ListenAddress, ListenHost, Moved, RefusedBecause, RouteRules,

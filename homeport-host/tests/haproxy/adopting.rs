@@ -69,15 +69,19 @@ async fn where_nobody_kept_the_socket_the_haproxy_gives_it_back() {
     let second = next(&mut stage, |haproxy| {
         let [(of, socket)] = <[_; 1]>::try_from(haproxy.sockets()).unwrap();
         assert_eq!(of, id);
-        socket
+        socket.unwrap()
     });
     drop(stage);
+    assert_eq!(second.total().accepted, 0, "it counts from its own beginning");
     second.point(&container);
     sleep(Duration::from_millis(200)).await;
     assert_eq!((second.look(), second.processes()), (Drift::None, before));
     let told = load.end().await;
     told.assert_all_served();
     assert_eq!(told.broken, 0);
+    let counted = second.total().accepted;
+    assert_eq!(ask(second.address, None).await.unwrap(), "a");
+    assert_eq!(second.total().accepted, counted + 1);
     block_in_place(|| second.haproxy.give_up()).unwrap();
     assert_eq!(second.haproxy.sockets().len(), 0);
 }

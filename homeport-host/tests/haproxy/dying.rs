@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use homeport_host::accelerator::{Accelerator as _, Drift};
+use homeport_host::accelerator::{Accelerator as _, Drift, Silent};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::block_in_place;
@@ -60,6 +60,25 @@ async fn who_comes_while_a_container_is_dead_waits_for_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_to_the_router_since_a_container_is_dead_is_counted_there_alone() {
+    let first = Container::start("a");
+    let stage = Stage::leading_to(&first);
+    for _ in 0..2 {
+        assert_eq!(ask(stage.address, None).await.unwrap(), "a");
+    }
+    first.die().await;
+    let address = stage.address;
+    let waiting: Vec<_> = (0..3).map(|_| tokio::spawn(ask(address, None))).collect();
+    sleep(Duration::from_millis(300)).await;
+    let second = Container::start("b");
+    stage.point(&second);
+    for client in waiting {
+        assert_eq!(client.await.unwrap().unwrap(), "b");
+    }
+    assert_eq!((stage.total().accepted, stage.router.status()[0].accepted), (2, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_of_a_container_that_says_nothing_are_ended() {
     let [first, second] = ["a", "b"].map(Container::start);
     let stage = Stage::leading_to(&first);
@@ -71,7 +90,7 @@ async fn connections_of_a_container_that_says_nothing_are_ended() {
     // It counts what was moved every few seconds.
     let until = Instant::now() + PATIENCE;
     loop {
-        let flows = block_in_place(|| stage.haproxy.flows()).known;
+        let flows = block_in_place(|| stage.haproxy.flows(Silent::Asked)).known;
         if flows.iter().all(|flow| flow.moved.is_some_and(|moved| moved.to_clients == 1)) {
             break;
         }
@@ -141,14 +160,15 @@ async fn one_that_hangs_for_a_moment_keeps_its_connections() {
     signal(&stage, Signal::STOP, 'T').await;
     // Nobody has to tell it anything.
     assert_eq!(block_in_place(|| stage.look()), Drift::None);
-    let flows = block_in_place(|| stage.haproxy.flows());
+    let flows = block_in_place(|| stage.haproxy.flows(Silent::Asked));
     assert_eq!((flows.known.len(), flows.missing.len()), (0, 1), "{flows:?}");
     assert_eq!(ask(stage.address, None).await.unwrap(), "a");
     signal(&stage, Signal::CONT, 'S').await;
-    // Until it is looked at again nobody waits for it.
-    assert_eq!(block_in_place(|| stage.haproxy.flows()).missing.len(), 1);
+    // Until it has answered again, nobody waits for it who only wants to tell of it.
+    let told = || block_in_place(|| stage.haproxy.flows(Silent::Passed));
+    assert_eq!((told().known.len(), told().missing.len()), (0, 1));
     assert_eq!(block_in_place(|| stage.look()), Drift::None);
-    stage.flows_when(&[("a", 1)]).await;
+    assert_eq!((told().known.len(), told().missing.len()), (1, 0));
     stays.write_all(b"x").await.unwrap();
     let mut answer = [0; 2];
     timeout(PATIENCE, stays.read_exact(&mut answer)).await.unwrap().unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use homeport_core::manifest::Transport;
 use homeport_core::unit::PortNumber;
-use homeport_host::accelerator::{Accelerator as _, Drift, Front, Haproxy, Total};
+use homeport_host::accelerator::{Accelerator as _, Drift, Front, Haproxy, Silent, Total};
 use homeport_host::layout::Layout;
 use homeport_router::{
     Announcement, Backend, DescriptorLimit, Limits, ListenAddress, ListenHost, RefusedBecause, RouteId, RouteRules,
@@ -117,7 +117,7 @@ impl Stage {
 
     /// What the haproxies of the route have counted by now.
     pub(crate) fn total(&self) -> Total {
-        block_in_place(|| self.haproxy.flows());
+        block_in_place(|| self.haproxy.flows(Silent::Asked));
         self.haproxy.totals().into_iter().map(|(_, total)| total).next().unwrap()
     }
 
@@ -166,7 +166,7 @@ impl Stage {
 
     /// The connections of each container that go past the router.
     pub(crate) fn flows(&self) -> Vec<(String, usize)> {
-        let flows = block_in_place(|| self.haproxy.flows());
+        let flows = block_in_place(|| self.haproxy.flows(Silent::Asked));
         assert!(flows.missing.is_empty(), "{flows:?}");
         let mut all: Vec<_> =
             flows.known.into_iter().map(|flow| (flow.container.to_string(), flow.connections)).collect();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use homeport_core::fault::Advice as _;
 use homeport_host::Host;
 use homeport_host::accelerator::{
-    Accelerator, AcceleratorError, Accelerators, Asked, Drift, Flows, Front, Obstacle, Offer,
+    Accelerator, AcceleratorError, Accelerators, Asked, Drift, Flows, Front, Obstacle, Offer, Silent,
 };
 use homeport_host::operation::{self, LifecycleOutcome, OperationError, RouteSet};
 use homeport_host::request::{RouteSetRequest, RuleWish};
@@ -58,7 +58,7 @@ impl Accelerator for Offers {
         Ok(Drift::None)
     }
 
-    fn flows(&self) -> Flows {
+    fn flows(&self, _silent: Silent) -> Flows {
         Flows::default()
     }
 

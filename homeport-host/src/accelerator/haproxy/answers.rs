@@ -62,7 +62,7 @@ fn counts(text: &str) -> Option<BTreeMap<Slot, Count>> {
     let names: Vec<&str> = lines.next()?.strip_prefix("# ")?.split(',').collect();
     let column = |name: &str| names.iter().position(|found| *found == name);
     let (backend, name) = (column("pxname")?, column("svname")?);
-    let (current, all) = (column("scur")?, column("stot")?);
+    let (current, all, left) = (column("scur")?, column("stot")?, column("wredis")?);
     let (from_clients, to_clients) = (column("bin")?, column("bout")?);
     let mut found = BTreeMap::new();
     for line in lines {
@@ -72,7 +72,8 @@ fn counts(text: &str) -> Option<BTreeMap<Slot, Count>> {
             let number = |column: usize| fields.get(column)?.parse::<u64>().ok();
             let count = Count {
                 connections: usize::try_from(number(current)?).ok()?,
-                accepted: number(all)?,
+                // Each attempt is counted; who was then led elsewhere was not accepted here.
+                accepted: number(all)?.saturating_sub(number(left)?),
                 from_clients: number(from_clients)?,
                 to_clients: number(to_clients)?,
             };

@@ -18,7 +18,7 @@ const SERVERS: &str = "\
 const STAT: &str = "\
 # pxname,svname,qcur,qmax,scur,smax,slim,stot,bin,bout,dreq,dresp,ereq,econ,eresp,wretr,wredis,status,
 f,FRONTEND,,,3,3,1000,4,2,56,0,0,0,,,,,OPEN,
-r,n1,0,0,1,1,,5,12,34,,0,,0,0,0,0,DRAIN,
+r,n1,0,0,1,1,,7,12,34,,0,,0,0,0,2,DRAIN,
 r,b2,0,0,7,9,,1,18446744073709551615,0,,0,,0,0,0,0,MAINT,
 r,hold,0,0,0,1,,1,2,56,,0,,0,0,0,0,no check,
 r,BACKEND,0,0,3,3,100,4,2,56,0,0,,0,0,0,0,UP,

@@ -10,7 +10,7 @@ use homeport_router::{AccessLog, Backend, ContainerId, RouteId, RouteRules, Rout
 
 use super::post::{Found, Post, is_wanted};
 use super::program::{OLDEST, Program, Version};
-use crate::accelerator::{Accelerator, AcceleratorError, Asked, Drift, Flows, Front, Obstacle, Offer, Total};
+use crate::accelerator::{Accelerator, AcceleratorError, Asked, Drift, Flows, Front, Obstacle, Offer, Silent, Total};
 use crate::layout::Layout;
 
 /// The haproxies of one HomePort.
@@ -151,9 +151,13 @@ impl Accelerator for Haproxy {
         done
     }
 
-    fn sockets(&self) -> Vec<(RouteId, OwnedFd)> {
+    fn sockets(&self) -> Vec<(RouteId, Result<OwnedFd, AcceleratorError>)> {
         let state = self.lock();
-        state.posts.iter().filter_map(|(id, post)| Some((id.clone(), post.public_socket()?))).collect()
+        let given = |post: &Post| {
+            let action = "give a public socket back";
+            Some(post.public_socket()?.map_err(|error| failed(action, error.to_string())))
+        };
+        state.posts.iter().filter_map(|(id, post)| Some((id.clone(), given(post)?))).collect()
     }
 
     fn apply(&self, wanted: &[Front]) -> Result<(), AcceleratorError> {
@@ -205,8 +209,8 @@ impl Accelerator for Haproxy {
         Ok(if news.is_empty() { Drift::None } else { Drift::Found(news.join("; ")) })
     }
 
-    fn flows(&self) -> Flows {
-        self.lock().posts.values_mut().map(Post::flows).fold(Flows::default(), Flows::and)
+    fn flows(&self, silent: Silent) -> Flows {
+        self.lock().posts.values_mut().map(|post| post.flows(silent)).fold(Flows::default(), Flows::and)
     }
 
     fn totals(&self) -> Vec<(RouteId, Total)> {

@@ -16,7 +16,7 @@ use super::place;
 use super::process::{Led, Phase, Process};
 use super::program::Program;
 use super::source::Source;
-use crate::accelerator::{AcceleratorError, Flow, Flows, Front, Total};
+use crate::accelerator::{AcceleratorError, Flow, Flows, Front, Silent, Total};
 
 /// One that does not answer at so many looks in a row hangs; until then the machine may be busy, and nobody had to tell it anything.
 const SILENT: u32 = 10;
@@ -134,13 +134,22 @@ impl Post {
         self.processes.iter_mut().find(|one| one.phase() == Phase::Serving)
     }
 
-    /// A duplicate of the public socket that these have, from the one that serves where one does; `None` where none has it, or gives
-    /// it.
-    pub(super) fn public_socket(&self) -> Option<OwnedFd> {
+    /// A duplicate of the public socket that these have, from the one that serves where one does; `None` where none has it.
+    ///
+    /// # Errors
+    /// Why the last of them does not give it.
+    pub(super) fn public_socket(&self) -> Option<io::Result<OwnedFd>> {
         let has_it = |one: &&Process| !matches!(one.phase(), Phase::Leaving(_));
         let mut all: Vec<&Process> = self.processes.iter().filter(has_it).collect();
         all.sort_by_key(|one| one.phase() != Phase::Serving);
-        all.into_iter().find_map(|one| one.public_socket().ok())
+        let mut given = None;
+        for one in all {
+            given = Some(one.public_socket());
+            if matches!(given, Some(Ok(_))) {
+                break;
+            }
+        }
+        given
     }
 
     /// Gives the router its way in, where it does not have it yet and has the route.
@@ -337,15 +346,12 @@ impl Post {
     }
 
     /// The connections that they have, with each container, as far as they tell.
-    pub(super) fn flows(&mut self) -> Flows {
+    pub(super) fn flows(&mut self, silent: Silent) -> Flows {
         let (id, mut all) = (self.id.clone(), Flows::default());
-        // One that did not answer when it was last looked at is not waited for again: whoever asks has the lock of all.
-        let is_silent = self.silent > 0;
         for process in self.alive() {
-            let carried = if is_silent && process.phase() == Phase::Serving {
-                Err("it has not answered for some time".to_owned())
-            } else {
-                process.carried()
+            let carried = match silent {
+                Silent::Passed if process.is_silent() => Err("it has not answered for some time".to_owned()),
+                Silent::Passed | Silent::Asked => process.carried(),
             };
             match carried {
                 Ok(carried) => all.known.extend(carried.into_iter().map(|(container, count)| Flow {

@@ -1,6 +1,7 @@
 //! Owns one haproxy: its start, where it leads new clients, what it carries, and its end. It outlives the daemon, and is found
 //! again by its socket. Never decides where a route leads.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -32,6 +33,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 const PENDING: Duration = Duration::from_secs(3);
 /// How long one that fades is waited for to have no clients: most are there for a moment only.
 const SHORT_CLIENTS: Duration = Duration::from_millis(50);
+/// How long one that fades and did not answer is left alone: whoever asks it has the lock of all.
+const AGAIN: Duration = Duration::from_secs(10);
 /// How long one may take to be gone that was killed.
 const DIES: Duration = Duration::from_secs(5);
 /// How long connections are carried by one that accepts nobody any more.
@@ -79,10 +82,12 @@ pub(super) struct Process {
     lodging: Lodging,
     phase: Phase,
     since: Instant,
-    /// What it had counted when it was last asked.
+    /// What it said last that it had counted; `None` of one that was found again and has not said it yet.
+    said: Option<Total>,
+    /// What it has counted since this daemon asks it.
     counted: Total,
-    /// What it had counted before this daemon knew it.
-    before: Total,
+    /// When it was asked last and did not answer, unless it has answered since.
+    unanswered: Cell<Option<Instant>>,
 }
 
 impl Process {
@@ -142,9 +147,21 @@ impl Process {
             Err(error) => return Err(end_child(child, error.to_string())),
         };
         let (lodging, phase, since) = (Lodging::default(), Phase::Serving, Instant::now());
-        let (dir, child, counted) = (dir.to_owned(), Some(child), Total::default());
-        let before = counted;
-        Ok(Self { dir, number, admin, pid, pidfd, child, configuration, lodging, phase, since, counted, before })
+        Ok(Self {
+            dir: dir.to_owned(),
+            number,
+            admin,
+            pid,
+            pidfd,
+            child: Some(child),
+            configuration,
+            lodging,
+            phase,
+            since,
+            said: Some(Total::default()),
+            counted: Total::default(),
+            unanswered: Cell::default(),
+        })
     }
 
     /// Finds one again that another daemon started; `None` where it has ended, of which nothing is left then.
@@ -174,17 +191,25 @@ impl Process {
         let lodging = lodging.and_then(|note| serde_json::from_slice(&note).ok()).unwrap_or_default();
         let fading = fs::metadata(path(dir, number, Kind::Fading)).and_then(|facts| facts.modified());
         let phase = fading.map_or(Phase::Serving, Phase::Fading);
-        let (dir, child, since) = (dir.to_owned(), None, Instant::now());
-        let (counted, before) = (Total::default(), Total::default());
-        let mut found =
-            Self { dir, number, admin, pid, pidfd, child, configuration, lodging, phase, since, counted, before };
+        let found = Self {
+            dir: dir.to_owned(),
+            number,
+            admin,
+            pid,
+            pidfd,
+            child: None,
+            configuration,
+            lodging,
+            phase,
+            since: Instant::now(),
+            said: None,
+            counted: Total::default(),
+            unanswered: Cell::default(),
+        };
         if matches!(phase, Phase::Fading(_)) {
             // Whoever noted that it fades may have died before it said so.
             found.ask(&[ONE_CLIENT.to_owned()]).ok();
         }
-        // Of one that does not answer now, all that it has counted is taken to be of this daemon's time.
-        found.counts().ok();
-        found.before = found.counted;
         Ok(Some(found))
     }
 
@@ -309,17 +334,25 @@ impl Process {
         })
     }
 
-    /// What it had counted of this daemon's time when it was last asked for its connections. What comes between that and its end
-    /// is counted by nobody.
-    pub(super) fn total(&self) -> Total {
-        self.counted.since(self.before)
+    /// What it has counted from when this daemon first asked it for its connections until it last did. What comes between that and
+    /// its end is counted by nobody.
+    pub(super) const fn total(&self) -> Total {
+        self.counted
+    }
+
+    /// Whether it did not answer when it was asked last.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.unanswered.get().is_some()
     }
 
     fn counts(&mut self) -> Result<BTreeMap<Slot, Count>, String> {
         let said = self.ask(&[format!("show stat {BACKEND} 4 -1"), format!("show table {DOOR}")])?;
         let (counts, refused) = told(&said).ok_or_else(|| format!("it tells no counts: {}", words(&said)))?;
         let own = Total { refused, ..Total::default() };
-        self.counted = counts.values().map(Count::total).fold(own, Total::and);
+        let all = counts.values().map(Count::total).fold(own, Total::and);
+        // One that was found again began before this daemon.
+        let earlier = self.said.replace(all).unwrap_or(all);
+        self.counted = self.counted.and(all.since(earlier));
         Ok(counts)
     }
 
@@ -374,6 +407,9 @@ impl Process {
     /// router it carries to the end.
     pub(super) fn leave_when_empty(&mut self) -> Phase {
         let Phase::Fading(since) = self.phase else { return self.phase };
+        if self.unanswered.get().is_some_and(|at| at.elapsed() < AGAIN) {
+            return self.phase;
+        }
         let is_empty = self.counts().is_ok_and(|counts| counts.values().all(|count| count.connections == 0));
         if is_empty && pidfd_send_signal(&self.pidfd, Signal::USR1).is_ok() {
             self.phase = Phase::Leaving(since);
@@ -421,7 +457,9 @@ impl Process {
     }
 
     fn ask(&self, commands: &[String]) -> Result<String, String> {
-        self.admin.ask(commands).map_err(|error| format!("it does not answer: {error}"))
+        let said = self.admin.ask(commands);
+        self.unanswered.set(said.is_err().then(Instant::now));
+        said.map_err(|error| format!("it does not answer: {error}"))
     }
 }
 

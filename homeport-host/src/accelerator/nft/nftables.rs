@@ -10,7 +10,7 @@ use super::lead::{Lead, Owner};
 use super::state::State;
 use super::table::TableName;
 use super::{flows, offer};
-use crate::accelerator::{Accelerator, AcceleratorError, Drift, Flows, Front, Offer};
+use crate::accelerator::{Accelerator, AcceleratorError, Drift, Flows, Front, Offer, Silent};
 
 /// The kernel's address translation, for one HomePort.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Accelerator for Nftables {
         self.lock().observe(&self.table).map_err(failed("look at its table"))
     }
 
-    fn flows(&self) -> Flows {
+    fn flows(&self, _silent: Silent) -> Flows {
         flows::count(self.lock().known()).map_err(failed("count connections")).into()
     }
 
